@@ -1,0 +1,60 @@
+/**
+ * The API server as the loop needs it. Every call has a deadline, every failure is a Fault; after a failed write
+ * `fault.done` says whether it may have happened. No `V1*` type of the client library rises above the adapter.
+ */
+import type { ClusterFacts, LeaseRecord, MemberName, PodSight, Request } from '../core/model.ts';
+import type { Result } from '../core/result.ts';
+
+/** What a lease write puts down; `over` is the very version that was decided on (compare-and-swap, S4). */
+export interface LeaseWrite {
+  record: Omit<LeaseRecord, 'resourceVersion' | 'renewTime' | 'garbage'>;
+  /** resourceVersion to replace, or undefined to create. */
+  over: string | undefined;
+}
+
+export interface EventNote {
+  /** One of contract section 1, e.g. `Promoted`. */
+  reason: string;
+  type: 'Normal' | 'Warning';
+  action: string;
+  note: string;
+}
+
+export interface KubePort {
+  /** Undefined value: answered 404. */
+  readLease(deadlineMs: number): Promise<Result<LeaseRecord | undefined>>;
+  writeLease(write: LeaseWrite, deadlineMs: number): Promise<Result<LeaseRecord>>;
+  /** All pods of the cluster (by label `opengauss.cluster`), sorted by name. */
+  listPods(deadlineMs: number): Promise<Result<PodSight[]>>;
+  /**
+   * Sets (text) or removes (null) labels and annotations of one pod, only if it is still that pod (uid) and, when
+   * `resourceVersion` is given, still that version.
+   */
+  patchPod(
+    pod: { name: MemberName; uid: string; resourceVersion?: string },
+    change: { labels?: Record<string, string | null>; annotations?: Record<string, string | null> },
+    deadlineMs: number,
+  ): Promise<Result<PodSight>>;
+  /** The text of key `config.yaml` of `og-<c>-config`; undefined when ConfigMap or key is absent. */
+  readConfig(deadlineMs: number): Promise<Result<{ text: string | undefined; resourceVersion: string | undefined }>>;
+  readFacts(deadlineMs: number): Promise<Result<ClusterFacts>>;
+  /** Creates `og-<c>-state` or replaces exactly the version in `facts.resourceVersion`. */
+  writeFacts(facts: ClusterFacts, deadlineMs: number): Promise<Result<ClusterFacts>>;
+  readRequest(deadlineMs: number): Promise<Result<Request | undefined>>;
+  /** Creates `og-<c>-request` (empty resourceVersion) or replaces exactly that version. */
+  writeRequest(request: Request, deadlineMs: number): Promise<Result<Request>>;
+  /** Best effort, rate-limited, on the own pod; never on the critical path. */
+  event(note: EventNote): void;
+  /**
+   * Hints: calls back whenever lease, pods, config, state or request may have changed, with the new lease where the
+   * watch delivered it. Reconnects by itself, with a maximum age; correctness never depends on it (K24).
+   */
+  watch(onChange: (hint: KubeHint) => void): { stop(): void };
+  close(): Promise<void>;
+}
+
+export type KubeHint =
+  | { of: 'lease'; record: LeaseRecord | undefined }
+  | { of: 'pods'; pod: PodSight; deleted: boolean }
+  | { of: 'config' | 'facts' | 'request' }
+  | { of: 'resync' };

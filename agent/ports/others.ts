@@ -1,0 +1,65 @@
+/**
+ * The remaining ports: time, the fence (PID 1), the local records, the peers and the board that surfaces read.
+ * Small on purpose; the simulator implements the same ones.
+ */
+import type { LocalRecords, MemberName, Mono, PeerState, ServerProcess, Term } from '../core/model.ts';
+import type { Result } from '../core/result.ts';
+import type { PeerSight, Snapshot } from '../core/view.ts';
+
+export interface Clock {
+  /** Boot time in ms: monotonic, counts on during suspend. */
+  now(): Mono;
+  /** Wall-clock ISO time, for display only. */
+  wall(): string;
+  /** Resolves at that moment or when the signal aborts, whichever is first; never rejects. */
+  until(moment: Mono, signal?: AbortSignal): Promise<void>;
+}
+
+/** PID 1, which kills the server at the last deadline written (design 2). */
+export interface FencePort {
+  /** False where the entrypoint is not PID 1: then only the agent fences, and says so. */
+  readonly present: boolean;
+  /** Synchronous and never blocking: "deadline pid start-time" on the FIFO. */
+  arm(process: ServerProcess, deadline: Mono): Result<void>;
+  /** The last deadline that PID 1 echoed, if any. */
+  echo(): { process: ServerProcess; deadline: Mono } | undefined;
+}
+
+/** The agent's own records in `agent/` on the data mount. `save` returns after fsync of file and directory. */
+export interface RecordsPort {
+  load(): Promise<Result<LocalRecords>>;
+  save(records: LocalRecords): Promise<Result<void>>;
+}
+
+/** "Leave your upstream, follow me, and tell me where you are." */
+export interface FreezeAsk {
+  term: Term;
+  candidate: MemberName;
+  host: string;
+  haPort: number;
+}
+
+export interface PeersPort {
+  /** Whom to talk to; called every cycle with what the API server or the last known list says. */
+  setPeers(peers: { name: MemberName; uid: string; ip: string }[]): void;
+  /** The latest answers. */
+  seen(): Record<MemberName, PeerSight>;
+  /** Asks every peer now; resolves when all have answered or at the deadline, whichever is first. */
+  refresh(deadlineMs: number): Promise<void>;
+  freeze(member: MemberName, ask: FreezeAsk, deadlineMs: number): Promise<Result<PeerState>>;
+  /** Asks a member to remove its freeze of at most that term. */
+  unfreeze(member: MemberName, term: Term, deadlineMs: number): Promise<Result<PeerState>>;
+  close(): Promise<void>;
+}
+
+/** What the own member answers to peers; implemented by the loop, called by the peer server. */
+export interface PeerHandler {
+  state(): PeerState | undefined;
+  freeze(ask: FreezeAsk): Promise<Result<PeerState>>;
+  unfreeze(ask: { term: Term; from: MemberName }): Promise<Result<PeerState>>;
+}
+
+/** Where the loop puts what the surfaces show. */
+export interface Board {
+  show(snapshot: Snapshot): void;
+}
