@@ -25,11 +25,37 @@ export interface DynamicConfig {
   maximumLagOnFailover: bigint;
   primaryStartTimeoutSeconds: number;
   readLagLimit: bigint;
-  disk: { warnPercent: number; readOnlyPercent: number; resumePercent: number };
+  disk: DiskLimits & {
+    /** By mount (`data`, `log`, …): what differs there. */
+    mounts: Record<string, Partial<DiskLimits>>;
+  };
   localRole: 'primary' | 'standby';
   remotePeers: string[];
   parameters: Record<string, string>;
+  backup: {
+    /** Cron expression; undefined: no scheduled backups. */
+    schedule: string | undefined;
+    retention: { count: number; days: number };
+  };
+  scripts: ScheduledScript[];
   logs: { retentionDays: number; maxBytes: bigint };
+}
+
+export interface DiskLimits {
+  warnPercent: number;
+  readOnlyPercent: number;
+  resumePercent: number;
+  /** Read-only below this many free bytes, whatever the percentage. */
+  minFreeBytes: bigint | undefined;
+}
+
+/** A script of the scripts ConfigMap, run by the sidecar. */
+export interface ScheduledScript {
+  /** Cron expression. */
+  schedule: string;
+  file: string;
+  role: 'any' | 'primary' | 'standby';
+  timeoutSeconds: number;
 }
 
 export const defaultConfig: DynamicConfig = {
@@ -41,9 +67,11 @@ export const defaultConfig: DynamicConfig = {
   maximumLagOnFailover: 1n << 20n,
   primaryStartTimeoutSeconds: 5,
   readLagLimit: 16n << 20n,
-  disk: { warnPercent: 85, readOnlyPercent: 95, resumePercent: 90 },
+  disk: { warnPercent: 85, readOnlyPercent: 95, resumePercent: 90, minFreeBytes: undefined, mounts: {} },
   localRole: 'primary',
   remotePeers: [],
   parameters: {},
+  backup: { schedule: undefined, retention: { count: 7, days: 30 } },
+  scripts: [],
   logs: { retentionDays: 7, maxBytes: 1n << 30n },
 };

@@ -208,6 +208,8 @@ export interface PeerState {
   promotedTerm: Term;
   /** Highest term this member froze itself for, with the candidate. */
   frozenFor: { term: Term; candidate: MemberName } | undefined;
+  /** Highest term this member has granted; a candidate must go above it. */
+  granted: Term;
   eligible: boolean;
   /** Why it is not eligible, or what it is doing. */
   reason: string;
@@ -275,7 +277,7 @@ export interface Request {
 
 /** Long work in the single job slot. */
 export interface Job {
-  kind: 'build' | 'initialise' | 'switchover' | 'restart';
+  kind: 'build' | 'initialise' | 'promote' | 'hand-over';
   startedAt: Mono;
   progress: BuildProgress | undefined;
 }

@@ -2,8 +2,8 @@
  * The snapshot a cycle decides on, and what a decision looks like. decide() maps the one to the other and reads
  * nothing else. Every remote fact is `Observed`: known, or not.
  */
+import type { Lsn } from './lsn.ts';
 import type {
-  BuildProgress,
   ClusterFacts,
   Failure,
   Instance,
@@ -16,7 +16,9 @@ import type {
   Request,
   SeenLease,
   ServerExit,
+  ServerProcess,
   SyncEntry,
+  SyncMode,
   Term,
   VolumeUse,
 } from './model.ts';
@@ -41,6 +43,10 @@ export interface Self {
   haPort: number;
   version: string;
   startedAt: Mono;
+  /** PID 1 is our fence: it kills the server when the agent is gone. */
+  guarded: boolean;
+  /** The container has a PID namespace of its own, so that its end proves the end of everything in it. */
+  provesDeath: boolean;
 }
 
 /** A peer as gossip tells it; older than two periods counts as unknown. */
@@ -56,6 +62,28 @@ export interface Takeover {
   startedAt: Mono;
   /** Members frozen for this term (the own one included), with what they said after it. */
   votes: Record<MemberName, PeerSight>;
+}
+
+/** A promotion from its recording in the lease on; the fence is armed for that process from before it is asked for. */
+export interface Promotion {
+  term: Term;
+  process: ServerProcess;
+  recordedAt: Mono;
+  /** The work that only a new primary has to do once is done: term written, lock and brake taken away, users made. */
+  settled: boolean;
+}
+
+/** A planned hand-over; its steps are decided on what the view shows, so that a crash between two needs no recovery. */
+export interface Switchover {
+  target: MemberName;
+  /** `request`: asked for by people; `stopping`: the pod is going. */
+  cause: 'request' | 'stopping';
+  startedAt: Mono;
+  deadline: Mono;
+  /** When the other standbys were pointed at the target. */
+  pointedAt: Mono | undefined;
+  /** The server was killed with the target at the same position. */
+  handedOver: boolean;
 }
 
 export interface View {
@@ -77,8 +105,14 @@ export interface View {
   takeover: Takeover | undefined;
   job: Job | undefined;
   failures: Record<string, Failure>;
-  /** PID 1 echoed a deadline within the last cycle, or there is no server to fence yet. */
-  fenceReady: boolean;
+  /** The promotion that the lease records and that this agent asked, or is about to ask, of that very server process. */
+  promotion: Promotion | undefined;
+  /** A planned hand-over that this primary is going through. */
+  switchover: Switchover | undefined;
+  /** When each other member was last seen streaming from this primary. */
+  streamedAt: Record<MemberName, Mono>;
+  /** On the primary: the WAL position that W standbys must have flushed before the names may be relied on. */
+  syncBarrier: Lsn | undefined;
   /** SIGTERM arrived. */
   stopping: boolean;
   volumes: VolumeUse[];
@@ -86,7 +120,6 @@ export interface View {
 
 export type LeaseIntent =
   | { do: 'nothing' }
-  | { do: 'create' }
   | { do: 'acquire'; over: SeenLease }
   | { do: 'renew'; change?: LeaseChange }
   | { do: 'release'; heir: MemberName | undefined };
@@ -97,29 +130,41 @@ export interface LeaseChange {
   entries?: SyncEntry[];
   promoting?: { member: MemberName; term: Term; dataId: string };
   containerId?: string;
+  syncMode?: SyncMode;
 }
 
 export type InstanceIntent =
   | { do: 'nothing' }
   | { do: 'start'; mode: 'standby' | 'pending' }
-  | { do: 'notify'; mode: 'standby' }
+  | { do: 'notify-standby' }
   | { do: 'fence' }
   | { do: 'stop' }
   | { do: 'freeze'; term: Term; members: MemberName[] }
   | { do: 'promote'; permit: LeaderPermit; names: string }
   | { do: 'unlock' }
-  | { do: 'repoint'; members: MemberName[] }
-  | { do: 'follow' }
+  | { do: 'repoint'; to: MemberName; term: Term }
   | { do: 'initialise' }
   | { do: 'build'; mode: 'full' | 'incremental'; from: MemberName }
   | { do: 'set-sync'; permit: LeaderPermit; names: string; mostAvailable: boolean }
   | { do: 'settle'; permit: LeaderPermit }
-  | { do: 'switchover'; permit: LeaderPermit; request: Request };
+  | { do: 'begin-switchover'; target: MemberName; cause: Switchover['cause']; seconds: number }
+  | { do: 'point-others'; permit: LeaderPermit; target: MemberName; members: MemberName[] }
+  | { do: 'hand-over'; permit: LeaderPermit; target: MemberName }
+  | { do: 'undo-switchover'; permit: LeaderPermit; why: string };
+
+export interface RequestAnswer {
+  id: string;
+  phase: Request['phase'];
+  result: string;
+  hint?: string;
+}
 
 export interface Decision {
   lease: LeaseIntent;
   instance: InstanceIntent;
   reason: Reason;
+  /** What to write into the open request, for the member that owns its next step. */
+  answer?: RequestAnswer;
   /** One line that explains the reason with names and numbers; display only. */
   note?: string;
 }
@@ -131,5 +176,4 @@ export interface Snapshot {
   cycle: number;
   /** Wall-clock ISO time of the cycle. */
   at: string;
-  build: BuildProgress | undefined;
 }

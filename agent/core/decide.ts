@@ -1,0 +1,123 @@
+/**
+ * The whole policy: a pure function from what was seen to what is done about the lease and about the local server,
+ * with one reason. Safety first, then stopping and pausing, then long work, then one switch over the shapes a
+ * server can have. It promises: no primary without a valid permit (I1), nothing decided on the unknown (I2), no step
+ * that relies on another one of the same cycle (I3). It does not promise that an effect happens; the next view tells.
+ */
+import { only, renewing } from './decision.ts';
+import { bestHeir } from './election.ts';
+import { whenEmpty, whenPending, whenStandby, whenStopped, whenUnfinished } from './follower.ts';
+import { takeLead, whenLeaderStopped, whenLeading, whenStoppingAsLeader } from './leader.ts';
+import { holds, recordOf } from './lease.ts';
+import type { Instance, ServerProcess } from './model.ts';
+import { isValid } from './permit.ts';
+import type { Decision, View } from './view.ts';
+
+export function decide(view: View): Decision {
+  const unsafe = fenceFirst(view);
+  if (unsafe !== undefined) return unsafe;
+  if (view.stopping) return whenStopping(view);
+  if (view.paused) return renewing(view, 'paused');
+  if (view.job !== undefined) return renewing(view, jobReason(view));
+  // The lease may still name us from before a restart of the agent: renew first, act in a cycle that shows it.
+  if (holds(view) && !isValid(view.permit, view.now)) return renewing(view, 'lease-claimed-back');
+  return byShape(view, view.instance);
+}
+
+function byShape(view: View, instance: Instance): Decision {
+  const permit = holds(view) && isValid(view.permit, view.now) ? view.permit : undefined;
+  switch (instance.is) {
+    case 'empty':
+      return whenEmpty(view);
+    case 'unusable':
+      return permit === undefined
+        ? only('data-unusable', { note: instance.detail })
+        : only('data-unusable', { lease: { do: 'release', heir: bestHeir(view)?.name }, note: instance.detail });
+    case 'unfinished':
+      return whenUnfinished(view);
+    case 'stopped':
+      return permit === undefined || foreign(view, instance) ? whenStopped(view, instance) : whenLeaderStopped(view, instance);
+    case 'starting':
+      return whenStarting(view, instance);
+    case 'hung':
+      return view.now - instance.since >= view.config.hangSeconds * 1000
+        ? renewing(view, 'hung', { instance: { do: 'fence' } })
+        : renewing(view, 'hung', { note: 'waiting for an answer' });
+    case 'pending':
+      return permit === undefined ? whenPending(view) : takeLead(view, instance, permit);
+    case 'standby':
+      return permit === undefined ? whenStandby(view, instance) : takeLead(view, instance, permit);
+    case 'primary':
+      return permit === undefined ? only('permit-lost', { instance: { do: 'fence' } }) : whenLeading(view, instance, permit);
+  }
+}
+
+function foreign(view: View, instance: Extract<Instance, { is: 'stopped' }>): boolean {
+  const systemId = view.facts.known ? view.facts.value.systemId : undefined;
+  return systemId !== undefined && systemId !== instance.data.systemId;
+}
+
+/**
+ * I1: a server that is primary, or may become it by a promotion already asked for, without a valid permit is killed,
+ * whatever else is true, even when paused. An agent that has just restarted holds no permit yet; PID 1 guards the
+ * server by the last deadline meanwhile, and the lease decides whether it may be claimed back.
+ */
+function fenceFirst(view: View): Decision | undefined {
+  if (!mayAcknowledge(view)) return undefined;
+  const record = recordOf(view.lease);
+  if (holds(view) && isValid(view.permit, view.now)) return undefined;
+  const fence = { do: 'fence' } as const;
+  if (view.lease.known && record?.holder !== view.self.identity) return only('other-holder', { instance: fence });
+  if (view.permit !== undefined || !view.self.guarded) return only('permit-lost', { instance: fence });
+  return view.lease.known ? only('lease-claimed-back', { lease: { do: 'renew' } }) : only('lease-unknown');
+}
+
+function mayAcknowledge(view: View): boolean {
+  const process = processOf(view.instance);
+  if (process === undefined) return false;
+  if (view.instance.is === 'primary') return true;
+  if (view.instance.is === 'hung' && (view.instance.last === 'Primary' || view.instance.last === 'Normal')) return true;
+  const asked = view.promotion?.process;
+  return asked !== undefined && asked.pid === process.pid && asked.startTime === process.startTime;
+}
+
+export function processOf(instance: Instance): ServerProcess | undefined {
+  return 'process' in instance ? instance.process : undefined;
+}
+
+function jobReason(view: View): 'building' | 'initialising' | 'promoting' | 'switchover' {
+  switch (view.job?.kind) {
+    case 'build':
+      return 'building';
+    case 'initialise':
+      return 'initialising';
+    case 'promote':
+      return 'promoting';
+    default:
+      return 'switchover';
+  }
+}
+
+function whenStarting(view: View, instance: Extract<Instance, { is: 'starting' }>): Decision {
+  const age = view.now - instance.since;
+  if (holds(view) && age > view.config.primaryStartTimeoutSeconds * 1000) {
+    const heir = bestHeir(view);
+    // Recovery may take long; without anybody to take over, waiting is all there is.
+    if (heir !== undefined)
+      return only('hand-over', { lease: { do: 'release', heir: heir.name }, note: 'the server takes too long to start' });
+  }
+  return renewing(view, 'starting');
+}
+
+/** SIGTERM: hand over first, stop second, release last; the process ends when a view shows all of it done. */
+function whenStopping(view: View): Decision {
+  const { instance } = view;
+  if (view.job !== undefined && view.job.kind !== 'build') return renewing(view, 'stopping');
+  if (instance.is === 'primary' && isValid(view.permit, view.now) && holds(view)) {
+    return whenStoppingAsLeader(view, instance, view.permit);
+  }
+  if (processOf(instance) !== undefined) return renewing(view, 'stopping', { instance: { do: 'stop' } });
+  if (!holds(view)) return only('stopped');
+  const heir = view.switchover?.handedOver === true ? view.switchover.target : bestHeir(view)?.name;
+  return only('stopping', { lease: { do: 'release', heir } });
+}

@@ -1,0 +1,117 @@
+/**
+ * Who may become primary, and who is best. The order is total: WAL term, WAL position, priority, then the name, so
+ * that two members never both think they are ahead of each other. Unreachable members do not block; they do not
+ * count either.
+ */
+import { memberOf, recordOf } from './lease.ts';
+import type { Lsn } from './lsn.ts';
+import type { Instance, MemberName, PeerState, PodSight, StandbyInstance, Term } from './model.ts';
+import { isVoteSet } from './sync.ts';
+import type { PeerSight, View } from './view.ts';
+
+/** A peer's word older than this is unknown, not old news (K33). */
+export const peerFreshMs = 2500;
+
+export interface Position {
+  term: Term;
+  lsn: Lsn;
+}
+
+/** What a standby has, received or replayed: the receive location is empty soon after the stream ended. */
+export function positionOf(standby: Pick<StandbyInstance, 'term' | 'received' | 'replayed'>): Position {
+  const received = standby.received ?? 0n;
+  const replayed = standby.replayed ?? 0n;
+  return { term: standby.term, lsn: received > replayed ? received : replayed };
+}
+
+/** Negative when `a` is ahead. */
+export function comparePositions(a: Position, b: Position): number {
+  if (a.term !== b.term) return b.term - a.term;
+  return a.lsn === b.lsn ? 0 : a.lsn > b.lsn ? -1 : 1;
+}
+
+export function freshPeers(view: View, within = peerFreshMs): PeerSight[] {
+  return Object.values(view.peers).filter((peer) => view.now - peer.at <= within && peer.state.name !== view.self.name);
+}
+
+export function freshPeer(view: View, name: MemberName): PeerState | undefined {
+  const peer = view.peers[name];
+  return peer !== undefined && view.now - peer.at <= peerFreshMs ? peer.state : undefined;
+}
+
+function podOf(view: View, name: MemberName): PodSight | undefined {
+  return view.pods.known ? view.pods.value.find((pod) => pod.name === name) : undefined;
+}
+
+export function priorityOf(view: View, name: MemberName): number {
+  const text = podOf(view, name)?.annotations['opengauss.agent/priority'];
+  const value = Number(text ?? 0);
+  return Number.isFinite(value) ? value : 0;
+}
+
+/** Why the local member may not become primary, or undefined when it may. */
+export function obstacle(view: View, instance: Instance): string | undefined {
+  const own = podOf(view, view.self.name);
+  if (own?.annotations['opengauss.agent/never-primary'] === 'true') return 'never-primary is set';
+  if (own?.annotations['opengauss.agent/fenced'] === 'true') return 'fenced by hand';
+  if (own?.terminating === true || view.stopping) return 'the pod is stopping';
+  if (view.config.localRole === 'standby') return 'this site is the standby site';
+  if (view.records.build !== undefined) return 'a build is not finished';
+  if (view.job?.kind === 'build') return 'a build is under way';
+  if (instance.is !== 'standby' && instance.is !== 'pending') return `the instance is ${instance.is}`;
+  const systemId = view.facts.known ? view.facts.value.systemId : undefined;
+  if (systemId !== undefined && instance.data.systemId !== systemId) return 'the data belongs to another cluster';
+  if (instance.data.dataId === undefined) return 'the data carries no identity yet';
+  if (instance.is === 'standby' && isFormerPrimary(view, instance)) return 'its data misses the last promotion';
+  return undefined;
+}
+
+/** A former primary whose WAL has not learned of the promotion after its own: it may hold a tail that nobody has. */
+function isFormerPrimary(view: View, instance: StandbyInstance): boolean {
+  const last = recordOf(view.lease)?.promoting;
+  const own = instance.data.promotedTerm;
+  if (last === undefined || own === 0 || own >= last.term) return false;
+  return instance.term <= own;
+}
+
+/** The candidates among the peers: fresh, eligible by their own word, and standbys. */
+export function candidates(view: View): PeerState[] {
+  return freshPeers(view)
+    .map((peer) => peer.state)
+    .filter((state) => state.eligible && state.instance === 'standby');
+}
+
+function order(view: View, a: PeerState, b: PeerState): number {
+  const position = comparePositions(positionOf(a), positionOf(b));
+  if (position !== 0) return position;
+  const priority = priorityOf(view, b.name) - priorityOf(view, a.name);
+  return priority !== 0 ? priority : a.name < b.name ? -1 : 1;
+}
+
+/** The best of the peers for a release to name as its heir, if a vote set stands without us. */
+export function bestHeir(view: View, except: MemberName[] = []): PeerState | undefined {
+  const record = recordOf(view.lease);
+  const able = candidates(view).filter((state) => !except.includes(state.name));
+  if (record === undefined || !isVoteSet(record, able)) return undefined;
+  return able.sort((a, b) => order(view, a, b))[0];
+}
+
+/** Whether no fresh candidate ranks before the local member. */
+export function isBest(view: View, own: StandbyInstance): boolean {
+  const mine = positionOf(own);
+  return candidates(view).every((state) => {
+    const position = comparePositions(mine, positionOf(state));
+    if (position !== 0) return position < 0;
+    const priority = priorityOf(view, state.name) - priorityOf(view, view.self.name);
+    return priority !== 0 ? priority < 0 : view.self.name < state.name;
+  });
+}
+
+/** The primary that others may follow or build from: the lease's holder, which says of itself that it is one. */
+export function knownPrimary(view: View): PeerState | undefined {
+  const record = recordOf(view.lease);
+  if (record === undefined || record.holder === '') return undefined;
+  const state = freshPeer(view, memberOf(record.holder));
+  if (state === undefined || state.instance !== 'primary') return undefined;
+  return state;
+}

@@ -1,0 +1,214 @@
+/**
+ * What a member does that does not lead: create or build its data, start, follow, repair itself, and take the lease
+ * when it is free, expired or left to it. Unknown is never taken for absent (I2): without a readable lease and
+ * readable cluster facts nothing is acquired, initialised or wiped.
+ */
+import { only } from './decision.ts';
+import { bestHeir, candidates, freshPeer, freshPeers, isBest, knownPrimary, obstacle } from './election.ts';
+import { expiresAt, heirTurnMs, holds, isExpired, memberOf, recordOf } from './lease.ts';
+import type { Instance, LeaseRecord, MemberName, Running, SeenLease, StandbyInstance } from './model.ts';
+import type { Reason } from './reasons.ts';
+import { isVoteSet } from './sync.ts';
+import type { Decision, View } from './view.ts';
+
+/** Details that only a build cures (opengauss-interface 5.3); the others pass by themselves. */
+const divergence = ['WAL segment removed', 'Timeline not matched', 'DCF log loss'];
+
+/** No data directory: the first member creates the database, the others build from the primary. */
+export function whenEmpty(view: View): Decision {
+  if (!view.lease.known) return only('lease-unknown');
+  if (!view.facts.known) return only('candidates-unknown', { note: 'the cluster state could not be read' });
+  const held = holds(view);
+  if (view.facts.value.systemId !== undefined) {
+    if (held)
+      return only('not-eligible', { lease: { do: 'release', heir: bestHeir(view)?.name }, note: 'the data directory is empty' });
+    return build(view, 'full', 'building');
+  }
+  const first = firstMember(view);
+  if (first === undefined) return only('waits-for-data-check', held ? { lease: { do: 'renew' } } : {});
+  if (first !== view.self.name) return only('waits-for-initialiser', { note: first });
+  if (held) {
+    const lease = { do: 'renew' } as const;
+    return only('initialising', view.permit === undefined ? { lease } : { lease, instance: { do: 'initialise' } });
+  }
+  const claim = claimOf(view, view.lease.value);
+  return claim.free ? only('initialising', { lease: { do: 'acquire', over: view.lease.value } }) : only(claim.reason);
+}
+
+/**
+ * Who creates the database, or undefined while that cannot be known: every pod that exists must have said that it is
+ * empty (K23: nothing is initialised while any member may have data).
+ */
+function firstMember(view: View): MemberName | undefined {
+  if (!view.pods.known || view.pods.value.length === 0) return undefined;
+  const pods = view.pods.value.map((pod) => pod.name).sort(byOrdinal);
+  const emptyOf = (name: MemberName) => (name === view.self.name ? 'empty' : freshPeer(view, name)?.instance);
+  const states = pods.map(emptyOf);
+  const withData = pods.find((_, at) => states[at] !== undefined && states[at] !== 'empty');
+  if (withData !== undefined) return withData;
+  return states.every((state) => state === 'empty') ? pods[0] : undefined;
+}
+
+function byOrdinal(a: MemberName, b: MemberName): number {
+  const ordinal = (name: MemberName) => Number(name.slice(name.lastIndexOf('-') + 1));
+  return ordinal(a) - ordinal(b);
+}
+
+function build(view: View, mode: 'full' | 'incremental', reason: Reason): Decision {
+  const primary = knownPrimary(view);
+  const failure = view.failures['build'];
+  if (primary === undefined) return only('build-waits', { note: 'no primary is known' });
+  const systemId = view.facts.known ? view.facts.value.systemId : undefined;
+  if (primary.systemId === undefined || primary.systemId !== systemId) {
+    return only('build-waits', { note: `${primary.name} has not shown the cluster's system id` });
+  }
+  if (failure !== undefined && view.now < failure.retryAt) return only('build-waits', { note: failure.fault.detail });
+  return only(reason, { instance: { do: 'build', mode, from: primary.name }, note: `${mode} build from ${primary.name}` });
+}
+
+export function whenUnfinished(view: View): Decision {
+  if (holds(view))
+    return only('not-eligible', { lease: { do: 'release', heir: bestHeir(view)?.name }, note: 'an unfinished build' });
+  return build(view, 'full', 'building');
+}
+
+export function whenStopped(view: View, instance: Extract<Instance, { is: 'stopped' }>): Decision {
+  const systemId = view.facts.known ? view.facts.value.systemId : undefined;
+  if (systemId !== undefined && systemId !== instance.data.systemId) {
+    return only('foreign-data', { note: `system id ${instance.data.systemId}, the cluster's is ${systemId}` });
+  }
+  const old = oldIncarnation(view);
+  if (old !== undefined) return old;
+  if (view.records.build !== undefined) return build(view, 'full', 'building');
+  const failure = view.failures['start'];
+  if (failure !== undefined && view.now < failure.retryAt) return only('start-failed', { note: failure.fault.detail });
+  return only('start', { instance: { do: 'start', mode: 'standby' } });
+}
+
+/** The lease names this pod's previous container, whose end is proven by our own start: it is handed on at once. */
+function oldIncarnation(view: View): Decision | undefined {
+  const record = recordOf(view.lease);
+  if (record === undefined || !isOwnPast(view, record)) return undefined;
+  const heir = bestHeir(view);
+  if (heir === undefined) return undefined;
+  return only('hand-over', { lease: { do: 'release', heir: heir.name }, note: 'this container is new, the old one is dead' });
+}
+
+function isOwnPast(view: View, record: LeaseRecord): boolean {
+  const [name, uid] = record.holder.split('/');
+  return view.self.provesDeath && name === view.self.name && uid === view.self.uid && record.holder !== view.self.identity;
+}
+
+export function whenPending(view: View): Decision {
+  if (!view.lease.known) return only('lease-unknown');
+  return only('pending', { instance: { do: 'notify-standby' } });
+}
+
+export function whenStandby(view: View, me: StandbyInstance): Decision {
+  if (!view.lease.known) return only('lease-unknown');
+  const claim = claimOf(view, view.lease.value);
+  const repair = repairs(view, me);
+  if (!claim.free) return repair ?? only(claim.reason === 'lease-held' ? followReason(view, me) : claim.reason);
+  const why = obstacle(view, me);
+  if (why !== undefined) return oldIncarnation(view) ?? only('not-eligible', { note: why });
+  if (view.config.failover === 'manual' && claim.reason !== 'lease-heir')
+    return only('not-eligible', { note: 'failover is manual' });
+  return stand(view, me, view.lease.value, claim.reason);
+}
+
+/** Standing for the lease: with a vote set in sight, nothing lost beyond the limit, and nobody better. */
+function stand(view: View, me: StandbyInstance, lease: SeenLease, reason: Reason): Decision {
+  const record = lease.record;
+  if (record?.garbage !== undefined) return only('lease-garbage', { note: record.garbage });
+  if (record !== undefined) {
+    const self = { name: view.self.name, dataId: me.data.dataId };
+    if (!isVoteSet(record, [self, ...candidates(view)])) {
+      return only('no-vote-set', { note: `in sight: ${[self, ...candidates(view)].map((one) => one.name).join(', ')}` });
+    }
+    const lost = lagBehind(view, record, me);
+    if (record.syncMode === 'off' && lost > view.config.maximumLagOnFailover) {
+      return only('not-eligible', { note: `${lost} bytes behind the last known position of the primary` });
+    }
+  }
+  if (reason !== 'lease-heir' && !isBest(view, me)) return only('better-candidate');
+  return only(reason, { lease: { do: 'acquire', over: lease } });
+}
+
+function lagBehind(view: View, record: LeaseRecord, me: StandbyInstance): bigint {
+  const last = record.promoting === undefined ? undefined : view.peers[record.promoting.member]?.state.written;
+  const mine = me.replayed ?? me.received;
+  return last === undefined || mine === undefined || last < mine ? 0n : last - mine;
+}
+
+function followReason(view: View, me: StandbyInstance): Reason {
+  if (knownPrimary(view) === undefined) return 'no-primary';
+  return me.state === 'Normal' ? 'follows' : 'catching-up';
+}
+
+/** Locks that have done their work are removed, forgotten ones re-pointed, and divergence is cured by a build. */
+function repairs(view: View, me: StandbyInstance): Decision | undefined {
+  const primary = knownPrimary(view);
+  const record = recordOf(view.lease);
+  if (primary === undefined || record === undefined) return undefined;
+  if (divergence.includes(me.detail)) {
+    const tried = view.failures['build']?.count ?? 0;
+    return build(view, tried === 0 ? 'incremental' : 'full', 'diverged');
+  }
+  if (me.lock === undefined || me.lock.mode === 'polling_connection') return undefined;
+  const pod = view.pods.known ? view.pods.value.find((one) => one.name === primary.name) : undefined;
+  if (pod?.ip === undefined || primary.term < (view.records.freeze?.term ?? 0)) return undefined;
+  const atPrimary = me.lock.mode === 'specify_connection' && me.lock.host === pod.ip;
+  if (atPrimary && me.receiver !== undefined && me.term >= primary.promotedTerm)
+    return only('follows', { instance: { do: 'unlock' } });
+  if (!atPrimary && me.receiver === undefined && !isBeingMoved(view, primary.name)) {
+    return only('catching-up', { instance: { do: 'repoint', to: primary.name, term: record.term } });
+  }
+  return undefined;
+}
+
+/** A freeze of a term above the lease's belongs to a change that is under way; it is not ours to end. */
+function isBeingMoved(view: View, primary: MemberName): boolean {
+  const freeze = view.records.freeze;
+  const term = recordOf(view.lease)?.term ?? 0;
+  return freeze !== undefined && freeze.candidate !== primary && freeze.term > term;
+}
+
+type Claim = { free: true; reason: Reason } | { free: false; reason: Reason };
+
+/** Whether the lease may be taken now, as far as the lease itself says (S5). */
+export function claimOf(view: View, lease: SeenLease): Claim {
+  const record = lease.record;
+  if (record === undefined) {
+    const neverUsed = view.facts.known && view.facts.value.systemId === undefined;
+    if (neverUsed || isExpired(lease, view)) return { free: true, reason: 'lease-free' };
+    return { free: false, reason: view.facts.known ? 'waits-for-expiry' : 'lease-unknown' };
+  }
+  if (record.holder === '') {
+    if (record.heir === view.self.name) return { free: true, reason: 'lease-heir' };
+    if (record.heir === undefined || view.now >= lease.firstSeenAt + heirTurnMs) return { free: true, reason: 'lease-free' };
+    return { free: false, reason: 'waits-for-heir' };
+  }
+  if (isOwnPast(view, record)) return { free: true, reason: 'lease-free' };
+  if (isExpired(lease, view)) return { free: true, reason: 'lease-expired' };
+  const late = view.now >= lease.firstSeenAt + view.config.lease.renewSeconds * 2000;
+  return {
+    free: false,
+    reason: late && freshPeer(view, memberOf(record.holder)) === undefined ? 'waits-for-expiry' : 'lease-held',
+  };
+}
+
+/** When this member should look again without being nudged: at the expiry, at the end of the heir's turn. */
+export function nextLook(view: View): number | undefined {
+  if (!view.lease.known || holds(view)) return undefined;
+  const lease = view.lease.value;
+  if (lease.record?.holder === '') return lease.firstSeenAt + heirTurnMs;
+  const end = expiresAt(lease, view.config.lease.durationSeconds);
+  return end > view.now ? end : undefined;
+}
+
+/** Whether some peer is alive whose word is fresh; used for notes only. */
+export function alone(view: View): boolean {
+  return freshPeers(view).length === 0;
+}
+
+export type { Running };

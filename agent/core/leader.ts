@@ -1,0 +1,254 @@
+/**
+ * What the holder of the lease does. On a standby or pending server it takes over: freeze, compare, record, promote,
+ * each in a cycle of its own that sees the step before done. On a primary it keeps the synchronous set in order,
+ * serves requests and hands over. Nothing here runs without a valid permit; decide() has checked it (I1).
+ */
+import { only, renewing } from './decision.ts';
+import { bestHeir, candidates, comparePositions, freshPeer, freshPeers, obstacle, positionOf } from './election.ts';
+import { highestTerm, recordOf } from './lease.ts';
+import type { Instance, LeaseRecord, MemberName, PeerState, PrimaryInstance, Running, StandbyInstance } from './model.ts';
+import type { LeaderPermit } from './permit.ts';
+import { entryOfWinner, isStreaming, isVoteSet, nobody, others, renderNames, sameNames, syncStep } from './sync.ts';
+import type { Decision, RequestAnswer, Switchover, View } from './view.ts';
+
+type Waiting = ({ is: 'pending' } & Running) | StandbyInstance;
+
+/** How long members that answered may take to finish redo before those that have finished decide among themselves. */
+const compareMs = 3000;
+/** How long pointed-away standbys get to settle into retrying, so that they attach at once after the change. */
+const settleMs = 2000;
+/** A hand-over on SIGTERM has to fit the pod's grace period. */
+const stoppingSeconds = 15;
+
+/** The lease is ours, the server is up and is not primary yet. */
+export function takeLead(view: View, instance: Waiting, permit: LeaderPermit): Decision {
+  const record = recordOf(view.lease) as LeaseRecord;
+  const why = obstacle(view, instance);
+  if (why !== undefined) return handOn(view, why);
+  const promotion = view.promotion;
+  if (promotion !== undefined && record.promoting?.member === view.self.name && record.promoting.term === promotion.term) {
+    if (view.now - promotion.recordedAt > stallMs(view))
+      return renewing(view, 'promotion-stalled', { instance: { do: 'fence' } });
+    const last = record.entries.at(-1);
+    const names = last === undefined || last.w === 0 ? '' : nobody;
+    return renewing(view, 'promoting', { instance: { do: 'promote', permit, names } });
+  }
+  const self = ownVote(view, instance);
+  if (isVoteSet(record, [self])) return recordPromotion(view, instance, record);
+  return freezeAndCompare(view, instance, record);
+}
+
+function stallMs(view: View): number {
+  return view.config.primaryStartTimeoutSeconds * 1000;
+}
+
+function ownVote(view: View, instance: Waiting): Pick<PeerState, 'name' | 'dataId'> {
+  return { name: view.self.name, dataId: instance.data.dataId };
+}
+
+/** Freeze a vote set, wait until its redo has finished, and see who is ahead; all of it again each cycle, idempotently. */
+function freezeAndCompare(view: View, instance: Waiting, record: LeaseRecord): Decision {
+  const asked = freshPeers(view)
+    .map((peer) => peer.state)
+    .filter((state) => state.instance === 'standby')
+    .map((state) => state.name);
+  const freeze = { do: 'freeze', term: record.term, members: asked } as const;
+  const takeover = view.takeover?.term === record.term ? view.takeover : undefined;
+  const locked = instance.is === 'standby' && instance.lock?.mode === 'specify_connection' && instance.lock.host === view.self.ip;
+  if (takeover === undefined || !locked) return renewing(view, 'freezing', { instance: freeze });
+  const votes = Object.values(takeover.votes).map((vote) => vote.state);
+  const finished = votes.filter((vote) => vote.redoFinished);
+  const age = view.now - takeover.startedAt;
+  const self = ownVote(view, instance);
+  if (!isVoteSet(record, [self, ...votes])) {
+    if (age > stallMs(view)) return handOn(view, 'no vote set answered');
+    return renewing(view, 'no-vote-set', { instance: freeze, note: `frozen for term ${record.term}: ${names(votes)}` });
+  }
+  const ready = instance.lock?.redoFinished === true && isVoteSet(record, [self, ...finished]);
+  if (!ready || (finished.length < votes.length && age < compareMs)) {
+    return renewing(view, 'comparing', { instance: freeze, note: `redo finished: ${names(finished)}` });
+  }
+  const mine = positionOf(instance);
+  const ahead = finished.filter((vote) => comparePositions(positionOf(vote), mine) < 0);
+  const best = ahead.sort((a, b) => comparePositions(positionOf(a), positionOf(b)))[0];
+  if (best !== undefined) {
+    return only('not-most-advanced', { lease: { do: 'release', heir: best.name }, note: `${best.name} is ahead` });
+  }
+  return recordPromotion(view, instance, record);
+}
+
+function names(states: PeerState[]): string {
+  return states.map((state) => state.name).join(', ') || 'nobody';
+}
+
+/** The swap that goes before every promotion: the term, who is promoted, and whose votes will count from then on. */
+function recordPromotion(view: View, instance: Waiting, record: LeaseRecord): Decision {
+  const dataId = instance.data.dataId;
+  if (dataId === undefined) return renewing(view, 'not-eligible', { note: 'the data carries no identity yet' });
+  // Every promotion has a term of its own, in place too; jumps are fine.
+  const used = Math.max(record.promoting?.term ?? 0, instance.data.promotedTerm, ...record.entries.map((entry) => entry.term));
+  const term = used >= record.term ? highestTerm(view) + 1 : record.term;
+  const reachable = candidates(view).map((state) => state.name);
+  const entry = entryOfWinner(view, term, dataId, reachable);
+  const change = {
+    term,
+    promoting: { member: view.self.name, term, dataId },
+    entries: [...record.entries, entry],
+    syncMode:
+      view.config.sync.mode === 'off' ? ('off' as const) : record.entries.length === 0 ? view.config.sync.mode : record.syncMode,
+  };
+  return only('recording-promotion', {
+    lease: { do: 'renew', change },
+    note: `term ${term}, names ${renderNames(entry) || 'none'}`,
+  });
+}
+
+/** Gives the lease to somebody who can use it; without anybody it is kept, as nobody else could do better. */
+export function handOn(view: View, why: string): Decision {
+  const heir = bestHeir(view);
+  return only('not-eligible', { lease: { do: 'release', heir: heir?.name }, note: why });
+}
+
+/** The lease and a valid permit, and a server that is primary. */
+export function whenLeading(view: View, me: PrimaryInstance, permit: LeaderPermit): Decision {
+  if (view.promotion === undefined) return renewing(view, 'leads', { note: 'adopting the running primary' });
+  if (!view.promotion.settled) return renewing(view, 'leads', { instance: { do: 'settle', permit } });
+  if (view.switchover !== undefined) return handingOver(view, me, permit, view.switchover);
+  const step = syncStep(view, me);
+  if (step.do === 'record') {
+    const { entries, syncMode } = step;
+    return only(syncReason(entries), { lease: { do: 'renew', change: { entries, syncMode } } });
+  }
+  if (step.do === 'set') {
+    return renewing(view, 'widening-sync', {
+      instance: { do: 'set-sync', permit, names: step.names, mostAvailable: step.mostAvailable },
+    });
+  }
+  return requested(view, me) ?? renewing(view, 'leads');
+}
+
+function syncReason(entries: LeaseRecord['entries']): 'degrading' | 'narrowing-sync' | 'widening-sync' {
+  const last = entries.at(-1);
+  if (last?.w === 0) return 'degrading';
+  const before = entries.at(-2);
+  return before !== undefined && before.names.length > (last?.names.length ?? 0) ? 'narrowing-sync' : 'widening-sync';
+}
+
+/** The open request, as far as the primary is the one to act on it. */
+function requested(view: View, me: PrimaryInstance): Decision | undefined {
+  const request = view.request.known ? view.request.value : undefined;
+  if (request === undefined || request.kind !== 'switchover') return undefined;
+  if (request.phase === 'running') {
+    if (request.target === view.self.name) {
+      return answered(view, {
+        id: request.id,
+        phase: 'done',
+        result: `${view.self.name} is the primary, term ${view.promotion?.term}`,
+      });
+    }
+    return answered(view, {
+      id: request.id,
+      phase: 'rolled-back',
+      result: `${view.self.name} is the primary`,
+      hint: 'See agent history.',
+    });
+  }
+  if (request.phase !== 'open') return undefined;
+  const target = request.target ?? bestStreaming(view, me);
+  if (target === view.self.name)
+    return answered(view, { id: request.id, phase: 'done', result: 'this member is the primary already' });
+  const refusal = refuseTarget(view, me, target);
+  if (refusal !== undefined || target === undefined) {
+    const why = refusal ?? { result: 'no standby can take over', hint: 'Wait until a standby streams; see agent status.' };
+    return answered(view, { id: request.id, phase: 'refused', ...why });
+  }
+  const begin = { do: 'begin-switchover', target, cause: 'request', seconds: 30 } as const;
+  const decision = renewing(view, 'switchover', { instance: begin });
+  return { ...decision, answer: { id: request.id, phase: 'running', result: `handing over to ${target}` } };
+}
+
+function answered(view: View, answer: RequestAnswer): Decision {
+  return { ...renewing(view, 'leads'), answer };
+}
+
+function refuseTarget(
+  view: View,
+  me: PrimaryInstance,
+  target: MemberName | undefined,
+): { result: string; hint: string } | undefined {
+  if (target === undefined) return undefined;
+  if (!others(view).includes(target)) {
+    return {
+      result: `${target} is not a member that may become primary`,
+      hint: 'Name a member of agent status that is not never-primary.',
+    };
+  }
+  const state = freshPeer(view, target);
+  if (state === undefined) return { result: `${target} does not answer`, hint: 'Check the pod and its agent.' };
+  if (!state.eligible)
+    return { result: `${target} may not become primary: ${state.reason}`, hint: 'Wait until it is a healthy standby.' };
+  if (!isStreaming(me, target))
+    return { result: `${target} does not stream from the primary`, hint: 'Wait until its STATE is Normal.' };
+  return undefined;
+}
+
+function bestStreaming(view: View, me: PrimaryInstance): MemberName | undefined {
+  return candidates(view)
+    .filter((state) => isStreaming(me, state.name))
+    .sort((a, b) => comparePositions(positionOf(a), positionOf(b)))[0]?.name;
+}
+
+/** SIGTERM on a primary: hand over to the best standby, or stop when there is none. */
+export function whenStoppingAsLeader(view: View, me: PrimaryInstance, permit: LeaderPermit): Decision {
+  if (view.switchover !== undefined) return handingOver(view, me, permit, view.switchover);
+  const target = bestStreaming(view, me);
+  if (target === undefined || view.promotion?.settled !== true) return renewing(view, 'stopping', { instance: { do: 'stop' } });
+  return renewing(view, 'stopping', {
+    instance: { do: 'begin-switchover', target, cause: 'stopping', seconds: stoppingSeconds },
+  });
+}
+
+/**
+ * Planned change: narrow the set to the target while writes flow, point the others at it, then drain, equal positions,
+ * kill, release. From the narrowing on whatever is acknowledged is on the target.
+ */
+function handingOver(view: View, me: PrimaryInstance, permit: LeaderPermit, plan: Switchover): Decision {
+  const reason = plan.cause === 'stopping' ? 'stopping' : 'switchover';
+  const undo = (why: string) =>
+    plan.cause === 'stopping'
+      ? renewing(view, reason, { instance: { do: 'stop' }, note: why })
+      : renewing(view, reason, { instance: { do: 'undo-switchover', permit, why }, note: why });
+  if (view.now >= plan.deadline) return undo('the deadline passed');
+  if (freshPeer(view, plan.target)?.eligible !== true) return undo(`${plan.target} is not eligible any more`);
+  const step = syncStep(view, me);
+  if (step.do === 'record') {
+    return only(reason, { lease: { do: 'renew', change: { entries: step.entries, syncMode: step.syncMode } } });
+  }
+  if (step.do === 'set') {
+    return renewing(view, reason, { instance: { do: 'set-sync', permit, names: step.names, mostAvailable: step.mostAvailable } });
+  }
+  const last = recordOf(view.lease)?.entries;
+  const narrow = last?.length === 1 && last[0]?.names.join() === plan.target && sameNames(me.syncNames, renderNames(last[0]));
+  if (!narrow) return renewing(view, reason, { note: `waiting until only ${plan.target} acknowledges` });
+  const rest = others(view).filter((name) => name !== plan.target);
+  if (plan.pointedAt === undefined) {
+    return renewing(view, reason, { instance: { do: 'point-others', permit, target: plan.target, members: rest } });
+  }
+  if (rest.length > 0 && view.now - plan.pointedAt < settleMs) return renewing(view, reason, { note: 'the others settle' });
+  return renewing(view, reason, { instance: { do: 'hand-over', permit, target: plan.target } });
+}
+
+/** The holder's server is gone: hand over when somebody can take over, restart in place otherwise (crash policy). */
+export function whenLeaderStopped(view: View, instance: Extract<Instance, { is: 'stopped' }>): Decision {
+  if (view.switchover?.handedOver === true) {
+    return only('switchover', { lease: { do: 'release', heir: view.switchover.target } });
+  }
+  const heir = bestHeir(view);
+  const wasPrimary = view.lastExit?.role === 'Primary' || view.lastExit?.role === 'Normal' || view.promotion !== undefined;
+  if (heir !== undefined && (wasPrimary || instance.exit !== undefined)) {
+    return only('hand-over', { lease: { do: 'release', heir: heir.name }, note: `heir ${heir.name}` });
+  }
+  const failure = view.failures['start'];
+  if (failure !== undefined && view.now < failure.retryAt) return renewing(view, 'start-failed', { note: failure.fault.detail });
+  return renewing(view, 'restart-in-place', { instance: { do: 'start', mode: 'pending' } });
+}

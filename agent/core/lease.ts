@@ -1,0 +1,106 @@
+/**
+ * The lease's arithmetic. It says who may take it and when; it does not say that the old holder has stopped: that
+ * is the fence's business, and the freeze's. A holder counts from the moment a renewal was sent, an observer from
+ * the moment it first saw the version; nobody compares clocks (design 4, ha-semantics 7.2).
+ */
+import type { LeaseRecord, MemberName, Mono, SeenLease, SyncEntry, Term } from './model.ts';
+import { isValid } from './permit.ts';
+import type { Observed } from './result.ts';
+import type { LeaseChange, View } from './view.ts';
+
+/** `-T` above this makes openGauss panic (opengauss-interface 3.4). */
+export const termLimit = 0x7fffffff;
+
+/** How long the others leave a released lease to its heir. */
+export const heirTurnMs = 1000;
+
+/** The pod a holderIdentity names: `<pod>/<pod UID>/<incarnation>`. */
+export function memberOf(holder: string): MemberName {
+  return holder.split('/')[0] ?? '';
+}
+
+/** The version that this observer now knows: the first sight stays with the version, not with the reading. */
+export function seen(before: SeenLease | undefined, record: LeaseRecord | undefined, sentAt: Mono, now: Mono): SeenLease {
+  const same = before !== undefined && before.record?.resourceVersion === record?.resourceVersion;
+  return { record, firstSeenAt: same ? before.firstSeenAt : now, confirmedAt: sentAt };
+}
+
+/** This very incarnation is the holder. */
+export function holds(view: View): boolean {
+  return recordOf(view.lease)?.holder === view.self.identity;
+}
+
+/** I1: holder by the record, and by a permit that has not ended. */
+export function leads(view: View): boolean {
+  return holds(view) && isValid(view.permit, view.now);
+}
+
+export function recordOf(lease: Observed<SeenLease>): LeaseRecord | undefined {
+  return lease.known ? lease.value.record : undefined;
+}
+
+/** When a foreign holder's lease runs out for this observer: the longer of both durations after the first sight. */
+export function expiresAt(lease: SeenLease, ownDurationSeconds: number): Mono {
+  const seconds = Math.max(lease.record?.durationSeconds ?? 0, ownDurationSeconds);
+  return lease.firstSeenAt + seconds * 1000;
+}
+
+/**
+ * S5: foreign holders are overtaken only when a read *sent* after the whole duration still showed the same version.
+ * A missing Lease of a cluster that has data counts as held for as long (K5).
+ */
+export function isExpired(lease: SeenLease, view: View): boolean {
+  const end = expiresAt(lease, view.config.lease.durationSeconds);
+  return view.now >= end && lease.confirmedAt >= end;
+}
+
+/** The highest term anybody is known to have used; the next promotion goes above it. */
+export function highestTerm(view: View): Term {
+  const record = recordOf(view.lease);
+  let highest = Math.max(record?.term ?? 0, record?.promoting?.term ?? 0, view.records.granted);
+  for (const entry of record?.entries ?? []) highest = Math.max(highest, entry.term);
+  for (const peer of Object.values(view.peers))
+    highest = Math.max(highest, peer.state.term, peer.state.promotedTerm, peer.state.granted);
+  if (view.instance.is === 'standby') highest = Math.max(highest, view.instance.term);
+  if ('data' in view.instance && view.instance.data !== undefined) highest = Math.max(highest, view.instance.data.promotedTerm);
+  return highest;
+}
+
+type Draft = Omit<LeaseRecord, 'resourceVersion' | 'renewTime' | 'garbage'>;
+
+/** The record a holder writes for itself; a take-over changes no entry (design 4.1). */
+export function acquired(view: View, over: LeaseRecord | undefined): Draft {
+  return {
+    holder: view.self.identity,
+    term: Math.min(highestTerm(view) + 1, termLimit),
+    durationSeconds: view.config.lease.durationSeconds,
+    entries: over?.entries ?? [],
+    syncMode: over?.syncMode ?? view.config.sync.mode,
+    promoting: over?.promoting,
+    heir: undefined,
+    containerId: undefined,
+  };
+}
+
+export function renewed(record: LeaseRecord, change: LeaseChange, durationSeconds: number): Draft {
+  return {
+    holder: record.holder,
+    term: change.term ?? record.term,
+    durationSeconds,
+    entries: change.entries ?? record.entries,
+    syncMode: change.syncMode ?? record.syncMode,
+    promoting: change.promoting ?? record.promoting,
+    heir: undefined,
+    containerId: change.containerId ?? record.containerId,
+  };
+}
+
+export function released(record: LeaseRecord, heir: MemberName | undefined): Draft {
+  const { resourceVersion: _version, renewTime: _time, garbage: _garbage, ...rest } = record;
+  return { ...rest, holder: '', heir, containerId: undefined };
+}
+
+/** Entries in their one order, so that equal sets are equal text. */
+export function entryOf(entry: SyncEntry): SyncEntry {
+  return { ...entry, names: [...entry.names].sort() };
+}

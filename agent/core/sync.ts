@@ -1,0 +1,135 @@
+/**
+ * The synchronous set: whose acknowledgements a commit waits for, and so whose votes a new primary needs. The record
+ * (the lease's entries) and the server's names change in three steps, as in joint consensus: record the new entry,
+ * set the names, drop the old entries once W of the new names have flushed the position of the change (design 4.1).
+ * At every moment each possible acknowledgement set meets each possible vote set (S13). Steps are decided here,
+ * never taken.
+ */
+import { entryOf, recordOf } from './lease.ts';
+import type { Lsn } from './lsn.ts';
+import type { LeaseRecord, MemberName, PeerState, PrimaryInstance, Sender, SyncEntry, SyncMode } from './model.ts';
+import type { View } from './view.ts';
+
+/** A name that no standby bears: commits wait until the real names are set. Lower case, or nobody could ever connect as it. */
+export const nobody = 'ANY 1 ("nobody-yet")';
+
+/** synchronous_standby_names for an entry; '' lets commits go on without a standby. */
+export function renderNames(entry: SyncEntry): string {
+  if (entry.w === 0) return '';
+  return `ANY ${entry.w} (${entry.names.map((name) => `"${name}"`).join(', ')})`;
+}
+
+/** Whether the server's value means the same; openGauss accepts names with and without quotes. */
+export function sameNames(a: string, b: string): boolean {
+  const plain = (text: string) => text.replace(/["\s]/g, '').toLowerCase();
+  return plain(a) === plain(b);
+}
+
+/** ⌈n/2⌉ unless asked otherwise, never more than there are standbys. */
+export function acksFor(n: number, wanted: number | undefined): number {
+  if (n === 0) return 0;
+  return Math.max(1, Math.min(n, wanted ?? Math.ceil(n / 2)));
+}
+
+/** S7: whether these votes meet one entry: n − W + 1 of its names, or its primary with the very same data. */
+function meets(entry: SyncEntry, votes: Map<MemberName, { dataId: string | undefined }>): boolean {
+  const primary = votes.get(entry.primary);
+  if (primary !== undefined && primary.dataId === entry.dataId) return true;
+  if (entry.w === 0) return false;
+  const given = entry.names.filter((name) => votes.has(name)).length;
+  return given >= entry.names.length - entry.w + 1;
+}
+
+/** Whether these members together cannot have missed an acknowledged commit. In mode `off` nobody is asked. */
+export function isVoteSet(record: LeaseRecord, voters: Iterable<Pick<PeerState, 'name' | 'dataId'>>): boolean {
+  if (record.syncMode === 'off') return true;
+  const votes = new Map([...voters].map((voter) => [voter.name, { dataId: voter.dataId }]));
+  return record.entries.every((entry) => meets(entry, votes));
+}
+
+/** Members that may be in the set at all. */
+export function others(view: View): MemberName[] {
+  if (!view.pods.known) return [];
+  return view.pods.value
+    .filter((pod) => pod.name !== view.self.name && pod.annotations['opengauss.agent/never-primary'] !== 'true')
+    .map((pod) => pod.name);
+}
+
+/** The entry a winner records with its promotion: everybody else, or nobody when nobody can be reached (degraded). */
+export function entryOfWinner(view: View, term: number, dataId: string, reachable: MemberName[]): SyncEntry {
+  const mode = view.config.sync.mode;
+  const names = mode === 'off' || (reachable.length === 0 && mode !== 'strict') ? [] : others(view);
+  return entryOf({ term, primary: view.self.name, dataId, names, w: acksFor(names.length, view.config.sync.acks) });
+}
+
+export function isStreaming(me: PrimaryInstance, name: MemberName): boolean {
+  return me.senders.some((sender) => sender.name === name && sender.state === 'Streaming');
+}
+
+/** How many of the names have flushed that position. */
+export function flushedBy(senders: Sender[], names: MemberName[], barrier: Lsn): number {
+  return senders.filter((sender) => names.includes(sender.name) && sender.flushed !== undefined && sender.flushed >= barrier)
+    .length;
+}
+
+/** What the set should be now, given what streams and for how long the rest has been away. */
+export function desiredEntry(view: View, me: PrimaryInstance, last: SyncEntry): SyncEntry {
+  const { sync } = view.config;
+  const shape = { term: last.term, primary: last.primary, dataId: last.dataId };
+  const target = view.switchover?.target;
+  if (target !== undefined && isStreaming(me, target)) return { ...shape, names: [target], w: 1 };
+  if (sync.mode === 'off') return { ...shape, names: [], w: 0 };
+  const able = view.pods.known ? others(view) : last.names;
+  const streaming = able.filter((name) => isStreaming(me, name));
+  const awayFor = (name: MemberName) => view.now - (view.streamedAt[name] ?? view.promotion?.recordedAt ?? view.now);
+  const kept = last.names.filter(
+    (name) => able.includes(name) && (streaming.length === 0 || awayFor(name) < sync.dropAfterSeconds * 1000),
+  );
+  const names = [...new Set([...kept, ...streaming])];
+  const allAway = streaming.length === 0 && names.every((name) => awayFor(name) >= sync.degradeAfterSeconds * 1000);
+  if (allAway && sync.mode !== 'strict') return { ...shape, names: [], w: 0 };
+  return entryOf({ ...shape, names, w: acksFor(names.length, sync.acks) });
+}
+
+export type SyncStep =
+  | { do: 'nothing' }
+  | { do: 'record'; entries: SyncEntry[]; syncMode: SyncMode }
+  | { do: 'set'; names: string; mostAvailable: boolean };
+
+function sameEntry(a: SyncEntry, b: SyncEntry): boolean {
+  return a.w === b.w && a.names.join() === b.names.join();
+}
+
+/** The next of the three steps, for the primary that leads. */
+export function syncStep(view: View, me: PrimaryInstance): SyncStep {
+  const record = recordOf(view.lease);
+  const dataId = me.data.dataId;
+  if (record === undefined || dataId === undefined || view.promotion === undefined) return { do: 'nothing' };
+  const last = record.entries.at(-1);
+  if (last === undefined || last.primary !== view.self.name || last.dataId !== dataId || last.term !== view.promotion.term) {
+    return { do: 'nothing' };
+  }
+  const names = renderNames(last);
+  const mostAvailable = last.w === 0 && record.syncMode !== 'off';
+  if (!sameNames(me.syncNames, names) || me.mostAvailableSync !== mostAvailable) {
+    // No commit of a term is acknowledged before W members carry that term in their WAL: the timeline never changes,
+    // and (term, LSN) would otherwise take an old tail for the newer one.
+    const first = sameNames(me.syncNames, nobody);
+    if (first && !reached(view, me, last)) return { do: 'nothing' };
+    return { do: 'set', names, mostAvailable };
+  }
+  const mode = view.config.sync.mode;
+  if (record.entries.length > 1) {
+    return reached(view, me, last) ? { do: 'record', entries: [last], syncMode: mode } : { do: 'nothing' };
+  }
+  const desired = desiredEntry(view, me, last);
+  if (!sameEntry(desired, last)) {
+    return { do: 'record', entries: [last, desired], syncMode: mode === 'off' ? 'off' : record.syncMode };
+  }
+  return record.syncMode === mode ? { do: 'nothing' } : { do: 'record', entries: [last], syncMode: mode };
+}
+
+function reached(view: View, me: PrimaryInstance, entry: SyncEntry): boolean {
+  if (entry.w === 0) return true;
+  return view.syncBarrier !== undefined && flushedBy(me.senders, entry.names, view.syncBarrier) >= entry.w;
+}
