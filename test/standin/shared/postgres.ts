@@ -1,0 +1,107 @@
+// Where the PostgreSQL behind the stand-in lives and how its programs are run: its binaries, its data directory inside an openGauss
+// PGDATA, and the prefix that makes them believe they are an ordinary user. Starts nothing by itself.
+import { execFileSync, spawnSync } from 'node:child_process';
+import { accessSync, constants, readdirSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+
+/** The oldest PostgreSQL that will do. */
+export const oldestPostgres = 13;
+
+/** PostgreSQL's programs: their directory and major version. */
+export interface Postgres {
+  bin: string;
+  major: number;
+}
+
+/** PostgreSQL's own data directory inside a PGDATA: everything of PostgreSQL is under it, everything else of PGDATA is openGauss's. */
+export function postgresData(pgdata: string): string {
+  return join(pgdata, 'base');
+}
+
+/** Where the WAL is; `base/pg_wal` is a link to it. */
+export function walDirectory(pgdata: string): string {
+  return join(pgdata, 'pg_xlog');
+}
+
+function major(bin: string): number {
+  try {
+    accessSync(join(bin, 'initdb'), constants.X_OK);
+    const text = execFileSync(join(bin, 'postgres'), ['-V'], {
+      encoding: 'utf8',
+      timeout: 5_000,
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
+    return Number(/(\d+)/.exec(text)?.[1] ?? 0);
+  } catch {
+    return 0;
+  }
+}
+
+function children(directory: string): string[] {
+  try {
+    return readdirSync(directory).sort((a, b) => Number(b.replace(/\D/g, '')) - Number(a.replace(/\D/g, '')));
+  } catch {
+    return [];
+  }
+}
+
+/** Finds PostgreSQL: $OG_STANDIN_POSTGRES, PATH, Debian's and Red Hat's places; undefined when there is none new enough. */
+export function findPostgres(): Postgres | undefined {
+  const chosen = process.env['OG_STANDIN_POSTGRES'];
+  const places = [
+    ...(chosen === undefined ? [] : [chosen]),
+    ...(process.env['PATH'] ?? '').split(delimiter).filter((place) => place !== ''),
+    ...children('/usr/lib/postgresql').map((version) => `/usr/lib/postgresql/${version}/bin`),
+    ...children('/usr')
+      .filter((name) => name.startsWith('pgsql-'))
+      .map((name) => `/usr/${name}/bin`),
+    '/usr/local/pgsql/bin',
+  ];
+  for (const bin of places) {
+    const version = major(bin);
+    if (version >= oldestPostgres) return { bin, major: version };
+  }
+  return undefined;
+}
+
+/** PostgreSQL, or one line on stderr and exit 1. */
+export function requirePostgres(): Postgres {
+  const found = findPostgres();
+  if (found !== undefined) return found;
+  process.stderr.write(
+    `no PostgreSQL server of version ${oldestPostgres} or newer in PATH or /usr/lib/postgresql; install the package postgresql-15\n`,
+  );
+  process.exit(1);
+}
+
+/** The ordinary user that a root caller becomes where user namespaces are not to be had. */
+export const fallbackUid = 70;
+
+let userNamespaces: boolean | undefined;
+
+/** Can this process make user and pid namespaces? */
+export function namespacesAllowed(): boolean {
+  if (process.env['OG_STANDIN_NAMESPACES'] === 'off') return false;
+  userNamespaces ??= spawnSync('unshare', [...namespaceFlags, 'true'], { stdio: 'ignore', timeout: 5_000 }).status === 0;
+  return userNamespaces;
+}
+
+const namespaceFlags = ['--user', '--map-user=70', '--map-group=70', '--pid', '--ipc', '--fork', '--kill-child'];
+
+/**
+ * The words to put before a PostgreSQL program so that it does not see root; nothing for an ordinary user.
+ * In a user namespace files keep their owner. Without one the caller must have given the data directory to `fallbackUid`.
+ */
+export function ordinaryUser(): string[] {
+  if (process.getuid?.() !== 0) return [];
+  if (namespacesAllowed()) return ['unshare', '--user', '--map-user=70', '--map-group=70'];
+  return ['setpriv', `--reuid=${fallbackUid}`, `--regid=${fallbackUid}`, '--clear-groups'];
+}
+
+/** The words to put before the server: own namespaces where allowed, and death with its parent. */
+export function serverPrefix(): string[] {
+  const withParent = ['setpriv', '--pdeathsig', 'KILL'];
+  if (namespacesAllowed()) return [...withParent, 'unshare', ...namespaceFlags];
+  if (process.getuid?.() !== 0) return withParent;
+  return [...withParent, `--reuid=${fallbackUid}`, `--regid=${fallbackUid}`, '--clear-groups'];
+}
