@@ -1,0 +1,102 @@
+/**
+ * What stands around the members of a lab: directories, addresses, API server with the cluster's objects, network and
+ * services. Started in order; every step says how it is undone.
+ */
+import { rmdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Addresses, findAddresses } from './addresses.ts';
+import { type Api, createApi } from './api.ts';
+import { type KubeServer, startKube } from './kube.ts';
+import { type Network, startNetwork } from './network.ts';
+import { clusterObjects, podName, setName } from './objects.ts';
+import type { LabOptions } from './options.ts';
+import { makePlace, makeSecrets, type Place, root, writeAgentCommand, writeFiles } from './place.ts';
+import { labFile, runFile } from './record.ts';
+import { createService, type ServiceListener } from './service.ts';
+
+/** How something started is taken down again. */
+export type Undo = () => Promise<void> | void;
+
+/** Takes everything down, last first; one failure does not keep the rest up. */
+export async function unwind(undo: Undo[]) {
+  for (const action of undo.splice(0).reverse()) {
+    await Promise.resolve()
+      .then(action)
+      .catch(() => undefined);
+  }
+}
+
+/** Everything but the members. */
+export interface Frame {
+  options: LabOptions;
+  dir: string;
+  place: Place;
+  addresses: Addresses;
+  kube: KubeServer;
+  api: Api;
+  network: Network;
+  services: { write: ServiceListener; read: ServiceListener };
+  /** The StatefulSet's uid, the owner of the pods. */
+  setUid: string;
+  gaussHome: string;
+  /** Being taken down: no more records are written. */
+  ended: boolean;
+}
+
+/** Starts all of it; what is started is in `undo` even when a later step throws. */
+export async function startFrame(options: LabOptions, dir: string, undo: Undo[]): Promise<Frame> {
+  const names = { namespace: options.namespace, cluster: options.cluster };
+  const place = makePlace(
+    dir,
+    Array.from({ length: options.members }, (_, i) => podName(names, i)),
+  );
+  undo.push(() => removePlace(place, options.keep));
+  const addresses = await findAddresses(options.members);
+  const kube = await startKube({ ...names, listen: addresses.kube, kubeconfig: place.kubeconfig });
+  undo.push(() => kube.stop());
+  const api = createApi({ url: kube.url, token: kube.adminToken });
+  undo.push(() => api.close());
+  const network = await startNetwork(addresses);
+  undo.push(() => network.close());
+  const secrets = makeSecrets();
+  const [first] = addresses.members;
+  if (first === undefined) throw new Error('a lab has at least one member');
+  const objects = clusterObjects(names, {
+    members: options.members,
+    ports: first.ports,
+    secret: { ...secrets },
+    config: options.config,
+  });
+  for (const { collection, object } of [...objects, ...kube.rbac]) await api.ensure(collection, object);
+  for (const member of place.members) {
+    writeFiles(member.authDir, { ...secrets });
+    writeFiles(member.serviceAccountDir, { token: kube.memberToken, namespace: options.namespace });
+  }
+  writeAgentCommand(place.binDir, [process.execPath, join(root, 'agent', 'main.ts')]);
+  const services = { write: createService(addresses.write), read: createService(addresses.read) };
+  undo.push(async () => {
+    await Promise.all([services.write.close(), services.read.close()]);
+  });
+  const set = await api.call('GET', `/apis/apps/v1/namespaces/${options.namespace}/statefulsets/${setName(names)}`);
+  const setUid = set.body.metadata.uid ?? '';
+  return { options, dir, place, addresses, kube, api, network, services, setUid, gaussHome: gaussHomeOf(options), ended: false };
+}
+
+function removePlace(place: Place, keep: boolean) {
+  for (const path of place.paths)
+    if (!keep || path !== join(place.dir, 'members')) rmSync(path, { recursive: true, force: true });
+  rmSync(labFile(place.dir), { force: true });
+  rmSync(runFile(place.dir), { force: true });
+  try {
+    rmdirSync(place.dir);
+  } catch {
+    // Something that is not ours is in there, or what was asked to be kept.
+  }
+}
+
+function gaussHomeOf(options: LabOptions): string {
+  if (options.server === 'standin') return join(root, 'test', 'standin');
+  const home = process.env['GAUSSHOME'];
+  if (home === undefined || home === '') throw new Error('--server opengauss needs GAUSSHOME, the directory of an installation');
+  return home;
+}

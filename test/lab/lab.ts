@@ -1,0 +1,342 @@
+/**
+ * A whole cluster on one machine: API server, members, proxies and services put together, started in order and taken
+ * down without a trace. Used by `npm run lab`, by the benchmark and by end-to-end tests in their own process.
+ */
+import { resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Addresses } from './addresses.ts';
+import type { Api, KubeObject } from './api.ts';
+import { type Isolation, probeIsolation } from './container.ts';
+import { serveControl } from './control.ts';
+import { countStreaming, createClientAccount, type LocalServer } from './database.ts';
+import { memberCommand, memberEnv, superuser } from './environment.ts';
+import { type FaultOrder, inject, type Reply } from './faults.ts';
+import { type Frame, startFrame, type Undo, unwind } from './frame.ts';
+import { type Member, startMember } from './member.ts';
+import type { Network } from './network.ts';
+import { podName, podObject, setName } from './objects.ts';
+import type { LabOptions } from './options.ts';
+import { root } from './place.ts';
+import { ensurePostgres } from './postgres.ts';
+import { identify } from './processes.ts';
+import {
+  type ClientAccount,
+  endAll,
+  type LabRecord,
+  labFile,
+  type MemberRecord,
+  runFile,
+  sweepStale,
+  writeWhole,
+} from './record.ts';
+
+/** What the lab tells while it works; `kind` is stable for `--json`. */
+export interface LabEvent {
+  kind: 'step' | 'warning' | 'member' | 'ready' | 'fault' | 'stopped';
+  line: string;
+}
+
+export interface Lab {
+  dir: string;
+  options: LabOptions;
+  addresses: Addresses;
+  members: Member[];
+  network: Network;
+  api: Api;
+  isolation: Isolation;
+  /** What lab.json holds, as it is now. */
+  record(): LabRecord;
+  /** The pod objects as last seen, by name. */
+  pods: Map<string, KubeObject>;
+  inject(order: FaultOrder): Promise<Reply>;
+  /** The member whose label says primary. */
+  primary(): string | undefined;
+  /** Waits until one primary exists and all other members stream from it; false at the deadline. */
+  whenStreaming(deadlineMs: number, signal?: AbortSignal): Promise<boolean>;
+  /** The way into a member's server from here: its unix socket. */
+  server(name: string): LocalServer;
+  stop(): Promise<void>;
+}
+
+/** How long a cluster may take from nothing to streaming. */
+const bringUpDeadlineMs = 300_000;
+/** How often pids are looked at for lab.json. */
+const pidPeriodMs = 200;
+/** PID 1 hands over and stops its server within that; what is left is killed. */
+const stopGraceMs = 4000;
+
+/** Starts a cluster and returns when it is healthy; throws when it does not come up or the signal aborts. */
+export async function startLab(options: LabOptions, onEvent: (event: LabEvent) => void, signal: AbortSignal): Promise<Lab> {
+  const dir = resolve(options.dir);
+  const undo: Undo[] = [];
+  try {
+    const step = (line: string) => onEvent({ kind: 'step', line });
+    const postgresBin = options.server === 'standin' ? await ensurePostgres(step) : undefined;
+    const stale = await sweepStale(dir);
+    if (stale.running !== undefined) throw new Error(`a lab already runs in ${dir} (pid ${stale.running})`);
+    if (stale.swept) step('swept what a crashed lab had left');
+    const frame = await startFrame(options, dir, undo);
+    const parts = startMembers(frame, postgresBin, onEvent, undo);
+    recordRun(frame, parts, undo);
+    undo.push(await serve(frame, parts, onEvent));
+    step(`${options.members} started, waiting for a primary and its standbys`);
+    if (!(await whenStreaming(frame, parts, bringUpDeadlineMs, signal))) {
+      throw new Error(
+        signal.aborted
+          ? 'interrupted'
+          : `the cluster is not healthy after ${bringUpDeadlineMs / 1000} s; see ${dir}/members/*/container.log`,
+      );
+    }
+    return await announce(frame, parts, onEvent, undo);
+  } catch (error) {
+    await unwind(undo);
+    throw error;
+  }
+}
+
+/** The members and what is known of them. */
+interface Parts {
+  isolation: Isolation;
+  members: Member[];
+  pods: Map<string, KubeObject>;
+  client: ClientAccount | undefined;
+}
+
+function startMembers(frame: Frame, postgresBin: string | undefined, onEvent: (event: LabEvent) => void, undo: Undo[]): Parts {
+  const { options, place, addresses, api } = frame;
+  const isolation = probeIsolation();
+  if (!isolation.namespaces) {
+    onEvent({ kind: 'warning', line: 'no own PID namespaces on this machine: proof of death by namespace is off' });
+  }
+  const parts: Parts = { isolation, members: [], pods: new Map(), client: undefined };
+  undo.push(async () => {
+    const ids = parts.members.flatMap((member) => member.container()?.processes() ?? []);
+    await Promise.all(parts.members.map((member) => member.end(stopGraceMs)));
+    await endAll(ids);
+  });
+  const names = { namespace: options.namespace, cluster: options.cluster };
+  for (const [index, address] of addresses.members.entries()) {
+    const own = place.members[index];
+    if (own === undefined) continue;
+    const pod = podName(names, index);
+    const mark = `LAB_MEMBER=${place.dir}/${pod}`;
+    parts.members.push(
+      startMember({
+        name: pod,
+        ip: address.ip,
+        readyPort: address.ports.ready,
+        dataDir: own.dataDir,
+        logFile: own.logFile,
+        api,
+        isolation,
+        command: memberCommand,
+        prefix: [],
+        cwd: own.dir,
+        mark,
+        pod: podObject(names, index, address.ports, frame.setUid),
+        env: (uid) =>
+          memberEnv({
+            ...names,
+            pod,
+            uid,
+            ip: address.ip,
+            ports: address.ports,
+            place: own,
+            binDir: place.binDir,
+            gaussHome: frame.gaussHome,
+            pace: options.pace,
+            postgresBin,
+            kubeUrl: `http://${address.ip}:${address.ports.kube}`,
+            mark,
+          }),
+        agentWord: root,
+        say: (line) => onEvent({ kind: 'member', line }),
+        onChange: () => recordRun(frame, parts, undefined),
+      }),
+    );
+  }
+  followObjects(frame, parts, undo);
+  return parts;
+}
+
+/** Pods to their members, endpoints to the services. */
+function followObjects(frame: Frame, parts: Parts, undo: Undo[]) {
+  const { options, api, addresses, services } = frame;
+  const selector = encodeURIComponent(`opengauss.cluster=${options.cluster}`);
+  const pods = api.watch(`/api/v1/namespaces/${options.namespace}/pods?labelSelector=${selector}`, ({ type, object }) => {
+    const { name } = object.metadata;
+    const member = parts.members.find((one) => one.name === name);
+    if (type === 'DELETED') {
+      parts.pods.delete(name);
+      member?.podDeleted(object);
+    } else {
+      parts.pods.set(name, object);
+      member?.podChanged(object);
+    }
+  });
+  const slices = new Map<string, KubeObject>();
+  const endpoints = api.watch(`/apis/discovery.k8s.io/v1/namespaces/${options.namespace}/endpointslices`, ({ type, object }) => {
+    if (type === 'DELETED') slices.delete(object.metadata.name);
+    else slices.set(object.metadata.name, object);
+    const port = addresses.members[0]?.ports.client ?? 5432;
+    const of = (service: string) => readyAddresses(slices, service).map((host) => ({ host, port }));
+    services.write.setEndpoints(of(`${setName(options)}-svc`));
+    services.read.setEndpoints(of(`${setName(options)}-svc-read`));
+  });
+  undo.push(() => {
+    pods.stop();
+    endpoints.stop();
+  });
+}
+
+interface SliceEndpoint {
+  addresses: string[];
+  conditions?: { ready?: boolean };
+}
+
+function readyAddresses(slices: Map<string, KubeObject>, service: string): string[] {
+  const own = [...slices.values()].filter((slice) => slice.metadata.labels?.['kubernetes.io/service-name'] === service);
+  const all = own.flatMap((slice) => (slice['endpoints'] ?? []) as SliceEndpoint[]);
+  return all.filter((endpoint) => endpoint.conditions?.ready !== false).flatMap((endpoint) => endpoint.addresses);
+}
+
+/** Names every process and path for the sweep after a crash. */
+function recordRun(frame: Frame, parts: Parts, undo: Undo[] | undefined) {
+  const lab = identify(process.pid);
+  if (lab === undefined || frame.ended) return;
+  const processes = parts.members.flatMap((member) => member.container()?.processes() ?? []);
+  writeWhole(runFile(frame.dir), { lab, control: frame.place.control, processes, paths: frame.place.paths });
+  undo?.push(() => {
+    frame.ended = true;
+  });
+}
+
+async function serve(frame: Frame, parts: Parts, onEvent: (event: LabEvent) => void): Promise<Undo> {
+  const control = await serveControl(frame.place.control, async (order) => {
+    const asked = order as FaultOrder;
+    if (asked.command === 'describe') return describe(parts, asked.member);
+    const reply = await injectInto(frame, parts, asked);
+    onEvent({ kind: reply.exit === 0 ? 'fault' : 'warning', line: reply.line });
+    return reply;
+  });
+  return () => control.close();
+}
+
+/** What `exec` needs to run a command as in the container. */
+export interface Description {
+  exit: number;
+  line: string;
+  hint?: string;
+  pid1?: number;
+  namespaces?: boolean;
+  env?: Record<string, string>;
+}
+
+function describe(parts: Parts, name: string | undefined): Description {
+  const member = parts.members.find((one) => one.name === name);
+  const names = parts.members.map((one) => one.name).join(', ');
+  if (member === undefined)
+    return { exit: 5, line: `no member is called ${name ?? '(nothing)'}`, hint: `The members are ${names}.` };
+  const pid1 = member.container()?.pid1.pid;
+  if (pid1 === undefined)
+    return { exit: 5, line: `the container of ${member.name} is not running`, hint: 'Wait until it is restarted.' };
+  return { exit: 0, line: '', pid1, namespaces: parts.isolation.namespaces, env: member.env() };
+}
+
+function injectInto(frame: Frame, parts: Parts, order: FaultOrder): Promise<Reply> {
+  const deletePod = async (name: string) => {
+    const path = `/api/v1/namespaces/${frame.options.namespace}/pods/${name}`;
+    await frame.api.call('DELETE', path, { gracePeriodSeconds: 30 });
+  };
+  return inject({ members: parts.members, network: frame.network, deletePod }, order);
+}
+
+function primaryOf(parts: Parts): string | undefined {
+  const labelled = [...parts.pods.values()].filter((pod) => pod.metadata.labels?.['opengauss.role'] === 'primary');
+  return labelled.length === 1 ? labelled[0]?.metadata.name : undefined;
+}
+
+function localServer(frame: Frame, name: string): LocalServer {
+  const index = frame.place.members.findIndex((_, i) => podName(frame.options, i) === name);
+  const socketDir = frame.place.members[index]?.socketDir ?? '';
+  return { socketDir, port: frame.addresses.members[index]?.ports.client ?? 5432, superuser };
+}
+
+async function whenStreaming(frame: Frame, parts: Parts, deadlineMs: number, signal?: AbortSignal): Promise<boolean> {
+  const end = performance.now() + deadlineMs;
+  while (performance.now() < end && signal?.aborted !== true) {
+    const primary = primaryOf(parts);
+    if (primary !== undefined) {
+      const streaming = await countStreaming(localServer(frame, primary));
+      const standbys = [...parts.pods.values()].filter((pod) => pod.metadata.labels?.['opengauss.role'] === 'standby');
+      if (streaming === parts.members.length - 1 && standbys.length === streaming) return true;
+    }
+    await sleep(100);
+  }
+  return false;
+}
+
+function labRecord(frame: Frame, parts: Parts): LabRecord {
+  const { options, addresses, place } = frame;
+  const members = parts.members.map((member, i): MemberRecord => {
+    const ports = addresses.members[i]?.ports;
+    return {
+      pod: member.name,
+      ip: member.ip,
+      port: ports?.client ?? 0,
+      haPort: ports?.ha ?? 0,
+      httpPort: ports?.http ?? 0,
+      socketDir: place.members[i]?.socketDir ?? '',
+      dataDir: place.members[i]?.dataDir ?? '',
+      pid1: member.container()?.pid1.pid ?? null,
+      agentPid: member.agent()?.pid ?? null,
+      serverPid: member.server()?.pid ?? null,
+    };
+  });
+  return {
+    kubeconfig: place.kubeconfig,
+    namespace: options.namespace,
+    cluster: options.cluster,
+    kube: 'embedded',
+    members,
+    services: { write: addresses.write, read: addresses.read },
+    client: parts.client ?? { user: '', password: '', database: '' },
+  };
+}
+
+/** Makes the clients' account, writes lab.json and keeps it true. */
+async function announce(frame: Frame, parts: Parts, onEvent: (event: LabEvent) => void, undo: Undo[]): Promise<Lab> {
+  const primary = primaryOf(parts);
+  if (primary === undefined) throw new Error('the primary was lost during start-up');
+  parts.client = await createClientAccount(localServer(frame, primary));
+  let written = '';
+  const refresh = () => {
+    const record = labRecord(frame, parts);
+    const text = JSON.stringify(record);
+    if (text !== written) writeWhole(labFile(frame.dir), record);
+    written = text;
+  };
+  refresh();
+  const timer = setInterval(refresh, pidPeriodMs);
+  undo.push(() => clearInterval(timer));
+  onEvent({ kind: 'ready', line: `primary ${primary}, ${parts.members.length - 1} streaming` });
+  return {
+    dir: frame.dir,
+    options: frame.options,
+    addresses: frame.addresses,
+    members: parts.members,
+    network: frame.network,
+    api: frame.api,
+    isolation: parts.isolation,
+    pods: parts.pods,
+    record: () => labRecord(frame, parts),
+    inject: (order) => injectInto(frame, parts, order),
+    primary: () => primaryOf(parts),
+    whenStreaming: (deadlineMs, signal) => whenStreaming(frame, parts, deadlineMs, signal),
+    server: (name) => localServer(frame, name),
+    async stop() {
+      await unwind(undo);
+      onEvent({ kind: 'stopped', line: 'everything is stopped and removed' });
+    },
+  };
+}
