@@ -85,7 +85,7 @@ export function processOf(instance: Instance): ServerProcess | undefined {
   return 'process' in instance ? instance.process : undefined;
 }
 
-function jobReason(view: View): 'building' | 'initialising' | 'promoting' | 'switchover' {
+function jobReason(view: View): 'building' | 'initialising' | 'promoting' | 'switchover' | 'stopping' {
   switch (view.job?.kind) {
     case 'build':
       return 'building';
@@ -93,6 +93,8 @@ function jobReason(view: View): 'building' | 'initialising' | 'promoting' | 'swi
       return 'initialising';
     case 'promote':
       return 'promoting';
+    case 'stop':
+      return 'stopping';
     default:
       return 'switchover';
   }

@@ -151,7 +151,7 @@ function repairs(view: View, me: StandbyInstance): Decision | undefined {
   const record = recordOf(view.lease);
   if (primary === undefined || record === undefined) return undefined;
   if (divergence.includes(me.detail)) {
-    const tried = view.failures['build']?.count ?? 0;
+    const tried = (view.failures['build']?.count ?? 0) + (view.failures['rebuilt']?.count ?? 0);
     return build(view, tried === 0 ? 'incremental' : 'full', 'diverged');
   }
   if (me.lock === undefined || me.lock.mode === 'polling_connection') return undefined;

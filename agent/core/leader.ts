@@ -24,8 +24,10 @@ const stoppingSeconds = 15;
 export function takeLead(view: View, instance: Waiting, permit: LeaderPermit): Decision {
   const record = recordOf(view.lease) as LeaseRecord;
   const why = obstacle(view, instance);
-  if (why !== undefined) return handOn(view, why);
   const promotion = view.promotion;
+  if (why !== undefined && promotion === undefined) return handOn(view, why);
+  // A promotion that was asked for may still happen: the server goes before the lease does.
+  if (why !== undefined) return renewing(view, 'not-eligible', { instance: { do: 'fence' }, note: why });
   if (promotion !== undefined && record.promoting?.member === view.self.name && record.promoting.term === promotion.term) {
     if (view.now - promotion.recordedAt > stallMs(view))
       return renewing(view, 'promotion-stalled', { instance: { do: 'fence' } });

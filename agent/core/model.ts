@@ -218,6 +218,10 @@ export interface PeerState {
   paused: boolean;
   build: BuildProgress | undefined;
   volumes: VolumeUse[];
+  /** On a primary: the standbys it sees as synchronous. */
+  syncObserved?: MemberName[];
+  /** On a primary: default_transaction_read_only is set. */
+  readOnly?: boolean;
   agentVersion: string;
   /** Wall-clock ISO time since the instance is in this role and state; display only. */
   since: string | undefined;
@@ -235,6 +239,10 @@ export interface VolumeUse {
   capacityBytes: number;
   availableBytes: number;
   usedRatio: number;
+  /** Undefined where the file system does not count them. */
+  inodesFree?: number;
+  /** The last probe of the mount has not come back: the other figures are old. */
+  stalled?: boolean;
 }
 
 /** What a member grants and remembers; on disk beside the data directory, fsynced before any answer (design 4). */
@@ -277,7 +285,7 @@ export interface Request {
 
 /** Long work in the single job slot. */
 export interface Job {
-  kind: 'build' | 'initialise' | 'promote' | 'hand-over';
+  kind: 'build' | 'initialise' | 'promote' | 'hand-over' | 'stop';
   startedAt: Mono;
   progress: BuildProgress | undefined;
 }

@@ -54,7 +54,8 @@ export interface PeersPort {
 
 /** What the own member answers to peers; implemented by the loop, called by the peer server. */
 export interface PeerHandler {
-  state(): PeerState | undefined;
+  /** Observed anew when the last observation is older than a moment; undefined before the first cycle. */
+  state(): Promise<PeerState | undefined>;
   freeze(ask: FreezeAsk): Promise<Result<PeerState>>;
   unfreeze(ask: { term: Term; from: MemberName }): Promise<Result<PeerState>>;
 }

@@ -1,0 +1,52 @@
+/** What every part of the loop works with: the ports, the own identity, the memory and the wish to be woken. */
+import type { DynamicConfig } from '../core/config.ts';
+import type { Self, Snapshot } from '../core/view.ts';
+import type { InstancePort, PeerAddress } from '../ports/instance.ts';
+import type { EventNote, KubePort } from '../ports/kube.ts';
+import type { Board, Clock, FencePort, PeersPort, RecordsPort } from '../ports/others.ts';
+import type { Memory } from './memory.ts';
+
+export interface Ports {
+  clock: Clock;
+  kube: KubePort;
+  instance: InstancePort;
+  peers: PeersPort;
+  fence: FencePort;
+  records: RecordsPort;
+  board: Board;
+}
+
+export type ConfigParser = (
+  text: string | undefined,
+) => { ok: true; config: DynamicConfig } | { ok: false; problems: { field: string; message: string }[] };
+
+export interface LoopLog {
+  info(msg: string, fields?: Record<string, unknown>): void;
+  warn(msg: string, fields?: Record<string, unknown>): void;
+  error(msg: string, fields?: Record<string, unknown>): void;
+  debug(msg: string, fields?: Record<string, unknown>): void;
+}
+
+/** Counters that only the loop can feed; the metrics adapter implements them. */
+export interface Tally {
+  cycle(reason: string, seconds: number): void;
+  renewed(seconds: number, marginSeconds: number): void;
+  fenced(reason: string): void;
+  promoted(seconds: number): void;
+  switched(outcome: string): void;
+  built(mode: string, outcome: string): void;
+}
+
+export interface Context {
+  ports: Ports;
+  self: Self;
+  memory: Memory;
+  log: LoopLog;
+  tally: Tally;
+  parseConfig: ConfigParser;
+  nudge(): void;
+  /** The own address and the others', as replication reaches them. */
+  addressOf(name: string): PeerAddress | undefined;
+  event(note: EventNote): void;
+  last: Snapshot | undefined;
+}

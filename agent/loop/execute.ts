@@ -1,0 +1,267 @@
+/**
+ * Carries out instance intents. Short ones run within the cycle under a deadline; long ones (promote, build,
+ * initialise, hand over, stop) go to the single job slot while the loop goes on renewing. What needs leadership gets
+ * the permit and checks it again right before acting.
+ */
+import { processOf } from '../core/decide.ts';
+import type { PeerState } from '../core/model.ts';
+import { isValid } from '../core/permit.ts';
+import { failed, ok, type Result } from '../core/result.ts';
+import type { Decision, InstanceIntent, PeerSight, View } from '../core/view.ts';
+import { handOver, runBuild, runInitialise, runPromotion, runStop } from './jobs.ts';
+import type { Context } from './context.ts';
+import type { Outcome } from './lease.ts';
+import { noteFailure } from './memory.ts';
+
+const sqlDeadlineMs = 1000;
+const peerDeadlineMs = 500;
+
+export async function executeInstance(ctx: Context, view: View, decision: Decision): Promise<Outcome> {
+  const intent = decision.instance;
+  if (intent.do === 'nothing') return 'nothing';
+  const result = await carryOut(ctx, view, intent, decision);
+  if (result === undefined) return 'nothing';
+  if (result.ok) {
+    delete ctx.memory.failures[intent.do];
+    return 'done';
+  }
+  noteFailure(ctx.memory, intent.do, result.fault, ctx.ports.clock.now());
+  ctx.log.warn('step failed', { intent: intent.do, reason: decision.reason, fault: result.fault });
+  return 'failed';
+}
+
+/** Undefined: handed to the job slot, or nothing to do. */
+async function carryOut(
+  ctx: Context,
+  view: View,
+  intent: InstanceIntent,
+  decision: Decision,
+): Promise<Result<unknown> | undefined> {
+  const { memory, ports } = ctx;
+  switch (intent.do) {
+    case 'nothing':
+      return undefined;
+    case 'start':
+      return await start(ctx, intent.mode);
+    case 'notify-standby':
+      return await ports.instance.notifyStandby(view.lease.known ? (view.lease.value.record?.term ?? 1) : 1);
+    case 'fence':
+      return await fence(ctx, decision.reason);
+    case 'stop':
+      return runStop(ctx);
+    case 'freeze':
+      return await freeze(ctx, view, intent.term, intent.members);
+    case 'promote':
+      return runPromotion(ctx, intent.permit, intent.names);
+    case 'settle':
+      return await settle(ctx, intent.permit);
+    case 'unlock':
+      return await unlock(ctx);
+    case 'repoint':
+      return await repoint(ctx, intent.to, intent.term);
+    case 'initialise':
+      return runInitialise(ctx);
+    case 'build':
+      return runBuild(ctx, intent.mode, intent.from);
+    case 'set-sync': {
+      const set = await ports.instance.setSync(intent, sqlDeadlineMs);
+      if (set.ok) {
+        memory.barrierDue = true;
+        memory.syncBarrier = undefined;
+      }
+      return set;
+    }
+    case 'begin-switchover': {
+      const now = ports.clock.now();
+      const { target, cause } = intent;
+      memory.switchover = {
+        target,
+        cause,
+        startedAt: now,
+        deadline: now + intent.seconds * 1000,
+        pointedAt: undefined,
+        handedOver: false,
+      };
+      ctx.log.info('switchover started', { target, cause });
+      ctx.event({ reason: 'SwitchoverStarted', type: 'Normal', action: 'Switchover', note: `to ${target} (${cause})` });
+      return ok();
+    }
+    case 'point-others':
+      return await pointOthers(ctx, view, intent.target, intent.members);
+    case 'hand-over':
+      return handOver(ctx, intent.permit, intent.target);
+    case 'undo-switchover':
+      return await undoSwitchover(ctx, view, intent.why);
+  }
+}
+
+async function start(ctx: Context, mode: 'standby' | 'pending'): Promise<Result<unknown>> {
+  const { memory, ports } = ctx;
+  const configured = await configure(ctx);
+  if (!configured.ok) return configured;
+  const started = await ports.instance.start(mode);
+  if (started.ok) ctx.log.info('server started', { mode, pid: started.value.pid });
+  memory.observedAt = Number.NEGATIVE_INFINITY;
+  return started;
+}
+
+/** Keeps the server's files in step with who the members are; only what differs is written (level, not edge). */
+export async function configure(ctx: Context): Promise<Result<unknown>> {
+  const { memory, ports, self } = ctx;
+  if (!memory.pods.known) return ok();
+  const own = ctx.addressOf(self.name);
+  if (own === undefined) return ok();
+  const peers = memory.pods.value.filter((pod) => pod.name !== self.name).flatMap((pod) => ctx.addressOf(pod.name) ?? []);
+  const applied = await ports.instance.configure({ self: own, peers, parameters: memory.config.parameters }, sqlDeadlineMs);
+  if (applied.ok && applied.value.changed)
+    ctx.log.info('server configuration rewritten', { peers: peers.map((peer) => `${peer.name}=${peer.host}:${peer.haPort}`) });
+  return applied;
+}
+
+async function fence(ctx: Context, reason: string): Promise<Result<unknown>> {
+  const { memory, ports } = ctx;
+  const killed = await ports.instance.kill(memory.config.lease.stopSeconds * 1000);
+  ctx.tally.fenced(reason);
+  ctx.log.error('server killed', { reason });
+  ctx.event({ reason: 'Fenced', type: 'Warning', action: 'Fence', note: reason });
+  memory.observedAt = Number.NEGATIVE_INFINITY;
+  return killed;
+}
+
+/** Remembers, on disk and before anything else, for whom this member is frozen. */
+export async function grant(ctx: Context, term: number, candidate: string, host: string, port: number): Promise<Result<void>> {
+  const { memory, ports } = ctx;
+  const records = { ...memory.records, granted: Math.max(memory.records.granted, term), freeze: { term, candidate, host, port } };
+  const same =
+    memory.records.granted === records.granted && JSON.stringify(memory.records.freeze) === JSON.stringify(records.freeze);
+  if (same) return ok();
+  const saved = await ports.records.save(records);
+  if (saved.ok) memory.records = records;
+  return saved;
+}
+
+/** Takes the standbys, the own one included, away from the old primary; a dead member never delays the others. */
+async function freeze(ctx: Context, view: View, term: number, members: string[]): Promise<Result<unknown>> {
+  const { memory, ports, self } = ctx;
+  const own = { term, candidate: self.name, host: self.ip, haPort: self.haPort };
+  if (memory.takeover?.term !== term) memory.takeover = { term, startedAt: ports.clock.now(), votes: {} };
+  const takeover = memory.takeover;
+  const ask = async (member: string): Promise<void> => {
+    const at = ports.clock.now();
+    const answer = await ports.peers.freeze(member, own, peerDeadlineMs);
+    if (answer.ok) takeover.votes[member] = { state: answer.value, at };
+    else ctx.log.warn('a member was not frozen', { member, fault: answer.fault });
+  };
+  const [local] = await Promise.all([freezeSelf(ctx, view, own), ...members.map(ask)]);
+  memory.observedAt = Number.NEGATIVE_INFINITY;
+  return local;
+}
+
+async function freezeSelf(
+  ctx: Context,
+  view: View,
+  own: { term: number; candidate: string; host: string; haPort: number },
+): Promise<Result<unknown>> {
+  const granted = await grant(ctx, own.term, own.candidate, own.host, own.haPort);
+  if (!granted.ok) return granted;
+  const instance = view.instance;
+  if (instance.is !== 'standby') return ok();
+  if (instance.lock?.mode === 'specify_connection' && instance.lock.host === own.host && instance.lock.port === own.haPort)
+    return ok();
+  return await ctx.ports.instance.pointAt({ host: own.host, haPort: own.haPort }, sqlDeadlineMs);
+}
+
+/** What only a new primary has to do, once: its own lock away, the term into the WAL, the brake off, the users there. */
+async function settle(ctx: Context, permit: Parameters<Context['ports']['instance']['writeTerm']>[0]): Promise<Result<unknown>> {
+  const { memory, ports } = ctx;
+  if (!isValid(permit, ports.clock.now()))
+    return failed({ of: 'fence', kind: 'refused', done: 'no', detail: 'the permit has ended' });
+  const written = await ports.instance.writeTerm(permit, sqlDeadlineMs);
+  if (!written.ok && written.fault.done === 'no') return written;
+  if (memory.promotion !== undefined) memory.promotion = { ...memory.promotion, settled: true };
+  memory.barrierDue = true;
+  memory.syncBarrier = undefined;
+  memory.observedAt = Number.NEGATIVE_INFINITY;
+  void settleLater(ctx, permit);
+  return ok();
+}
+
+async function settleLater(ctx: Context, permit: Parameters<Context['ports']['instance']['writeTerm']>[0]): Promise<void> {
+  const { memory, ports } = ctx;
+  const steps: [string, () => Promise<Result<unknown>>][] = [
+    ['unlock', () => unlock(ctx)],
+    ['brake', () => ports.instance.setReadOnly(false, false, sqlDeadlineMs)],
+    ['users', () => ports.instance.settleUsers(permit, 5000)],
+  ];
+  for (const [what, step] of steps) {
+    const result = await step();
+    if (!result.ok) {
+      noteFailure(memory, what, result.fault, ports.clock.now());
+      ctx.log.warn('a new primary could not finish settling', { step: what, fault: result.fault });
+    } else delete memory.failures[what];
+  }
+}
+
+async function unlock(ctx: Context): Promise<Result<unknown>> {
+  const { memory, ports } = ctx;
+  const unlocked = await ports.instance.unlock(sqlDeadlineMs);
+  if (!unlocked.ok || memory.records.freeze === undefined) return unlocked;
+  const records = { ...memory.records, freeze: undefined };
+  const saved = await ports.records.save(records);
+  if (saved.ok) memory.records = records;
+  memory.observedAt = Number.NEGATIVE_INFINITY;
+  return saved;
+}
+
+async function repoint(ctx: Context, to: string, term: number): Promise<Result<unknown>> {
+  const address = ctx.addressOf(to);
+  if (address === undefined) return failed({ of: 'kube', kind: 'absent', done: 'no', detail: `no address of ${to}` });
+  const granted = await grant(ctx, term, to, address.host, address.haPort);
+  if (!granted.ok) return granted;
+  return await ctx.ports.instance.pointAt(address, sqlDeadlineMs);
+}
+
+/** Points the members that are not the target at it; from now on only the old primary or the target may lead. */
+async function pointOthers(ctx: Context, view: View, target: string, members: string[]): Promise<Result<unknown>> {
+  const { memory, ports } = ctx;
+  const address = ctx.addressOf(target);
+  if (address === undefined || memory.switchover === undefined)
+    return failed({ of: 'peer', kind: 'absent', done: 'no', detail: `no address of ${target}` });
+  const term = (view.promotion?.term ?? 0) + 1;
+  const ask = { term, candidate: target, host: address.host, haPort: address.haPort };
+  const answers = await Promise.all(members.map((member) => ports.peers.freeze(member, ask, peerDeadlineMs)));
+  for (const [at, answer] of answers.entries()) {
+    // A member that cannot be pointed now follows the target by itself later; it only comes back less quickly.
+    if (!answer.ok) ctx.log.warn('a member was not pointed at the target', { member: members[at], fault: answer.fault });
+  }
+  memory.switchover = { ...memory.switchover, pointedAt: ports.clock.now() };
+  return ok();
+}
+
+async function undoSwitchover(ctx: Context, view: View, why: string): Promise<Result<unknown>> {
+  const { memory, ports } = ctx;
+  const plan = memory.switchover;
+  memory.switchover = undefined;
+  memory.draining = false;
+  const brake = await ports.instance.setReadOnly(false, false, sqlDeadlineMs);
+  const members = Object.keys(view.peers);
+  await Promise.all(members.map((member) => ports.peers.unfreeze(member, (view.promotion?.term ?? 0) + 1, peerDeadlineMs)));
+  ctx.tally.switched('rolled-back');
+  ctx.log.warn('switchover undone', { target: plan?.target, why });
+  ctx.event({ reason: 'SwitchoverRefused', type: 'Warning', action: 'Switchover', note: `undone: ${why}` });
+  const request = memory.request.known ? memory.request.value : undefined;
+  if (request?.phase === 'running') {
+    const answer = {
+      ...request,
+      phase: 'rolled-back' as const,
+      result: why,
+      hint: 'The old primary goes on; see agent status and try again.',
+    };
+    const written = await ports.kube.writeRequest(answer, sqlDeadlineMs);
+    if (!written.ok) memory.stale.add('request');
+  }
+  return brake;
+}
+
+export type { PeerSight, PeerState };
+export { processOf };

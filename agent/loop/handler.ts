@@ -1,0 +1,126 @@
+/**
+ * What this member answers to peers: where it is, and, when a new holder of the lease asks, that it leaves the old
+ * primary and follows the new one. A grant is on disk before the answer; a lower term, a second candidate of the same
+ * term, an unfinished build and a valid permit of our own are each a refusal.
+ */
+import { obstacle } from '../core/election.ts';
+import { leads, recordOf } from '../core/lease.ts';
+import type { PeerState } from '../core/model.ts';
+import { isValid } from '../core/permit.ts';
+import { failed, type Fault, ok, type Result } from '../core/result.ts';
+import type { View } from '../core/view.ts';
+import type { FreezeAsk, PeerHandler } from '../ports/others.ts';
+import type { Context } from './context.ts';
+import { grant } from './execute.ts';
+import { observeInstance, viewOf } from './observe.ts';
+
+/** An observation may serve gossip for this long. */
+const gossipAgeMs = 200;
+const sqlDeadlineMs = 1000;
+
+export function createHandler(ctx: Context): PeerHandler {
+  return {
+    async state() {
+      if (ctx.last === undefined) return undefined;
+      await observeInstance(ctx, gossipAgeMs);
+      return peerState(ctx);
+    },
+    freeze: (ask) => freeze(ctx, ask),
+    unfreeze: (ask) => unfreeze(ctx, ask.term, ask.from),
+  };
+}
+
+export function peerState(ctx: Context): PeerState {
+  const view = viewOf(ctx);
+  const { instance } = view;
+  const why = obstacle(view, instance);
+  const running = 'role' in instance ? instance : undefined;
+  const data = 'data' in instance ? instance.data : undefined;
+  const standby = instance.is === 'standby' ? instance : undefined;
+  const primary = instance.is === 'primary' ? instance : undefined;
+  const promotedTerm = data?.promotedTerm ?? 0;
+  const freeze = view.records.freeze;
+  return {
+    name: ctx.self.name,
+    uid: ctx.self.uid,
+    incarnation: ctx.self.incarnation,
+    instance: instance.is,
+    role: running?.role ?? 'Unknown',
+    state: running?.state ?? 'Unknown',
+    detail: running?.detail ?? '',
+    term: standby?.term ?? promotedTerm,
+    received: standby?.received,
+    replayed: standby?.replayed,
+    written: primary?.written,
+    redoFinished: standby?.lock?.redoFinished ?? false,
+    streamingFrom: standby?.receiver?.from,
+    systemId: data?.systemId,
+    dataId: data?.dataId,
+    promotedTerm,
+    frozenFor: freeze === undefined ? undefined : { term: freeze.term, candidate: freeze.candidate },
+    granted: view.records.granted,
+    eligible: why === undefined,
+    reason: why ?? ctx.last?.decision.reason ?? '',
+    leaseTerm: recordOf(view.lease)?.term ?? 0,
+    paused: view.paused,
+    build: view.job?.progress,
+    volumes: view.volumes,
+    agentVersion: ctx.self.version,
+    since: undefined,
+  };
+}
+
+function refusal(detail: string, hint: string): Fault {
+  return { of: 'peer', kind: 'refused', done: 'no', detail, hint };
+}
+
+function objection(view: View, ask: FreezeAsk): Fault | undefined {
+  const { records } = view;
+  if (ask.term < records.granted)
+    return refusal(`term ${ask.term} is lower than ${records.granted}, granted before`, 'Ask again with a higher term.');
+  const other = records.freeze !== undefined && records.freeze.term === ask.term && records.freeze.candidate !== ask.candidate;
+  if (other) return refusal(`term ${ask.term} is granted to ${records.freeze?.candidate}`, 'Ask again with a higher term.');
+  if (records.build !== undefined || view.job?.kind === 'build')
+    return refusal('a build is not finished', 'Members being built do not vote.');
+  if (leads(view) || (view.instance.is === 'primary' && isValid(view.permit, view.now)))
+    return refusal('this member leads', 'Wait until its lease ends.');
+  if (view.instance.is !== 'standby') return refusal(`the instance is ${view.instance.is}`, 'Only standbys vote.');
+  return undefined;
+}
+
+async function freeze(ctx: Context, ask: FreezeAsk): Promise<Result<PeerState>> {
+  await observeInstance(ctx, gossipAgeMs);
+  const view = viewOf(ctx);
+  const fault = objection(view, ask);
+  if (fault !== undefined) return failed(fault);
+  const granted = await grant(ctx, ask.term, ask.candidate, ask.host, ask.haPort);
+  if (!granted.ok) return granted;
+  const lock = view.instance.is === 'standby' ? view.instance.lock : undefined;
+  const there = lock?.mode === 'specify_connection' && lock.host === ask.host && lock.port === ask.haPort;
+  if (!there) {
+    const pointed = await ctx.ports.instance.pointAt({ host: ask.host, haPort: ask.haPort }, sqlDeadlineMs);
+    if (!pointed.ok) return pointed;
+    ctx.log.info('frozen', { term: ask.term, candidate: ask.candidate });
+  }
+  await observeInstance(ctx, 0);
+  return ok(peerState(ctx));
+}
+
+/** Only the holder of the current term may ask for it, for a change that it has given up. */
+async function unfreeze(ctx: Context, term: number, from: string): Promise<Result<PeerState>> {
+  const view = viewOf(ctx);
+  const record = recordOf(view.lease);
+  if (record?.holder.split('/')[0] !== from)
+    return failed(refusal(`${from} does not hold the lease`, 'Only the holder may undo.'));
+  const { freeze: frozen } = view.records;
+  if (frozen !== undefined && frozen.term > term)
+    return failed(refusal(`frozen for the higher term ${frozen.term}`, 'Nothing to do.'));
+  const unlocked = await ctx.ports.instance.unlock(sqlDeadlineMs);
+  if (!unlocked.ok) return unlocked;
+  const records = { ...ctx.memory.records, freeze: undefined };
+  const saved = await ctx.ports.records.save(records);
+  if (!saved.ok) return saved;
+  ctx.memory.records = records;
+  await observeInstance(ctx, 0);
+  return ok(peerState(ctx));
+}

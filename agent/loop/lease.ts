@@ -1,0 +1,151 @@
+/**
+ * Carries out lease intents, all by PUT over the very version that was decided on (S4). An error, a 409 or a timeout
+ * is unknown, not loss: the record is read back and the permit is neither extended nor dropped (K3). The permit counts
+ * from the moment a write was sent, and every confirmed renewal moves the fence of PID 1 with it.
+ */
+import { processOf } from '../core/decide.ts';
+import { acquired, memberOf, recordOf, released, renewed } from '../core/lease.ts';
+import type { LeaseRecord, Mono } from '../core/model.ts';
+import { isValid, type LeaderPermit, permitFrom } from '../core/permit.ts';
+import { known } from '../core/result.ts';
+import type { Decision, LeaseChange, View } from '../core/view.ts';
+import type { LeaseWrite } from '../ports/kube.ts';
+import type { Context } from './context.ts';
+import { adoptLease } from './observe.ts';
+
+/** What became of a step: `done` may be followed at once by the next cycle, `failed` may not. */
+export type Outcome = 'nothing' | 'done' | 'failed';
+
+export async function executeLease(ctx: Context, view: View, decision: Decision): Promise<Outcome> {
+  const intent = decision.lease;
+  switch (intent.do) {
+    case 'nothing':
+      return 'nothing';
+    case 'acquire':
+      return await acquire(ctx, view, intent.over.record);
+    case 'renew':
+      return await renew(ctx, view, intent.change);
+    case 'release':
+      return await release(ctx, view, intent.heir);
+  }
+}
+
+async function write(ctx: Context, draft: LeaseWrite): Promise<{ record: LeaseRecord; sentAt: Mono } | undefined> {
+  const { memory, ports } = ctx;
+  const sentAt = ports.clock.now();
+  const result = await ports.kube.writeLease(draft, memory.config.lease.requestTimeoutSeconds * 1000);
+  if (result.ok) {
+    const now = ports.clock.now();
+    memory.lease = known({ record: result.value, firstSeenAt: now, confirmedAt: sentAt }, now);
+    return { record: result.value, sentAt };
+  }
+  ctx.log.warn('lease write failed', { fault: result.fault });
+  const readAt = ports.clock.now();
+  const back = await ports.kube.readLease(memory.config.lease.requestTimeoutSeconds * 1000);
+  if (back.ok) adoptLease(ctx, back.value, readAt);
+  else memory.stale.add('lease');
+  return undefined;
+}
+
+async function acquire(ctx: Context, view: View, over: LeaseRecord | undefined): Promise<Outcome> {
+  const written = await write(ctx, { record: acquired(view, over), over: over?.resourceVersion });
+  if (written === undefined) return 'failed';
+  const { record } = written;
+  ctx.memory.takeover = undefined;
+  ctx.memory.switchover = undefined;
+  givePermit(ctx, permitFrom(written.sentAt, record.term, ctx.memory.config.lease.fenceSeconds));
+  ctx.memory.renewSentAt = written.sentAt;
+  const from =
+    over === undefined || over.holder === ''
+      ? over?.heir === ctx.self.name
+        ? 'as the heir'
+        : 'free'
+      : `from ${memberOf(over.holder)}`;
+  ctx.log.info('lease acquired', { term: record.term, leaseHolder: ctx.self.name, from });
+  ctx.event({ reason: 'LeaseAcquired', type: 'Normal', action: 'Acquire', note: `term ${record.term}, ${from}` });
+  return 'done';
+}
+
+async function renew(ctx: Context, view: View, change: LeaseChange | undefined): Promise<Outcome> {
+  const { memory, ports } = ctx;
+  const record = recordOf(view.lease);
+  if (record === undefined || record.holder !== ctx.self.identity) return 'failed';
+  const period = memory.config.lease.renewSeconds * 1000;
+  const due = ports.clock.now() - memory.renewSentAt >= period - 50;
+  if (change === undefined && !due && isValid(memory.permit, ports.clock.now())) return 'nothing';
+  const startedAt = ports.clock.now();
+  memory.renewSentAt = startedAt;
+  const margin = memory.permit === undefined ? undefined : memory.permit.until - startedAt;
+  const draft = renewed(record, change ?? {}, memory.config.lease.durationSeconds);
+  const written = await write(ctx, { record: draft, over: record.resourceVersion });
+  if (written === undefined) {
+    memory.renewSentAt = Number.NEGATIVE_INFINITY;
+    return 'failed';
+  }
+  const confirmedAt = ports.clock.now();
+  ctx.tally.renewed((confirmedAt - startedAt) / 1000, (margin ?? 0) / 1000);
+  if (change?.promoting !== undefined) {
+    const process = processOf(memory.instance);
+    if (process !== undefined) {
+      memory.promotion = { term: change.promoting.term, process, recordedAt: confirmedAt, settled: false };
+    }
+  }
+  if (change?.entries !== undefined) ctx.log.info('synchronous set recorded', { entries: change.entries, reason: 'recorded' });
+  givePermit(ctx, permitFrom(written.sentAt, written.record.term, memory.config.lease.fenceSeconds));
+  return change === undefined ? 'nothing' : 'done';
+}
+
+/** Stores the permit, moves PID 1's deadline, and makes sure that this process acts at its end on its own as well. */
+function givePermit(ctx: Context, permit: LeaderPermit): void {
+  const { memory } = ctx;
+  memory.permit = permit;
+  armFence(ctx);
+  void guard(ctx, permit);
+}
+
+/** Tells PID 1 until when the server may live, for a server that is primary or is being promoted. */
+export function armFence(ctx: Context): void {
+  const { memory, ports } = ctx;
+  const process = processOf(memory.instance);
+  const acting = memory.instance.is === 'primary' || memory.promotion !== undefined;
+  if (process === undefined || !acting || memory.permit === undefined) return;
+  const armed = ports.fence.arm(process, memory.permit.until);
+  if (!armed.ok) ctx.log.error('the fence could not be armed', { fault: armed.fault });
+}
+
+/** At the end of a permit that was not renewed the server is killed, whatever the loop is waiting for (I1). */
+async function guard(ctx: Context, permit: LeaderPermit): Promise<void> {
+  const { memory, ports } = ctx;
+  await ports.clock.until(permit.until);
+  if (memory.permit !== permit) return;
+  const acting = memory.instance.is === 'primary' || memory.promotion !== undefined;
+  if (!acting || processOf(memory.instance) === undefined) return;
+  const killed = await ports.instance.kill(memory.config.lease.stopSeconds * 1000);
+  ctx.tally.fenced('permit-lost');
+  ctx.log.error('permit ended, server killed', { reason: 'permit-lost', term: permit.term, ok: killed.ok });
+  ctx.event({
+    reason: 'Fenced',
+    type: 'Warning',
+    action: 'Fence',
+    note: 'the lease could not be renewed in time; the server was killed',
+  });
+  ctx.nudge();
+}
+
+async function release(ctx: Context, view: View, heir: string | undefined): Promise<Outcome> {
+  const record = recordOf(view.lease);
+  if (record === undefined) return 'failed';
+  const written = await write(ctx, { record: released(record, heir), over: record.resourceVersion });
+  if (written === undefined) return 'failed';
+  ctx.memory.permit = undefined;
+  ctx.memory.takeover = undefined;
+  ctx.memory.switchover = undefined;
+  ctx.log.info('lease released', { term: record.term, heir: heir ?? null });
+  ctx.event({
+    reason: 'LeaseReleased',
+    type: 'Normal',
+    action: 'Release',
+    note: heir === undefined ? 'no heir' : `heir ${heir}`,
+  });
+  return 'done';
+}

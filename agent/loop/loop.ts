@@ -1,0 +1,173 @@
+/**
+ * The control loop: observe, decide, execute, publish, remember, every period or when nudged. It holds no policy
+ * (core/ has it) and no I/O of its own (the ports have it), so the same code runs against simulated ports. A cycle
+ * that did something is followed by the next one at once; nothing waits in here without a deadline.
+ */
+import { decide } from '../core/decide.ts';
+import { nextLook } from '../core/follower.ts';
+import { recordOf } from '../core/lease.ts';
+import { nobody, sameNames } from '../core/sync.ts';
+import type { Decision, Self, Snapshot, View } from '../core/view.ts';
+import type { PeerHandler } from '../ports/others.ts';
+import type { ConfigParser, Context, LoopLog, Ports, Tally } from './context.ts';
+import { configure, executeInstance } from './execute.ts';
+import { createHandler } from './handler.ts';
+import { executeLease, type Outcome } from './lease.ts';
+import { emptyMemory } from './memory.ts';
+import { observe, onHint, viewOf } from './observe.ts';
+import { publish } from './publish.ts';
+
+export interface LoopOptions {
+  ports: Ports;
+  self: Self;
+  log: LoopLog;
+  tally: Tally;
+  parseConfig: ConfigParser;
+  /** At which port peers reach the others' replication. */
+  haPort: number;
+}
+
+export interface Loop {
+  /** Runs until a stop is asked for and done. */
+  run(): Promise<void>;
+  /** Hands over, stops the server, releases the lease; run() ends afterwards. */
+  stop(): void;
+  nudge(): void;
+  handler: PeerHandler;
+}
+
+/** Between two cycles that wait for something that changes within milliseconds. */
+const hurryMs = 25;
+/** After a step that failed, so that nothing spins. */
+const failedMs = 200;
+/** While the server starts or a hand-over settles. */
+const soonMs = 100;
+
+export function createLoop(options: LoopOptions): Loop {
+  const { ports, self } = options;
+  let wake = new AbortController();
+  let nudged = false;
+  const ctx: Context = {
+    ports,
+    self,
+    memory: emptyMemory({ granted: 0, freeze: undefined, build: undefined }),
+    log: options.log,
+    tally: options.tally,
+    parseConfig: options.parseConfig,
+    nudge() {
+      nudged = true;
+      wake.abort();
+    },
+    addressOf(name) {
+      if (name === self.name) return { name, host: self.ip, haPort: self.haPort };
+      const pods = ctx.memory.pods.known ? ctx.memory.pods.value : [];
+      const ip = pods.find((pod) => pod.name === name)?.ip;
+      return ip === undefined ? undefined : { name, host: ip, haPort: options.haPort };
+    },
+    event: (note) => ports.kube.event(note),
+    last: undefined,
+  };
+
+  async function run(): Promise<void> {
+    if (!(await loadRecords(ctx))) return;
+    ports.instance.onExit((exit) => {
+      ctx.memory.lastExit = exit;
+      ctx.memory.observedAt = Number.NEGATIVE_INFINITY;
+      options.log.warn('server exited', { pid: exit.process.pid, role: exit.role });
+      ctx.nudge();
+    });
+    const watch = ports.kube.watch((hint) => onHint(ctx, hint));
+    try {
+      for (;;) {
+        nudged = false;
+        wake = new AbortController();
+        const { decision, outcome } = await cycle(ctx);
+        if (ctx.memory.stopping && decision.reason === 'stopped') return;
+        if (!nudged) await ports.clock.until(nextCycleAt(ctx, decision, outcome), wake.signal);
+      }
+    } finally {
+      watch.stop();
+    }
+  }
+
+  return {
+    run,
+    stop() {
+      ctx.memory.stopping = true;
+      ctx.memory.job?.kind === 'build' && ctx.memory.job.abort.abort();
+      ctx.nudge();
+    },
+    nudge: ctx.nudge,
+    handler: createHandler(ctx),
+  };
+}
+
+/** Without its own records a member could grant twice; it waits for them rather than assume that there are none. */
+async function loadRecords(ctx: Context): Promise<boolean> {
+  for (;;) {
+    const loaded = await ctx.ports.records.load();
+    if (loaded.ok) {
+      ctx.memory.records = loaded.value;
+      return true;
+    }
+    ctx.log.error('the records could not be read', { fault: loaded.fault });
+    await ctx.ports.clock.until(ctx.ports.clock.now() + 1000);
+    if (ctx.memory.stopping) return false;
+  }
+}
+
+export async function cycle(ctx: Context): Promise<{ decision: Decision; outcome: Outcome }> {
+  const startedAt = ctx.ports.clock.now();
+  const view = await observe(ctx);
+  const decision = decideWhenReady(ctx, view);
+  const shown = show(ctx, view, decision);
+  const lease = await executeLease(ctx, view, decision);
+  const instance = await executeInstance(ctx, viewOf(ctx), decision);
+  if (decision.instance.do === 'nothing' && ctx.memory.job === undefined) await keepConfigured(ctx, view);
+  await publish(ctx, viewOf(ctx), decision);
+  ctx.last = shown;
+  ctx.tally.cycle(decision.reason, (ctx.ports.clock.now() - startedAt) / 1000);
+  return { decision, outcome: worst(lease, instance) };
+}
+
+function decideWhenReady(ctx: Context, view: View): Decision {
+  if (ctx.memory.configKnown) return decide(view);
+  // Before the first reading of the configuration only safety is decided: defaults could be wrong for this cluster.
+  const decision = decide({ ...view, paused: true });
+  return decision.reason === 'paused' ? { ...decision, lease: { do: 'nothing' }, reason: 'settings-unknown' } : decision;
+}
+
+function show(ctx: Context, view: View, decision: Decision): Snapshot {
+  ctx.memory.cycle += 1;
+  const snapshot = { view, decision, cycle: ctx.memory.cycle, at: ctx.ports.clock.wall() };
+  ctx.ports.board.show(snapshot);
+  return snapshot;
+}
+
+async function keepConfigured(ctx: Context, view: View): Promise<void> {
+  if (view.instance.is !== 'primary' && view.instance.is !== 'standby') return;
+  const applied = await configure(ctx);
+  if (!applied.ok) ctx.log.warn('server configuration not applied', { fault: applied.fault });
+}
+
+function worst(a: Outcome, b: Outcome): Outcome {
+  if (a === 'failed' || b === 'failed') return 'failed';
+  return a === 'done' || b === 'done' ? 'done' : 'nothing';
+}
+
+function nextCycleAt(ctx: Context, decision: Decision, outcome: Outcome): number {
+  const { memory, ports } = ctx;
+  const now = ports.clock.now();
+  if (outcome === 'failed') return now + failedMs;
+  const waits: string[] = ['freezing', 'comparing', 'no-vote-set', 'promoting'];
+  const view = viewOf(ctx);
+  if (waits.includes(decision.reason) && recordOf(view.lease)?.holder === ctx.self.identity) return now + hurryMs;
+  if (outcome === 'done') return now;
+  const unsettled = view.instance.is === 'primary' && sameNames(view.instance.syncNames, nobody);
+  const between = (recordOf(view.lease)?.entries.length ?? 0) > 1 && view.instance.is === 'primary';
+  if (unsettled || between) return now + hurryMs;
+  if (view.switchover !== undefined || view.instance.is === 'starting' || view.instance.is === 'pending') return now + soonMs;
+  const period = now + memory.config.lease.renewSeconds * 1000;
+  const look = nextLook(view);
+  return look === undefined ? period : Math.min(period, Math.max(now + 1, look));
+}

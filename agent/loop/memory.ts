@@ -1,0 +1,100 @@
+/**
+ * Everything that survives a cycle, field by field. What can be read again from the world is not in here, except the
+ * cached readings of the API server, each with its age; nothing is ever acted on because it was done before, only
+ * because a view shows it.
+ */
+import { defaultConfig, type DynamicConfig } from '../core/config.ts';
+import type { Lsn } from '../core/lsn.ts';
+import type {
+  ClusterFacts,
+  Failure,
+  Instance,
+  Job,
+  LocalRecords,
+  MemberName,
+  Mono,
+  PodSight,
+  Request,
+  SeenLease,
+  ServerExit,
+} from '../core/model.ts';
+import type { LeaderPermit } from '../core/permit.ts';
+import { type Observed, unknown } from '../core/result.ts';
+import type { Promotion, Switchover, Takeover } from '../core/view.ts';
+
+export interface Memory {
+  lease: Observed<SeenLease>;
+  /** The permit of the last confirmed renewal; ended or not. */
+  permit: LeaderPermit | undefined;
+  /** When the last renewal was sent, confirmed or not. */
+  renewSentAt: Mono;
+  pods: Observed<PodSight[]>;
+  facts: Observed<ClusterFacts>;
+  request: Observed<Request | undefined>;
+  config: DynamicConfig;
+  /** False until the configuration was read once; nothing is decided before. */
+  configKnown: boolean;
+  configText: string | undefined;
+  configAt: Mono;
+  /** What a watch has hinted at, to be read in the next cycle. */
+  stale: Set<'lease' | 'pods' | 'config' | 'facts' | 'request'>;
+  instance: Instance;
+  observedAt: Mono;
+  lastExit: ServerExit | undefined;
+  records: LocalRecords;
+  takeover: Takeover | undefined;
+  promotion: Promotion | undefined;
+  switchover: Switchover | undefined;
+  streamedAt: Record<MemberName, Mono>;
+  syncBarrier: Lsn | undefined;
+  /** The barrier is the first position observed from now on. */
+  barrierDue: boolean;
+  job: (Job & { abort: AbortController }) | undefined;
+  failures: Record<string, Failure>;
+  /** The primary has drained its clients: it is not labelled again before the switchover is over. */
+  draining: boolean;
+  stopping: boolean;
+  cycle: number;
+}
+
+const unread = { of: 'kube', kind: 'cancelled', done: 'no', detail: 'not read yet' } as const;
+
+export function emptyMemory(records: LocalRecords): Memory {
+  return {
+    lease: unknown(unread),
+    permit: undefined,
+    renewSentAt: Number.NEGATIVE_INFINITY,
+    pods: unknown(unread),
+    facts: unknown(unread),
+    request: unknown(unread),
+    config: defaultConfig,
+    configKnown: false,
+    configText: undefined,
+    configAt: Number.NEGATIVE_INFINITY,
+    stale: new Set(),
+    instance: { is: 'empty' },
+    observedAt: Number.NEGATIVE_INFINITY,
+    lastExit: undefined,
+    records,
+    takeover: undefined,
+    promotion: undefined,
+    switchover: undefined,
+    streamedAt: {},
+    syncBarrier: undefined,
+    barrierDue: false,
+    job: undefined,
+    failures: {},
+    draining: false,
+    stopping: false,
+    cycle: 0,
+  };
+}
+
+const firstRetryMs = 1000;
+const lastRetryMs = 30_000;
+
+/** Counts a failure of one kind of work and says when it may be tried again: 1, 2, 4 … 30 s. */
+export function noteFailure(memory: Memory, what: string, fault: Failure['fault'], now: Mono): void {
+  const count = (memory.failures[what]?.count ?? 0) + 1;
+  memory.failures[what] = { what, fault, count, retryAt: now + Math.min(lastRetryMs, firstRetryMs * 2 ** (count - 1)) };
+}

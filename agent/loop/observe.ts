@@ -1,0 +1,333 @@
+/**
+ * The first step of a cycle: brings the memory up to date and makes the view. Readings of the API server are cached
+ * with an age; a watch only says what to read again, and a reading that failed leaves the last one standing as
+ * unknown where a decision would rest on it (I2). Everything runs side by side under one deadline.
+ */
+import { expiresAt, holds, isExpired, seen } from '../core/lease.ts';
+import type { LeaseRecord, Mono, PodSight } from '../core/model.ts';
+import { known, type Result, unknown } from '../core/result.ts';
+import { isStreaming } from '../core/sync.ts';
+import type { View } from '../core/view.ts';
+import type { KubeHint } from '../ports/kube.ts';
+import type { Context } from './context.ts';
+import { noteFailure } from './memory.ts';
+
+/** Readings older than this are taken again; the watch makes them fresh in between. */
+const leaseAgeMs = 10_000;
+const listAgeMs = 30_000;
+const slowAgeMs = 60_000;
+/** A failed reading may serve for this long before it counts as unknown. */
+const graceMs = 60_000;
+const instanceDeadlineMs = 1000;
+
+export async function observe(ctx: Context): Promise<View> {
+  const { memory, ports } = ctx;
+  const deadlineMs = memory.config.lease.requestTimeoutSeconds * 1000;
+  await Promise.all([
+    observeInstance(ctx, 0),
+    refreshConfig(ctx, deadlineMs),
+    refreshLease(ctx, deadlineMs),
+    refreshPods(ctx, deadlineMs),
+    refreshFacts(ctx, deadlineMs),
+    refreshRequest(ctx, deadlineMs),
+  ]);
+  tellPeers(ctx);
+  const view = viewOf(ctx);
+  noteStreams(ctx, view);
+  return {
+    ...view,
+    streamedAt: { ...memory.streamedAt },
+    promotion: memory.promotion,
+    syncBarrier: memory.syncBarrier,
+    now: ports.clock.now(),
+  };
+}
+
+/** The view as the memory has it now; pure reading. */
+export function viewOf(ctx: Context): View {
+  const { memory, ports } = ctx;
+  return {
+    now: ports.clock.now(),
+    self: ctx.self,
+    config: memory.config,
+    paused: memory.config.paused,
+    lease: memory.lease,
+    permit: memory.permit,
+    instance: memory.instance,
+    lastExit: memory.lastExit,
+    records: memory.records,
+    pods: memory.pods,
+    peers: ports.peers.seen(),
+    facts: memory.facts,
+    request: memory.request,
+    takeover: memory.takeover,
+    promotion: memory.promotion,
+    switchover: memory.switchover,
+    streamedAt: { ...memory.streamedAt },
+    syncBarrier: memory.syncBarrier,
+    job: memory.job,
+    failures: memory.failures,
+    stopping: memory.stopping,
+    volumes: [],
+  };
+}
+
+const inFlight = new WeakMap<Context, Promise<void>>();
+
+/** Looks at the local server unless that was done within `maxAgeMs`; one look at a time. */
+export async function observeInstance(ctx: Context, maxAgeMs: number): Promise<void> {
+  const { memory, ports } = ctx;
+  if (ports.clock.now() - memory.observedAt <= maxAgeMs) return;
+  const running = inFlight.get(ctx);
+  if (running !== undefined) return running;
+  const look = (async () => {
+    const startedAt = ports.clock.now();
+    memory.instance = await ports.instance.observe(instanceDeadlineMs);
+    memory.observedAt = startedAt;
+    forgetOldPromotion(ctx);
+    if (memory.instance.is === 'standby' && memory.instance.state === 'Normal') delete memory.failures['rebuilt'];
+    if (memory.barrierDue && memory.instance.is === 'primary' && memory.instance.written !== undefined) {
+      memory.syncBarrier = memory.instance.written;
+      memory.barrierDue = false;
+    }
+  })();
+  inFlight.set(ctx, look);
+  try {
+    await look;
+  } finally {
+    inFlight.delete(ctx);
+  }
+}
+
+/** A promotion belongs to one server process; a running primary that this container promoted before is adopted. */
+function forgetOldPromotion(ctx: Context): void {
+  const { memory } = ctx;
+  const { instance, promotion } = memory;
+  const process = 'process' in instance ? instance.process : undefined;
+  if (
+    promotion !== undefined &&
+    (process === undefined || process.pid !== promotion.process.pid || process.startTime !== promotion.process.startTime)
+  ) {
+    memory.promotion = undefined;
+    memory.syncBarrier = undefined;
+    memory.draining = false;
+    if (memory.switchover?.handedOver === false && process !== undefined) memory.switchover = undefined;
+  }
+  const record = memory.lease.known ? memory.lease.value.record : undefined;
+  const adopts =
+    memory.promotion === undefined &&
+    instance.is === 'primary' &&
+    record?.holder === ctx.self.identity &&
+    record.promoting?.member === ctx.self.name &&
+    record.promoting.term === instance.data.promotedTerm;
+  if (adopts && record.promoting !== undefined) {
+    const now = ctx.ports.clock.now();
+    memory.promotion = { term: record.promoting.term, process: instance.process, recordedAt: now, settled: false };
+  }
+}
+
+function noteStreams(ctx: Context, view: View): void {
+  const { memory } = ctx;
+  const { instance } = view;
+  if (instance.is !== 'primary') {
+    memory.streamedAt = {};
+    return;
+  }
+  for (const sender of instance.senders) {
+    if (isStreaming(instance, sender.name)) memory.streamedAt[sender.name] = view.now;
+  }
+}
+
+function tellPeers(ctx: Context): void {
+  const { memory, ports, self } = ctx;
+  if (!memory.pods.known) return;
+  const peers = memory.pods.value.flatMap((pod) =>
+    pod.name === self.name || pod.ip === undefined ? [] : [{ name: pod.name, uid: pod.uid, ip: pod.ip }],
+  );
+  ports.peers.setPeers(peers);
+}
+
+/** A reading with its age: kept while fresh, taken again when stale, unknown when it has failed for too long. */
+async function refresh<T>(
+  ctx: Context,
+  key: 'pods' | 'facts' | 'request',
+  maxAgeMs: number,
+  read: () => Promise<Result<T>>,
+  get: () => { known: true; value: T; at: Mono } | { known: false; fault: unknown },
+  set: (value: ReturnType<typeof known<T>> | ReturnType<typeof unknown<T>>) => void,
+): Promise<void> {
+  const { memory, ports } = ctx;
+  const before = get();
+  const now = ports.clock.now();
+  if (before.known && now - before.at < maxAgeMs && !memory.stale.has(key)) return;
+  memory.stale.delete(key);
+  const result = await read();
+  if (result.ok) {
+    set(known(result.value, now));
+    return;
+  }
+  memory.stale.add(key);
+  if (!before.known || now - before.at > graceMs) set(unknown(result.fault));
+}
+
+async function refreshPods(ctx: Context, deadlineMs: number): Promise<void> {
+  const { memory, ports } = ctx;
+  await refresh(
+    ctx,
+    'pods',
+    listAgeMs,
+    () => ports.kube.listPods(deadlineMs),
+    () => memory.pods,
+    (value) => {
+      memory.pods = value;
+    },
+  );
+}
+
+async function refreshFacts(ctx: Context, deadlineMs: number): Promise<void> {
+  const { memory, ports } = ctx;
+  const uninitialised = memory.facts.known && memory.facts.value.systemId === undefined;
+  await refresh(
+    ctx,
+    'facts',
+    uninitialised ? 1000 : slowAgeMs,
+    () => ports.kube.readFacts(deadlineMs),
+    () => memory.facts,
+    (value) => {
+      memory.facts = value;
+    },
+  );
+}
+
+async function refreshRequest(ctx: Context, deadlineMs: number): Promise<void> {
+  const { memory, ports } = ctx;
+  await refresh(
+    ctx,
+    'request',
+    slowAgeMs,
+    () => ports.kube.readRequest(deadlineMs),
+    () => memory.request,
+    (value) => {
+      memory.request = value;
+    },
+  );
+}
+
+/** Reads the configuration; an edit that is not valid as a whole changes nothing. */
+async function refreshConfig(ctx: Context, deadlineMs: number): Promise<void> {
+  const { memory, ports } = ctx;
+  const now = ports.clock.now();
+  if (memory.configKnown && now - memory.configAt < slowAgeMs && !memory.stale.has('config')) return;
+  memory.stale.delete('config');
+  const result = await ports.kube.readConfig(deadlineMs);
+  if (!result.ok) {
+    memory.stale.add('config');
+    return;
+  }
+  memory.configAt = now;
+  if (memory.configKnown && result.value.text === memory.configText) return;
+  memory.configText = result.value.text;
+  const parsed = ctx.parseConfig(result.value.text);
+  if (parsed.ok) {
+    if (memory.configKnown) ctx.log.info('configuration changed');
+    memory.config = parsed.config;
+    memory.configKnown = true;
+    return;
+  }
+  const fields = parsed.problems.map((problem) => `${problem.field}: ${problem.message}`).join('; ');
+  ctx.log.error('configuration rejected', { reason: 'config-rejected', problems: parsed.problems });
+  ctx.event({ reason: 'ConfigRejected', type: 'Warning', action: 'ReadConfiguration', note: fields.slice(0, 900) });
+  noteFailure(memory, 'config', { of: 'kube', kind: 'malformed', done: 'no', detail: fields }, now);
+  // Without any good one yet, the defaults stand: a member that waits for ever for an edit would be worse.
+  memory.configKnown = true;
+}
+
+/**
+ * The lease: the holder knows it from its own renewals, the others from the watch, confirmed by a GET at least every
+ * 10 s and always at the expiry (the GET must be *sent* after it, S5).
+ */
+async function refreshLease(ctx: Context, deadlineMs: number): Promise<void> {
+  const { memory, ports } = ctx;
+  const view = viewOf(ctx);
+  const now = view.now;
+  const lease = memory.lease;
+  if (lease.known && !memory.stale.has('lease')) {
+    if (holds(view)) return;
+    const end = expiresAt(lease.value, memory.config.lease.durationSeconds);
+    const due = now >= end && !isExpired(lease.value, view);
+    if (!due && now - lease.value.confirmedAt < leaseAgeMs) return;
+  }
+  const sentAt = ports.clock.now();
+  memory.stale.delete('lease');
+  const result = await ports.kube.readLease(deadlineMs);
+  if (result.ok) {
+    adoptLease(ctx, result.value, sentAt);
+    return;
+  }
+  memory.stale.add('lease');
+  // What was seen stays seen: an expiry is never concluded from it, as that needs a confirmation.
+  if (!lease.known || now - lease.value.confirmedAt > graceMs) memory.lease = unknown(result.fault);
+}
+
+/** Takes a newer reading of the lease; an older version than the one known is a lagging cache and is ignored (K26). */
+export function adoptLease(ctx: Context, record: LeaseRecord | undefined, sentAt: Mono): void {
+  const { memory, ports } = ctx;
+  const before = memory.lease.known ? memory.lease.value : undefined;
+  if (before?.record !== undefined && record !== undefined && isOlder(record, before.record)) return;
+  const now = ports.clock.now();
+  memory.lease = known(seen(before, record, sentAt, now), now);
+}
+
+function isOlder(a: LeaseRecord, b: LeaseRecord): boolean {
+  const digits = /^[0-9]{1,20}$/;
+  if (!digits.test(a.resourceVersion) || !digits.test(b.resourceVersion)) return a.term < b.term;
+  return BigInt(a.resourceVersion) < BigInt(b.resourceVersion);
+}
+
+/** What a watch tells: the lease and pods are taken over, the rest is read again in the next cycle. */
+export function onHint(ctx: Context, hint: KubeHint): void {
+  const { memory, ports } = ctx;
+  switch (hint.of) {
+    case 'lease': {
+      const before = memory.lease.known ? memory.lease.value.record?.resourceVersion : undefined;
+      if (hint.record === undefined) memory.stale.add('lease');
+      else adoptLease(ctx, hint.record, ports.clock.now());
+      if (hint.record?.resourceVersion === before || onlyRenewed(ctx, before)) return;
+      break;
+    }
+    case 'pods':
+      if (!takePod(memory.pods.known ? memory.pods.value : undefined, hint.pod, hint.deleted)) memory.stale.add('pods');
+      break;
+    case 'config':
+    case 'facts':
+    case 'request':
+      memory.stale.add(hint.of);
+      break;
+    case 'resync':
+      memory.stale.add('lease').add('pods').add('config').add('facts').add('request');
+      break;
+  }
+  ctx.nudge();
+}
+
+/** A foreign renewal changes nothing to act on; waking every standby for it would double the load of the cluster. */
+function onlyRenewed(ctx: Context, before: string | undefined): boolean {
+  const record = ctx.memory.lease.known ? ctx.memory.lease.value.record : undefined;
+  const shown = ctx.last?.view.lease;
+  const last = shown?.known === true ? shown.value.record : undefined;
+  if (before === undefined || record === undefined || last === undefined) return false;
+  return record.holder === last.holder && record.term === last.term && record.holder !== '';
+}
+
+function takePod(pods: PodSight[] | undefined, pod: PodSight, deleted: boolean): boolean {
+  if (pods === undefined) return false;
+  const at = pods.findIndex((one) => one.name === pod.name);
+  if (deleted) {
+    if (at >= 0 && pods[at]?.uid === pod.uid) pods.splice(at, 1);
+    return true;
+  }
+  if (at >= 0) pods[at] = pod;
+  else pods.push(pod);
+  pods.sort((a, b) => (a.name < b.name ? -1 : 1));
+  return true;
+}

@@ -1,0 +1,148 @@
+/**
+ * Makes what is true visible: labels that the Services follow, the cluster's facts, the answer to the open request,
+ * and a log line whenever the decision changes. Labels are level-triggered and conditional on the pod's version, so
+ * that a late write of a thawed leader fails. The safe order: a new primary takes the role label from every other
+ * member before it labels itself; a member unlabels itself before it stops being primary.
+ */
+import { freshPeer, knownPrimary } from '../core/election.ts';
+import { leads, recordOf } from '../core/lease.ts';
+import type { PodSight } from '../core/model.ts';
+import { isValid } from '../core/permit.ts';
+import type { Decision, View } from '../core/view.ts';
+import type { Context } from './context.ts';
+
+const roleLabel = 'opengauss.role';
+const readableLabel = 'opengauss.readable';
+const termAnnotation = 'opengauss.agent/term';
+const historyLimit = 50;
+
+export async function publish(ctx: Context, view: View, decision: Decision): Promise<void> {
+  logChange(ctx, view, decision);
+  await Promise.all([labels(ctx, view), facts(ctx, view), answer(ctx, view, decision)]);
+}
+
+function logChange(ctx: Context, view: View, decision: Decision): void {
+  const before = ctx.last;
+  if (before !== undefined && before.decision.reason === decision.reason && before.view.instance.is === view.instance.is) {
+    ctx.log.debug('cycle', { cycle: ctx.memory.cycle, reason: decision.reason });
+    return;
+  }
+  const record = recordOf(view.lease);
+  ctx.log.info('decision', {
+    cycle: ctx.memory.cycle,
+    reason: decision.reason,
+    note: decision.note,
+    state: view.instance.is,
+    term: record?.term,
+    leaseHolder: record?.holder.split('/')[0],
+    lease: decision.lease.do,
+    intent: decision.instance.do,
+  });
+}
+
+async function labels(ctx: Context, view: View): Promise<void> {
+  if (!view.pods.known) return;
+  const own = view.pods.value.find((pod) => pod.name === ctx.self.name && pod.uid === ctx.self.uid);
+  if (own === undefined) return;
+  const leading = leads(view) && view.instance.is === 'primary' && view.promotion !== undefined && !ctx.memory.draining;
+  if (leading) {
+    const stripped = await Promise.all(
+      view.pods.value
+        .filter((pod) => pod.name !== own.name && pod.labels[roleLabel] === 'primary')
+        .map((pod) => relabel(ctx, view, pod, { [roleLabel]: null })),
+    );
+    // Two members behind the write Service would be worse than none for another cycle.
+    if (stripped.includes(false)) return;
+  }
+  const role = leading ? 'primary' : isFitStandby(view) ? 'standby' : null;
+  const readable = role === 'primary' ? noOtherReadable(view) : role === 'standby' && isReadable(view, own);
+  const change: Record<string, string | null> = {};
+  if ((own.labels[roleLabel] ?? null) !== role) change[roleLabel] = role;
+  if ((own.labels[readableLabel] === 'true') !== readable) change[readableLabel] = readable ? 'true' : null;
+  if (Object.keys(change).length > 0) await relabel(ctx, view, own, change);
+}
+
+function isFitStandby(view: View): boolean {
+  const { instance } = view;
+  return instance.is === 'standby' && instance.state === 'Normal' && view.records.build === undefined && !view.stopping;
+}
+
+/** Within the lag gate, with room between closing and opening; without word from the primary it stays as it is. */
+function isReadable(view: View, own: PodSight): boolean {
+  const { instance } = view;
+  if (instance.is !== 'standby') return false;
+  const before = own.labels[readableLabel] === 'true';
+  const primary = knownPrimary(view);
+  if (primary?.written === undefined || instance.replayed === undefined) return before;
+  if (instance.receiver === undefined) return before;
+  const lag = primary.written > instance.replayed ? primary.written - instance.replayed : 0n;
+  const limit = view.config.readLagLimit;
+  return before ? lag <= limit + limit / 4n : lag <= limit;
+}
+
+function noOtherReadable(view: View): boolean {
+  if (!view.pods.known) return false;
+  return !view.pods.value.some(
+    (pod) => pod.name !== view.self.name && pod.labels[readableLabel] === 'true' && freshPeer(view, pod.name) !== undefined,
+  );
+}
+
+async function relabel(ctx: Context, view: View, pod: PodSight, change: Record<string, string | null>): Promise<boolean> {
+  const { memory, ports } = ctx;
+  if (change[roleLabel] === 'primary' && !isValid(memory.permit, ports.clock.now())) return false;
+  const deadlineMs = memory.config.lease.requestTimeoutSeconds * 1000;
+  const term = String(recordOf(view.lease)?.term ?? 0);
+  const target = { name: pod.name, uid: pod.uid, resourceVersion: pod.resourceVersion };
+  const annotations = change[roleLabel] === 'primary' ? { annotations: { [termAnnotation]: term } } : {};
+  const patched = await ports.kube.patchPod(target, { labels: change, ...annotations }, deadlineMs);
+  if (!patched.ok) {
+    memory.stale.add('pods');
+    ctx.log.debug('label not written', { pod: pod.name, fault: patched.fault });
+    ctx.nudge();
+    return false;
+  }
+  ctx.log.info('labels changed', { target: pod.name, labels: change });
+  if (memory.pods.known) {
+    const at = memory.pods.value.findIndex((one) => one.name === pod.name);
+    if (at >= 0) memory.pods.value[at] = patched.value;
+  }
+  return true;
+}
+
+/** The leader records the system id once, and a line of history per promotion. */
+async function facts(ctx: Context, view: View): Promise<void> {
+  const { memory, ports } = ctx;
+  if (!leads(view) || !view.facts.known) return;
+  const data = 'data' in view.instance ? view.instance.data : undefined;
+  if (data === undefined) return;
+  const before = view.facts.value;
+  const systemId = before.systemId ?? data.systemId;
+  if (systemId !== data.systemId) return;
+  const promotion = view.instance.is === 'primary' ? view.promotion : undefined;
+  const isNew = promotion !== undefined && before.history.at(-1)?.term !== promotion.term;
+  if (before.systemId !== undefined && !isNew) return;
+  const line = { term: promotion?.term ?? 0, primary: ctx.self.name, at: ports.clock.wall(), reason: 'promoted' };
+  const history = isNew ? [...before.history, line].slice(-historyLimit) : before.history;
+  const written = await ports.kube.writeFacts({ ...before, systemId, history }, memory.config.lease.requestTimeoutSeconds * 1000);
+  memory.stale.add('facts');
+  if (written.ok) memory.facts = { known: true, value: written.value, at: ports.clock.now() };
+}
+
+async function answer(ctx: Context, view: View, decision: Decision): Promise<void> {
+  const { memory, ports } = ctx;
+  const reply = decision.answer;
+  const request = view.request.known ? view.request.value : undefined;
+  if (reply === undefined || request === undefined || request.id !== reply.id) return;
+  const change = { ...request, phase: reply.phase, result: reply.result, hint: reply.hint };
+  const written = await ports.kube.writeRequest(change, memory.config.lease.requestTimeoutSeconds * 1000);
+  memory.stale.add('request');
+  if (written.ok) memory.request = { known: true, value: written.value, at: ports.clock.now() };
+  if (reply.phase === 'done') {
+    ctx.tally.switched('done');
+    ctx.event({ reason: 'SwitchoverCompleted', type: 'Normal', action: 'Switchover', note: reply.result });
+  }
+  if (reply.phase === 'refused') {
+    ctx.tally.switched('refused');
+    ctx.event({ reason: 'SwitchoverRefused', type: 'Warning', action: 'Switchover', note: reply.result });
+  }
+}
