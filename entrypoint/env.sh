@@ -1,0 +1,21 @@
+# shellcheck shell=bash
+# The environment of everything in the container: what PID 1 itself needs, and what every child shall have. It sets
+# defaults, overrides nothing and judges nothing: the agent's settings table and its preflight do.
+# GAUSSHOME/lib is not put on LD_LIBRARY_PATH here: openGauss brings its own libstdc++, which Node must not load. The
+# agent sets it for openGauss's programs alone.
+
+# The same messages everywhere: the agent reads the output of openGauss's programs.
+export LC_ALL=C LANG=C TZ=${TZ:-UTC}
+export GAUSSHOME=${GAUSSHOME:-/usr/local/opengauss}
+export PATH=$GAUSSHOME/bin:${PATH:-/usr/local/bin:/usr/bin:/bin}
+export OG_RUN_DIR=${OG_RUN_DIR:-/run/opengauss-agent}
+# Four stuck calls on a hung volume would use up libuv's usual four threads, and with them every other file and name look-up.
+export UV_THREADPOOL_SIZE=${UV_THREADPOOL_SIZE:-16}
+
+# The command that runs the agent, split at blanks; no quoting.
+OG_AGENT_COMMAND=${OG_AGENT_COMMAND:-agent}
+# How long the preflight may take before the container gives up.
+OG_PREFLIGHT_SECONDS=${OG_PREFLIGHT_SECONDS:-60}
+[[ $OG_PREFLIGHT_SECONDS =~ ^[1-9][0-9]{0,4}$ ]] || OG_PREFLIGHT_SECONDS=60
+
+umask 077
