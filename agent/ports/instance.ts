@@ -28,8 +28,11 @@ export interface InstancePort {
 
   /** Creates the database with the system's settings and the users of the Secret; leaves it stopped. */
   initialise(signal: AbortSignal): Promise<Result<{ systemId: string }>>;
-  /** Starts the server and returns as soon as its process is known; it may still be recovering. Never `-M primary`. */
-  start(mode: 'standby' | 'pending'): Promise<Result<ServerProcess>>;
+  /**
+   * Starts the server and returns as soon as its process is known; it may still be recovering. Never `-M primary`.
+   * With `lock` it is frozen from its first moment on (disable_conn's file is written first): streams from nobody else.
+   */
+  start(mode: 'standby' | 'pending', lock?: { host: string; haPort: number }): Promise<Result<ServerProcess>>;
   /** SIGKILL, then waits until the process is gone. Never fails because it is gone already. */
   kill(deadlineMs: number): Promise<Result<void>>;
   /** Fast stop, SIGKILL when the deadline passes. */

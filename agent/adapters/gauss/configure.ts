@@ -1,0 +1,141 @@
+/**
+ * Puts parameters into force: writes the managed block, signals the server, and asks it by SHOW until it says so.
+ * Nothing else tells: a reload with an invalid value is silent (opengauss-interface 4.2). One change at a time.
+ */
+import { join } from 'node:path';
+import type { InstanceConfig, PeerAddress } from '../../ports/instance.ts';
+import { type Fault, failed, ok, type Result } from '../../core/result.ts';
+import { managedParameters, renderConf } from './conf.ts';
+import { exists, readText, writeDurably } from './files.ts';
+import { renderHba } from './hba.ts';
+import type { InstanceOptions } from './options.ts';
+import { wantedParameters } from './parameters.ts';
+import type { ServerKeeper } from './process.ts';
+import { identifier, type Session, textOf } from './sql.ts';
+
+/** Between two looks at whether a reload has taken effect. */
+const lookEveryMs = 10;
+
+/** Where no replication user is named. */
+export const defaultReplicationUser = 'repuser';
+
+export interface Configurer {
+  configure(wanted: InstanceConfig, deadlineMs: number): Promise<Result<{ changed: boolean }>>;
+  /** Sets some parameters of the managed block, reloads, verifies. */
+  apply(change: Record<string, string>, deadlineMs: number): Promise<Result<void>>;
+  /** Writes the managed block without telling a server. */
+  write(change: ReadonlyMap<string, string>): Promise<Result<boolean>>;
+  /** Writes both files as last configured, with these peers only or all of them; builds bring the primary's along. */
+  rewrite(peers?: PeerAddress[]): Promise<Result<void>>;
+}
+
+/** Owns postgresql.conf and pg_hba.conf of one data directory. */
+export function createConfigurer(options: InstanceOptions, keeper: ServerKeeper, session: Session): Configurer {
+  const confPath = join(options.pgdata, 'postgresql.conf');
+  const hbaPath = join(options.pgdata, 'pg_hba.conf');
+  let lastWanted: InstanceConfig | undefined;
+  let queue: Promise<unknown> = Promise.resolve();
+
+  /** Two writers of one file would lose one's lines. */
+  function inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const next = queue.then(work);
+    queue = next.catch(() => undefined);
+    return next;
+  }
+
+  async function rewriteFile(path: string, render: (text: string) => string): Promise<Result<boolean>> {
+    const text = await readText(path);
+    if (!text.ok) return text;
+    const next = render(text.value ?? '');
+    if (next === text.value) return ok(false);
+    const written = await writeDurably(path, next);
+    return written.ok ? ok(true) : written;
+  }
+
+  async function writeWanted(wanted: InstanceConfig): Promise<Result<{ changed: boolean; parameters: Map<string, string> }>> {
+    const text = await readText(confPath);
+    if (!text.ok) return text;
+    const parameters = wantedParameters(options, wanted, managedParameters(text.value ?? ''));
+    if (!parameters.ok) return parameters;
+    const conf = await rewriteFile(confPath, (old) => renderConf(old, parameters.value));
+    if (!conf.ok) return conf;
+    const peers = wanted.peers.map((peer) => peer.host);
+    const replicationUser = options.replicationUser ?? defaultReplicationUser;
+    const hba = await rewriteFile(hbaPath, (old) => renderHba(old, { superuser: options.superuser, replicationUser, peers }));
+    if (!hba.ok) return hba;
+    return ok({ changed: conf.value || hba.value, parameters: parameters.value });
+  }
+
+  async function configure(wanted: InstanceConfig, deadlineMs: number): Promise<Result<{ changed: boolean }>> {
+    const end = options.clock.now() + deadlineMs;
+    lastWanted = wanted;
+    const there = await exists(confPath);
+    // Nothing is seeded into an empty directory here: it would no longer be empty.
+    if (!there.ok || !there.value) return there.ok ? ok({ changed: false }) : there;
+    const written = await writeWanted(wanted);
+    if (!written.ok) return written;
+    const { changed, parameters } = written.value;
+    if (!changed) return ok({ changed });
+    options.note('info', 'rewrote the server configuration', { peers: wanted.peers.map((peer) => peer.name) });
+    const reloadable = [...parameters].filter(([name]) => /^replconninfo\d$/.test(name));
+    const verified = await reload(Object.fromEntries(reloadable), end);
+    return verified.ok ? ok({ changed }) : verified;
+  }
+
+  /** SIGHUP straight to the process: gs_ctl reload does no more and takes longer. A stopped server needs none. */
+  async function reload(expected: Record<string, string>, end: number): Promise<Result<void>> {
+    const server = keeper.known();
+    if (server === undefined || !(await keeper.signal(server, 'SIGHUP'))) return ok();
+    return verify(expected, end);
+  }
+
+  async function verify(expected: Record<string, string>, end: number): Promise<Result<void>> {
+    const names = Object.keys(expected);
+    const sql = names.map((name) => `show ${identifier(name)}`).join('; ');
+    for (;;) {
+      const shown = await session.query(sql, Math.max(1, end - options.clock.now()));
+      if (!shown.ok) return failed({ ...shown.fault, done: 'maybe' });
+      const wrong = names.find(
+        (name, index) => !sameValue(expected[name], textOf(Object.values(shown.value[index]?.[0] ?? {})[0])),
+      );
+      if (wrong === undefined) return ok();
+      if (options.clock.now() + lookEveryMs >= end) return failed(notTaken(wrong));
+      await options.clock.until(options.clock.now() + lookEveryMs);
+    }
+  }
+
+  async function write(change: ReadonlyMap<string, string>): Promise<Result<boolean>> {
+    return rewriteFile(confPath, (old) => renderConf(old, new Map([...managedParameters(old), ...change])));
+  }
+
+  async function apply(change: Record<string, string>, deadlineMs: number): Promise<Result<void>> {
+    const end = options.clock.now() + deadlineMs;
+    const written = await write(new Map(Object.entries(change)));
+    return written.ok ? reload(change, end) : written;
+  }
+
+  async function rewrite(peers?: PeerAddress[]): Promise<Result<void>> {
+    if (lastWanted === undefined) {
+      return failed({ of: 'command', kind: 'absent', done: 'no', detail: 'the member was never configured' });
+    }
+    const written = await writeWanted(peers === undefined ? lastWanted : { ...lastWanted, peers });
+    return written.ok ? ok() : written;
+  }
+
+  return {
+    configure: (wanted, deadlineMs) => inTurn(() => configure(wanted, deadlineMs)),
+    apply: (change, deadlineMs) => inTurn(() => apply(change, deadlineMs)),
+    write: (change) => inTurn(() => write(change)),
+    rewrite: (peers) => inTurn(() => rewrite(peers)),
+  };
+}
+
+function sameValue(wanted: string | undefined, shown: string | undefined): boolean {
+  const plain = (text: string | undefined): string => (text ?? '').trim().replaceAll(/\s+/g, ' ');
+  return plain(wanted) === plain(shown);
+}
+
+function notTaken(name: string): Fault {
+  const hint = 'The server keeps an invalid value out silently; its log names the reason.';
+  return { of: 'sql', kind: 'refused', done: 'maybe', detail: `the server did not take ${name} over`, hint };
+}

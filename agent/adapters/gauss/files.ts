@@ -1,0 +1,124 @@
+/**
+ * File operations on the data volume. Each has a bound, because a hung volume blocks a thread of the pool for ever
+ * and the caller must go on; none is synchronous, because that would block the agent's only thread (ecosystem 10).
+ */
+import { randomBytes } from 'node:crypto';
+import { type FileHandle, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { type Fault, failed, ok, type Result } from '../../core/result.ts';
+
+/** How long one file operation may take before the volume counts as not answering. */
+export const fileBoundMs = 5_000;
+
+/** Turns a thrown file-system error into a Fault. */
+export function diskFault(error: unknown, what: string, done: Fault['done'] = 'maybe'): Fault {
+  const code = typeof error === 'object' && error !== null && 'code' in error ? String(error.code) : undefined;
+  const kind: Fault['kind'] =
+    code === 'ENOENT' || code === 'ENOTDIR'
+      ? 'absent'
+      : code === 'EACCES' || code === 'EPERM' || code === 'EROFS'
+        ? 'denied'
+        : 'refused';
+  const detail = `${what}: ${error instanceof Error ? error.message : String(error)}`;
+  return { of: 'disk', kind, done, detail, ...(code === undefined ? {} : { code }) };
+}
+
+/** Waits for `work` at most `boundMs`; the work itself cannot be stopped, only left alone. */
+export async function bounded<T>(work: Promise<T>, what: string, boundMs = fileBoundMs): Promise<Result<T>> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<Result<T>>((resolve) => {
+    const fault: Fault = { of: 'disk', kind: 'timeout', done: 'maybe', detail: `${what}: no answer within ${boundMs} ms` };
+    timer = setTimeout(() => resolve(failed(fault)), boundMs);
+  });
+  const settled = work.then(
+    (value): Result<T> => ok(value),
+    (error): Result<T> => failed(diskFault(error, what)),
+  );
+  const result = await Promise.race([settled, late]);
+  clearTimeout(timer);
+  return result;
+}
+
+/** The file's text; `undefined` when there is no such file. */
+export async function readText(path: string, boundMs = fileBoundMs): Promise<Result<string | undefined>> {
+  const read = await bounded(readFile(path, 'utf8'), `read ${path}`, boundMs);
+  if (!read.ok && read.fault.kind === 'absent') return ok(undefined);
+  return read;
+}
+
+/** The file's bytes; `undefined` when there is no such file. */
+export async function readBytes(path: string, boundMs = fileBoundMs): Promise<Result<Buffer | undefined>> {
+  const read = await bounded(readFile(path), `read ${path}`, boundMs);
+  if (!read.ok && read.fault.kind === 'absent') return ok(undefined);
+  return read;
+}
+
+/** True when the path exists. */
+export async function exists(path: string, boundMs = fileBoundMs): Promise<Result<boolean>> {
+  const found = await bounded(stat(path), `look at ${path}`, boundMs);
+  if (found.ok) return ok(true);
+  return found.fault.kind === 'absent' ? ok(false) : failed(found.fault);
+}
+
+/** Replaces a file so that a crash leaves the old or the new text, never a half; durable when it returns. */
+export async function writeDurably(path: string, content: string | Uint8Array, mode = 0o600): Promise<Result<void>> {
+  return bounded(replaceFile(path, content, mode), `write ${path}`);
+}
+
+async function replaceFile(path: string, content: string | Uint8Array, mode: number): Promise<void> {
+  const next = `${path}.${randomBytes(4).toString('hex')}.new`;
+  try {
+    await writeAndSync(next, content, mode);
+    await rename(next, path);
+  } catch (error) {
+    await rm(next, { force: true });
+    throw error;
+  }
+  await syncDirectory(dirname(path));
+}
+
+async function writeAndSync(path: string, content: string | Uint8Array, mode: number): Promise<void> {
+  const file = await open(path, 'wx', mode);
+  try {
+    await file.writeFile(content);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+/** Makes renames and removals in a directory durable. */
+export async function syncDirectory(path: string): Promise<void> {
+  const directory = await open(path, 'r');
+  try {
+    await directory.sync();
+  } finally {
+    await directory.close();
+  }
+}
+
+/** Removes files; those that do not exist are no fault. */
+export async function removeFiles(paths: string[]): Promise<Result<void>> {
+  return bounded(
+    Promise.all(paths.map((path) => rm(path, { force: true }))).then(() => undefined),
+    'remove files',
+  );
+}
+
+/** A log file never grows over this; one older file is kept. */
+const logBytesMax = 16 << 20;
+
+/** Opens a log file for appending; the caller closes the handle once a child has inherited its descriptor. */
+export async function openLog(path: string): Promise<Result<FileHandle>> {
+  return bounded(openAppending(path), `open ${path}`);
+}
+
+async function openAppending(path: string): Promise<FileHandle> {
+  await mkdir(dirname(path), { recursive: true, mode: 0o750 });
+  const size = await stat(path).then(
+    (found) => found.size,
+    () => 0,
+  );
+  if (size > logBytesMax) await rename(path, `${path}.1`);
+  return open(path, 'a', 0o640);
+}

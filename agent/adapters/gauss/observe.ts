@@ -1,0 +1,147 @@
+/**
+ * Looks at the local instance and says which of its shapes it has. A look has a deadline and changes nothing. While
+ * a server runs the data volume is not touched: a look at a primary on a hung volume must still end.
+ */
+import type { DataState, Instance, Mono, Role, ServerProcess } from '../../core/model.ts';
+import type { Fault } from '../../core/result.ts';
+import { createDataReader, type DataDirectory } from './datadir.ts';
+import type { InstanceOptions } from './options.ts';
+import type { ServerKeeper } from './process.ts';
+import { type Session, silenceOf } from './sql.ts';
+import { parseStatus, type Status, statusSql } from './status.ts';
+
+/** What is remembered of the one process that runs: answers, silence, and the data it was started on. */
+interface Memory {
+  process: ServerProcess;
+  seenAt: Mono;
+  answered: boolean;
+  silentSince: Mono | undefined;
+  role: Role;
+  /** The last refusal that was logged, so that it is logged once. */
+  said: string | undefined;
+}
+
+export interface Observer {
+  observe(deadlineMs: number): Promise<Instance>;
+  /** This adapter has changed the identity of the data under a running server. */
+  adjust(change: Partial<DataState>): void;
+  /** The data as last read, if it was. */
+  data(): DataState | undefined;
+}
+
+/** The data state of a server whose directory could not be read yet. */
+const unread: DataState = { systemId: '', dataId: undefined, promotedTerm: 0, clusterState: 'unknown' };
+
+/** How long the first look at an adopted server waits for its data directory to be read. */
+const firstReadMs = 300;
+
+/** Observes the instance of one data directory. */
+export function createObserver(options: InstanceOptions, keeper: ServerKeeper, session: Session): Observer {
+  const reader = createDataReader(options);
+  let memory: Memory | undefined;
+  let data: DataState | undefined;
+  let reading: Promise<void> | undefined;
+
+  async function observe(deadlineMs: number): Promise<Instance> {
+    const end = options.clock.now() + deadlineMs;
+    const found = await keeper.find();
+    if (!found.ok) return volumeMute(found.fault);
+    if (found.value === undefined) return whenDown(end);
+    return whenUp(found.value, end);
+  }
+
+  async function whenDown(end: Mono): Promise<Instance> {
+    memory = undefined;
+    session.drop();
+    const directory = await reader.inspect(Math.max(100, end - options.clock.now()));
+    if (!directory.ok) return volumeMute(directory.fault);
+    return stoppedOr(directory.value);
+  }
+
+  function stoppedOr(directory: DataDirectory): Instance {
+    if (directory.is !== 'data') {
+      data = undefined;
+      return directory;
+    }
+    data = directory.data;
+    return { is: 'stopped', data: directory.data, exit: keeper.lastExit() };
+  }
+
+  async function whenUp(process: ServerProcess, end: Mono): Promise<Instance> {
+    const now = options.clock.now();
+    const same = memory?.process.pid === process.pid && memory.process.startTime === process.startTime;
+    const mind = same && memory !== undefined ? memory : fresh(process, now);
+    if (!same) session.drop();
+    memory = mind;
+    if (data === undefined) await Promise.race([learnData(), options.clock.until(now + firstReadMs)]);
+    const answer = await session.query(statusSql, Math.max(10, end - options.clock.now()));
+    if (!answer.ok) return whenSilent(mind, answer.fault, now);
+    const status = parseStatus(answer.value);
+    if (status === undefined)
+      return whenSilent(mind, { of: 'sql', kind: 'malformed', done: 'no', detail: 'the status has no row' }, now);
+    mind.answered = true;
+    mind.silentSince = undefined;
+    mind.role = status.role;
+    keeper.remember(status.role);
+    return running(process, status, data ?? unread, mind.seenAt);
+  }
+
+  /** The identity is only changed by this adapter and the system id never, so that one reading per process is enough. */
+  function learnData(): Promise<void> {
+    reading ??= reader.inspect(2_000).then((directory) => {
+      reading = undefined;
+      if (directory.ok && directory.value.is === 'data') data = directory.value.data;
+    });
+    return reading;
+  }
+
+  async function whenSilent(mind: Memory, fault: Fault, now: Mono): Promise<Instance> {
+    // The process may have ended under the question; then its exit is the news, not its silence.
+    const still = await keeper.find();
+    if (still.ok && still.value?.pid !== mind.process.pid) return whenDown(now + 500);
+    mind.silentSince ??= now;
+    const silence = silenceOf(fault);
+    const known = { process: mind.process, data };
+    if (mind.said !== fault.detail) options.note('debug', 'the server does not answer', { fault, pid: mind.process.pid });
+    mind.said = fault.detail;
+    if (silence === 'starting') return { is: 'starting', ...known, since: mind.answered ? mind.silentSince : mind.seenAt };
+    if (!mind.answered && silence !== 'mute') return { is: 'starting', ...known, since: mind.seenAt };
+    return { is: 'hung', ...known, since: mind.silentSince, last: mind.role };
+  }
+
+  function volumeMute(fault: Fault): Instance {
+    return {
+      is: 'unusable',
+      detail: fault.detail,
+      hint: 'The data volume does not answer or cannot be read; look at the node and its storage.',
+    };
+  }
+
+  function adjust(change: Partial<DataState>): void {
+    if (data !== undefined) data = { ...data, ...change };
+  }
+
+  return { observe, adjust, data: () => data };
+}
+
+function fresh(process: ServerProcess, now: Mono): Memory {
+  return { process, seenAt: now, answered: false, silentSince: undefined, role: 'Unknown', said: undefined };
+}
+
+/** The shape of a server that answered. */
+export function running(process: ServerProcess, status: Status, data: DataState, seenAt: Mono): Instance {
+  const common = { process, role: status.role, state: status.state, detail: status.detail, data };
+  switch (status.role) {
+    case 'Primary':
+    case 'Normal':
+      return { is: 'primary', ...common, ...status.primary };
+    case 'Pending':
+      return { is: 'pending', ...common };
+    case 'Standby':
+    case 'Cascade Standby':
+    case 'Main Standby':
+      return { is: 'standby', ...common, ...status.standby };
+    case 'Unknown':
+      return { is: 'starting', process, since: seenAt, data };
+  }
+}

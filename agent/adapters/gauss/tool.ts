@@ -1,0 +1,117 @@
+/**
+ * Runs gs_ctl, gs_initdb, gs_guc and pg_controldata. Nothing may hang on a pipe that a database has inherited, so
+ * whatever could start one writes to a file; standard input is always empty, because gs_ctl prompts for passwords;
+ * messages are forced to English. Exit codes are reported, not believed (opengauss-interface 1.15).
+ */
+import { join } from 'node:path';
+import { execa } from 'execa';
+import { type Fault, failed, ok, type Result } from '../../core/result.ts';
+import { openLog } from './files.ts';
+import type { InstanceOptions } from './options.ts';
+
+export type ToolName = 'gs_ctl' | 'gs_initdb' | 'gs_guc' | 'pg_controldata';
+
+export interface ToolRun {
+  deadlineMs: number;
+  signal?: AbortSignal;
+  /** Output goes to this file of the log directory instead of a pipe; `stdout` is empty then. */
+  logFile?: string;
+  /** How long after SIGTERM the tool is killed. */
+  killAfterMs?: number;
+}
+
+export interface ToolResult {
+  exitCode: number;
+  stdout: string;
+}
+
+/** Output kept of a tool; more than that is not a tool's answer. */
+const outputBytesMax = 1 << 20;
+
+type ToolHome = Pick<InstanceOptions, 'home' | 'logDir' | 'socketDir' | 'environment' | 'note'>;
+
+/** The whole environment of the server and its tools; nothing is inherited. */
+export function toolEnvironment(options: Pick<InstanceOptions, 'home' | 'socketDir' | 'environment'>): Record<string, string> {
+  return {
+    GAUSSHOME: options.home,
+    PATH: `${join(options.home, 'bin')}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin`,
+    LD_LIBRARY_PATH: join(options.home, 'lib'),
+    LC_ALL: 'C',
+    PGHOST: options.socketDir,
+    ...options.environment,
+  };
+}
+
+/** Runs one tool to its end, its deadline or the signal. A non-zero exit is a value; only not having run to the end is a fault. */
+export async function runTool(options: ToolHome, tool: ToolName, args: string[], run: ToolRun): Promise<Result<ToolResult>> {
+  const log = run.logFile === undefined ? undefined : await openLog(join(options.logDir, run.logFile));
+  if (log !== undefined && !log.ok) return log;
+  try {
+    const fd = log?.value.fd;
+    const common = {
+      reject: false,
+      env: toolEnvironment(options),
+      extendEnv: false,
+      cwd: '/',
+      timeout: run.deadlineMs,
+      forceKillAfterDelay: run.killAfterMs ?? 1_000,
+      maxBuffer: outputBytesMax,
+      stripFinalNewline: false,
+      stdin: 'ignore',
+      // Raw descriptors work, and only they return at once; the types do not know them.
+      stdout: (fd ?? 'pipe') as 'pipe',
+      stderr: (fd ?? 'pipe') as 'pipe',
+      all: true,
+      ...(run.signal === undefined ? {} : { cancelSignal: run.signal }),
+    } as const;
+    const result = await execa(join(options.home, 'bin', tool), args, common);
+    const stdout = typeof result.all === 'string' ? result.all : '';
+    options.note('debug', 'ran a command', {
+      command: tool,
+      verb: args[0],
+      exitCode: result.exitCode,
+      durationMs: result.durationMs,
+    });
+    if (result.exitCode !== undefined && !result.timedOut && !result.isCanceled) return ok({ exitCode: result.exitCode, stdout });
+    return failed(unfinished(tool, result));
+  } finally {
+    await log?.value.close();
+  }
+}
+
+type Ending = {
+  timedOut: boolean;
+  isCanceled: boolean;
+  isMaxBuffer: boolean;
+  signal?: string | undefined;
+  code?: string | undefined;
+};
+
+function unfinished(tool: ToolName, ending: Ending): Fault {
+  const fault = (kind: Fault['kind'], done: Fault['done'], detail: string): Fault => ({
+    of: 'command',
+    kind,
+    done,
+    detail: `${tool} ${detail}`,
+  });
+  if (ending.timedOut) return fault('timeout', 'maybe', 'did not end in time');
+  if (ending.isCanceled) return fault('cancelled', 'maybe', 'was cancelled');
+  if (ending.isMaxBuffer) return fault('malformed', 'maybe', 'printed more than it may');
+  if (ending.code === 'ENOENT')
+    return { ...fault('absent', 'no', 'is not installed'), hint: 'GAUSSHOME must hold bin/ with the tools of openGauss.' };
+  if (ending.code !== undefined) return { ...fault('denied', 'no', 'could not be run'), code: ending.code };
+  return fault('exited', 'maybe', `ended by ${ending.signal ?? 'an unknown cause'}`);
+}
+
+/** The Fault of a tool that ran to its end and said no. */
+export function exitFault(tool: ToolName, result: ToolResult, detail?: string): Fault {
+  const said = detail ?? lastLine(result.stdout);
+  const text = said === '' ? `${tool} exited with ${result.exitCode}` : `${tool}: ${said}`;
+  return { of: 'command', kind: 'exited', done: 'maybe', code: String(result.exitCode), detail: text };
+}
+
+/** The last line that says something, without gs_ctl's prefix of four brackets. */
+export function lastLine(output: string): string {
+  const lines = output.split('\n').map((line) => line.replace(/^(\[[^\]]*\]){4}:\s*/, '').trim());
+  return lines.findLast((line) => line !== '' && !/^\.+$/.test(line))?.slice(0, 300) ?? '';
+}
