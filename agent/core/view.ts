@@ -176,6 +176,4 @@ export interface Snapshot {
   cycle: number;
   /** Wall-clock ISO time of the cycle. */
   at: string;
-  /** What this member tells its peers of itself. */
-  own?: PeerState;
 }
