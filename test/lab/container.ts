@@ -89,7 +89,11 @@ export async function startContainer(options: ContainerOptions): Promise<Contain
   });
   const outer = child.pid === undefined ? undefined : identify(child.pid);
   if (outer === undefined) throw new Error(`the container did not start: ${file}`);
-  const pid1 = namespaces ? await findInit(outer) : outer;
+  let over = false;
+  void ended.then(() => {
+    over = true;
+  });
+  const pid1 = namespaces ? await findInit(outer, () => over) : outer;
   const depth = namespacePids(outer.pid).length;
   return {
     id: `lab://${randomBytes(32).toString('hex')}`,
@@ -102,12 +106,14 @@ export async function startContainer(options: ContainerOptions): Promise<Contain
 }
 
 /** The child of `unshare` is PID 1 in there; it exists a moment after the start. */
-async function findInit(outer: ProcessId): Promise<ProcessId> {
+async function findInit(outer: ProcessId, over: () => boolean): Promise<ProcessId> {
   const depth = namespacePids(outer.pid).length;
   const end = performance.now() + 10_000;
   while (performance.now() < end) {
     const init = family(outer).find((id) => namespacePids(id.pid)[depth] === 1);
     if (init !== undefined) return init;
+    // It may have ended already: the exit tells the rest.
+    if (over()) return outer;
     await sleep(5);
   }
   throw new Error('the container did not start: no PID 1 within ten seconds');
