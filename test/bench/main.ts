@@ -65,6 +65,12 @@ function read(words: string[]): Asked | string {
   };
 }
 
+async function steady(lab: Lab, asked: Asked, signal: AbortSignal): Promise<object> {
+  const result = await measureSteady(lab, asked.seconds, signal);
+  process.stdout.write(`${steadyTable(result)}\n`);
+  return result;
+}
+
 async function failover(lab: Lab, asked: Asked, signal: AbortSignal): Promise<object> {
   const runs: Run[] = [];
   await prepare(lab);
@@ -118,9 +124,8 @@ async function main(words: string[]): Promise<number> {
     const began = performance.now();
     lab = await startLab(options, ({ line, kind }) => asked.log && process.stderr.write(`${kind}: ${line}\n`), stop.signal);
     process.stdout.write(`${asked.members} members healthy after ${seconds(performance.now() - began)}\n`);
-    const result =
-      asked.what === 'steady' ? await measureSteady(lab, asked.seconds, stop.signal) : await failover(lab, asked, stop.signal);
-    if (asked.what === 'steady') process.stdout.write(`${steadyTable(result)}\n`);
+    const result: object =
+      asked.what === 'steady' ? await steady(lab, asked, stop.signal) : await failover(lab, asked, stop.signal);
     const settings = { members: asked.members, pace: asked.pace, server: asked.server };
     if (asked.json !== undefined)
       writeFileSync(asked.json, `${JSON.stringify({ benchmark: asked.what, ...settings, ...result }, undefined, 2)}\n`);

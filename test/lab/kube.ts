@@ -12,6 +12,8 @@ export interface KubeServer {
   memberToken: string;
   /** Role, RoleBinding and what else the manifests grant. */
   rbac: Placed[];
+  /** Requests of the members' account so far. */
+  requests(): { all: number; writes: number };
   stop(): Promise<void>;
 }
 

@@ -49,6 +49,8 @@ export interface Lab {
   /** The pod objects as last seen, by name. */
   pods: Map<string, KubeObject>;
   inject(order: FaultOrder): Promise<Reply>;
+  /** Requests of the members that reached the API server so far. */
+  requests(): { all: number; writes: number };
   /** The member whose label says primary. */
   primary(): string | undefined;
   /** Waits until one primary exists and all other members stream from it; false at the deadline. */
@@ -331,6 +333,7 @@ async function announce(frame: Frame, parts: Parts, onEvent: (event: LabEvent) =
     pods: parts.pods,
     record: () => labRecord(frame, parts),
     inject: (order) => injectInto(frame, parts, order),
+    requests: () => frame.kube.requests(),
     primary: () => primaryOf(parts),
     whenStreaming: (deadlineMs, signal) => whenStreaming(frame, parts, deadlineMs, signal),
     server: (name) => localServer(frame, name),
