@@ -1,0 +1,67 @@
+/**
+ * The shape of `agent status -o json` (contract 3): stable, versioned, camelCase. Fields may be added and are never
+ * renamed. What is not known is null, never invented. Types only.
+ */
+
+export type ClusterState = 'Healthy' | 'Degraded' | 'NoPrimary' | 'Paused';
+
+export interface Warning {
+  /** Null: about the cluster as a whole. */
+  member: string | null;
+  code: string;
+  message: string;
+  hint: string;
+}
+
+export interface VolumeStatus {
+  mount: string;
+  capacityBytes: number;
+  availableBytes: number;
+  usedRatio: number;
+}
+
+export interface BuildStatus {
+  mode: 'full' | 'incremental';
+  ratio: number | null;
+  startedAt: string;
+}
+
+export interface MemberStatus {
+  name: string;
+  uid: string | null;
+  address: string | null;
+  role: string;
+  state: string;
+  detail: string | null;
+  sync: 'sync' | 'potential' | 'async' | null;
+  receivedLsn: string | null;
+  replayedLsn: string | null;
+  lagBytes: number | null;
+  term: number | null;
+  volumes: VolumeStatus[];
+  build: BuildStatus | null;
+  readable: boolean | null;
+  eligible: boolean | null;
+  reason: string | null;
+  since: string | null;
+  createdAt: string | null;
+  node: string | null;
+  agentVersion: string | null;
+}
+
+export interface ClusterStatus {
+  apiVersion: 'opengauss.agent/v1';
+  kind: 'ClusterStatus';
+  cluster: string;
+  namespace: string;
+  state: ClusterState;
+  term: number | null;
+  paused: boolean;
+  readOnly: { on: boolean | null; owner: string | null };
+  lease: { holder: string | null; renewTime: string | null; durationSeconds: number | null; remainingSeconds: number | null };
+  sync: { mode: string | null; expected: string[] | null; observed: string[] | null; degraded: boolean | null };
+  members: MemberStatus[];
+  warnings: Warning[];
+  /** Which member answered, what its agent is doing and why, as of when. */
+  source: { member: string; reason: string; note: string | null; cycle: number; at: string };
+}

@@ -1,0 +1,201 @@
+/**
+ * The warnings of the status document. Each has a stable code, one sentence with names and numbers, and a hint. Which
+ * of them make the cluster Degraded stands with each: a build or a filling disk is told, not alarmed about.
+ */
+import { recordOf } from '../../core/lease.ts';
+import { formatBytes } from '../../core/quantity.ts';
+import { reasons } from '../../core/reasons.ts';
+import type { Snapshot, View } from '../../core/view.ts';
+import type { MemberStatus, Warning } from './document.ts';
+import { primariesOf } from './members.ts';
+
+export interface Finding extends Warning {
+  /** Whether the cluster counts as Degraded for it. */
+  degrades: boolean;
+}
+
+function finding(degrades: boolean, member: string | null, code: string, message: string, hint: string): Finding {
+  return { degrades, member, code, message, hint };
+}
+
+/** Everything that is worth a warning, the cluster's first, then by member. */
+export function findingsOf(snapshot: Snapshot, members: MemberStatus[], syncDegraded: boolean): Finding[] {
+  const { view } = snapshot;
+  return [
+    ...clusterFindings(view, syncDegraded),
+    ...kubeFindings(view),
+    ...ownFindings(view),
+    ...members.flatMap((member) => memberFindings(view, member)),
+  ];
+}
+
+function clusterFindings(view: View, syncDegraded: boolean): Finding[] {
+  const primaries = primariesOf(view);
+  const found: Finding[] = [];
+  if (primaries.length === 0)
+    found.push(
+      finding(true, null, 'no-primary', 'no member is primary', 'The REASON column of -o wide says what each member waits for.'),
+    );
+  if (primaries.length > 1) {
+    found.push(
+      finding(
+        true,
+        null,
+        'multiple-primaries',
+        `${primaries.join(' and ')} say that they are primary`,
+        'Only the holder of the lease takes writes; the others are killed within the fence. If it lasts, look at their logs.',
+      ),
+    );
+  }
+  if (syncDegraded) {
+    found.push(
+      finding(
+        true,
+        null,
+        'sync-degraded',
+        'commits do not wait for any standby',
+        'Bring a standby back; until then only the present primary may lead without an operator.',
+      ),
+    );
+  }
+  if (view.paused)
+    found.push(
+      finding(
+        false,
+        null,
+        'paused',
+        'the cluster is paused: nothing fails over',
+        'Set `paused: false` in the configuration when the work is done.',
+      ),
+    );
+  if (view.config.failover === 'manual' && !view.paused) {
+    found.push(
+      finding(false, null, 'failover-manual', 'no standby takes over by itself', 'Set `failover: auto` in the configuration.'),
+    );
+  }
+  const garbage = recordOf(view.lease)?.garbage;
+  if (garbage !== undefined) {
+    found.push(
+      finding(
+        true,
+        null,
+        'lease-garbage',
+        `the lease og-${view.self.cluster}-leader cannot be understood: ${garbage}`,
+        'Somebody else wrote to it. Mend or delete the annotation it names; nobody promotes until then.',
+      ),
+    );
+  }
+  return found;
+}
+
+function kubeFindings(view: View): Finding[] {
+  const hint = 'Look at the API server, the service account and the network policy.';
+  if (!view.lease.known)
+    return [
+      finding(
+        true,
+        view.self.name,
+        'lease-unknown',
+        `the lease could not be read: ${view.lease.fault.detail}`,
+        view.lease.fault.hint ?? hint,
+      ),
+    ];
+  if (!view.pods.known)
+    return [
+      finding(
+        true,
+        view.self.name,
+        'pods-unknown',
+        `the pods could not be listed: ${view.pods.fault.detail}`,
+        view.pods.fault.hint ?? hint,
+      ),
+    ];
+  return [];
+}
+
+/** What only the own agent knows: failures that it tries again, and data that it leaves alone. */
+function ownFindings(view: View): Finding[] {
+  const me = view.self.name;
+  const found = Object.values(view.failures).map((failure) =>
+    finding(
+      false,
+      me,
+      `failed-${failure.what}`,
+      `${failure.what} failed ${failure.count === 1 ? 'once' : `${failure.count} times`}: ${failure.fault.detail}`,
+      failure.fault.hint ?? 'It is tried again by itself.',
+    ),
+  );
+  if (view.instance.is === 'unusable') found.push(finding(true, me, 'data-unusable', view.instance.detail, view.instance.hint));
+  const systemId = view.facts.known ? view.facts.value.systemId : undefined;
+  const own = 'data' in view.instance ? view.instance.data?.systemId : undefined;
+  if (systemId !== undefined && own !== undefined && own !== systemId) {
+    found.push(
+      finding(
+        true,
+        me,
+        'foreign-data',
+        `its data has system id ${own}, the cluster's is ${systemId}`,
+        'The volume belongs to another cluster. Attach the right one; nothing is deleted.',
+      ),
+    );
+  }
+  return found;
+}
+
+function memberFindings(view: View, member: MemberStatus): Finding[] {
+  const { name } = member;
+  const found: Finding[] = [];
+  const add = (...rest: [boolean, string, string, string]) => found.push(finding(rest[0], name, rest[1], rest[2], rest[3]));
+  if (member.build !== null) {
+    const ratio = member.build.ratio === null ? '' : ` at ${Math.floor(member.build.ratio * 100)}%`;
+    add(
+      false,
+      'building',
+      `${member.build.mode} build${ratio} since ${member.build.startedAt}`,
+      'It counts as no standby until it is done.',
+    );
+  } else if (member.role === 'Unknown' && member.agentVersion === null) {
+    add(true, 'member-unreachable', `${member.reason}`, 'Look at the pod, its agent and the network policy for the peer port.');
+  } else if (member.role === 'Unknown') {
+    add(
+      true,
+      'server-down',
+      `its server is not up: ${reasonText(member.reason)}`,
+      'The log of its agent says what it is doing about it.',
+    );
+  }
+  if (member.state === 'Need repair')
+    add(
+      true,
+      'need-repair',
+      `it needs repair: ${member.detail ?? 'no detail'}`,
+      'It is rebuilt by itself when its data does not continue the primary.',
+    );
+  if (member.lagBytes !== null && BigInt(member.lagBytes) > view.config.readLagLimit) {
+    add(
+      false,
+      'lag',
+      `it is ${formatBytes(member.lagBytes)} behind; the limit for reads is ${formatBytes(view.config.readLagLimit)}`,
+      'Look at its disk and at the network.',
+    );
+  }
+  for (const volume of member.volumes) {
+    const used = volume.usedRatio * 100;
+    const limits = { ...view.config.disk, ...view.config.disk.mounts[volume.mount] };
+    const text = `volume ${volume.mount} is ${Math.round(used)}% full, ${formatBytes(volume.availableBytes)} free`;
+    if (used >= limits.warnPercent)
+      add(
+        used >= limits.readOnlyPercent,
+        used >= limits.readOnlyPercent ? 'disk-full' : 'disk-filling',
+        text,
+        'Grow the volume or delete data.',
+      );
+  }
+  return found;
+}
+
+function reasonText(reason: string | null): string {
+  return reason !== null && Object.hasOwn(reasons, reason)
+    ? reasons[reason as keyof typeof reasons]
+    : (reason ?? 'for an unknown reason');
+}

@@ -1,0 +1,207 @@
+/**
+ * The peers: asks each of them once a second how it is, keeps the latest answers with the moment they were asked
+ * for, and carries freezes. Each peer has its own connections, its own deadline and its own turn, so that a dead one
+ * never delays the others. Nothing is decided here; how old an answer may be is the core's business.
+ */
+import type { MemberName, PeerState, Term } from '../../core/model.ts';
+import { type Fault, failed, ok, type Result } from '../../core/result.ts';
+import type { PeerSight } from '../../core/view.ts';
+import type { Clock, FreezeAsk, PeerHandler, PeersPort } from '../../ports/others.ts';
+import type { Telemetry } from '../../ports/telemetry.ts';
+import { type Channel, openChannel } from './channel.ts';
+import { type PeerServer, servePeers } from './server.ts';
+import { keyBytesMin } from './sign.ts';
+import { decodeState } from './wire.ts';
+
+export interface PeersOptions {
+  self: MemberName;
+  /** Where to listen; when no wildcard, also where connections come from. */
+  address: string;
+  port: number;
+  /** Port at which the others are reached. */
+  peerPort: number;
+  key: Buffer;
+  clock: Pick<Clock, 'now'>;
+  telemetry: Pick<Telemetry, 'observePeerRequest'>;
+  /** How often each peer is asked; a test may shorten it. */
+  periodMs?: number;
+  /** Told once per change: a peer stopped or began to answer, or a request was refused. */
+  onNote?(note: PeerNote): void;
+  /** Told of every answer that is newer than the last: a reason to look again. */
+  onState?(state: PeerState): void;
+}
+
+export type PeerNote =
+  | { what: 'peer-lost'; peer: MemberName; fault: Fault }
+  | { what: 'peer-found'; peer: MemberName }
+  | { what: 'request-refused'; reason: string; from: string | undefined };
+
+export interface Peers extends PeersPort {
+  /** Starts to answer and to ask. */
+  listen(handler: PeerHandler): Promise<Result<{ port: number }>>;
+}
+
+interface Peer {
+  uid: string;
+  ip: string;
+  channel: Channel;
+  sight: PeerSight | undefined;
+  lost: boolean;
+  asking: boolean;
+}
+
+/** Longest wait for a peer's state: half a period. */
+const gossipDeadlineMs = 500;
+/** More than these are not a cluster of openGauss. */
+const peersMax = 8;
+
+/** Makes the peers of a member; nothing is sent or answered before `listen`. */
+export function createPeers(options: PeersOptions): Result<Peers> {
+  if (options.key.length < keyBytesMin) {
+    const detail = `peer-key has ${options.key.length} bytes; at least ${keyBytesMin} are needed`;
+    return failed({
+      of: 'peer',
+      kind: 'malformed',
+      done: 'no',
+      detail,
+      hint: 'Put the output of `openssl rand -hex 32` into the Secret.',
+    });
+  }
+  const wildcard = options.address === '0.0.0.0' || options.address === '::';
+  const peers = new Map<MemberName, Peer>();
+  const noted = new Set<string>();
+  let server: PeerServer | undefined;
+  let timer: NodeJS.Timeout | undefined;
+  let closed = false;
+
+  function open(name: MemberName, ip: string): Channel {
+    return openChannel({
+      self: options.self,
+      peer: name,
+      host: ip,
+      port: options.peerPort,
+      localAddress: wildcard ? undefined : options.address,
+      key: options.key,
+      clock: options.clock,
+    });
+  }
+
+  /** Asks one peer, keeps a newer answer. */
+  async function ask(name: MemberName, peer: Peer, deadlineMs: number): Promise<void> {
+    const at = options.clock.now();
+    const answer = await send(peer, { route: 'state', method: 'GET', body: undefined }, deadlineMs);
+    if (peers.get(name) === peer) take(name, peer, answer, at);
+  }
+
+  function take(name: MemberName, peer: Peer, answer: Result<PeerState>, at: number): void {
+    if (answer.ok && answer.value.name === name) {
+      // A slow answer must not replace one that was asked for later.
+      if (peer.sight !== undefined && peer.sight.at > at) return;
+      peer.sight = { state: answer.value, at };
+      if (peer.lost) options.onNote?.({ what: 'peer-found', peer: name });
+      peer.lost = false;
+      options.onState?.(answer.value);
+    } else if (!peer.lost) {
+      peer.lost = true;
+      const fault: Fault = answer.ok
+        ? { of: 'peer', kind: 'malformed', done: 'no', detail: 'the answer is about another member' }
+        : answer.fault;
+      options.onNote?.({ what: 'peer-lost', peer: name, fault });
+    }
+  }
+
+  async function send(
+    peer: Peer,
+    request: { route: 'state' | 'freeze' | 'unfreeze'; method: 'GET' | 'POST'; body: object | undefined },
+    deadlineMs: number,
+  ): Promise<Result<PeerState>> {
+    const started = options.clock.now();
+    const reply = await peer.channel.call(request.method, `/v1/${request.route}`, request.body, deadlineMs);
+    const result = reply.ok ? decodeState(reply.value) : reply;
+    const outcome = result.ok ? 'ok' : result.fault.kind;
+    options.telemetry.observePeerRequest({ route: request.route, outcome, seconds: (options.clock.now() - started) / 1000 });
+    return result;
+  }
+
+  function order(member: MemberName, route: 'freeze' | 'unfreeze', body: object, deadlineMs: number): Promise<Result<PeerState>> {
+    const peer = peers.get(member);
+    if (peer === undefined)
+      return Promise.resolve(failed({ of: 'peer', kind: 'absent', done: 'no', detail: `${member} is not a known member` }));
+    const at = options.clock.now();
+    return send(peer, { route, method: 'POST', body }, deadlineMs).then((answer) => {
+      // What it says after the order is news as well; a refused order says nothing about its state.
+      if (answer.ok && peers.get(member) === peer) take(member, peer, answer, at);
+      return answer;
+    });
+  }
+
+  function gossip(): void {
+    for (const [name, peer] of peers) {
+      // One turn at a time: a peer that hangs is not asked again before it ran out of time.
+      if (peer.asking) continue;
+      peer.asking = true;
+      void ask(name, peer, gossipDeadlineMs).finally(() => {
+        peer.asking = false;
+      });
+    }
+  }
+
+  function setPeers(wanted: { name: MemberName; uid: string; ip: string }[]): void {
+    const others = wanted.filter((one) => one.name !== options.self).slice(0, peersMax);
+    for (const [name, peer] of peers) {
+      const next = others.find((one) => one.name === name);
+      // A pod made anew is somebody else: what the old one said is void, and so is its session.
+      if (next === undefined || next.uid !== peer.uid || next.ip !== peer.ip) {
+        peers.delete(name);
+        void peer.channel.close();
+      }
+    }
+    for (const { name, uid, ip } of others) {
+      if (!peers.has(name)) peers.set(name, { uid, ip, channel: open(name, ip), sight: undefined, lost: false, asking: false });
+    }
+    server?.keep(others.map((one) => one.name));
+  }
+
+  function onRefusal(refusal: { reason: string; from: string | undefined }): void {
+    const key = `${refusal.reason} ${refusal.from}`;
+    // Once each, and bounded: a stranger must not fill the log.
+    if (noted.has(key) || noted.size >= 32) return;
+    noted.add(key);
+    options.onNote?.({ what: 'request-refused', ...refusal });
+  }
+
+  return ok({
+    async listen(handler) {
+      const { self, address, port, key } = options;
+      const served = await servePeers({ self, address, port, key, handler, isMember: (name) => peers.has(name), onRefusal });
+      if (!served.ok) return served;
+      if (closed) {
+        await served.value.close();
+        return failed({ of: 'peer', kind: 'cancelled', done: 'no', detail: 'closed meanwhile' });
+      }
+      server = served.value;
+      timer = setInterval(gossip, options.periodMs ?? 1000).unref();
+      gossip();
+      return ok({ port: server.port });
+    },
+    setPeers(wanted) {
+      const before = new Set(peers.values());
+      setPeers(wanted);
+      // A newcomer is asked at once instead of with the next turn.
+      if (timer !== undefined && [...peers.values()].some((peer) => !before.has(peer))) gossip();
+    },
+    seen: () => Object.fromEntries([...peers].flatMap(([name, peer]) => (peer.sight === undefined ? [] : [[name, peer.sight]]))),
+    async refresh(deadlineMs) {
+      await Promise.all([...peers].map(([name, peer]) => ask(name, peer, Math.min(deadlineMs, gossipDeadlineMs))));
+    },
+    freeze: (member, asked: FreezeAsk, deadlineMs) => order(member, 'freeze', asked, deadlineMs),
+    unfreeze: (member, term: Term, deadlineMs) => order(member, 'unfreeze', { term }, deadlineMs),
+    async close() {
+      closed = true;
+      clearInterval(timer);
+      const open = [...peers.values()];
+      peers.clear();
+      await Promise.all([server?.close(), ...open.map((peer) => peer.channel.close())]);
+    },
+  });
+}
