@@ -5,6 +5,7 @@
  */
 import { spawn } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { writtenPosition } from '../lab/database.ts';
 import type { Lab } from '../lab/lab.ts';
 import { type ClientAddress, connect, longestGap, missingRows, startWriter, type Writer } from '../support/client.ts';
 
@@ -28,7 +29,7 @@ export interface Run {
 }
 
 const rowsMin = 100;
-const heldBytesMin = 1 << 20;
+const heldBytesMin = 1n << 20n;
 const gapDeadlineMs = 60_000;
 const recoverDeadlineMs = 180_000;
 /** Rows after the fault that show that writing goes on. */
@@ -96,7 +97,7 @@ export async function runOnce(lab: Lab, kind: Kind, held: boolean): Promise<Run>
 async function faultUnderLoad(lab: Lab, run: Run, writer: Writer, candidate: number): Promise<string | undefined> {
   if (!(await writer.whenAcknowledged(rowsMin, 20_000)))
     return `fewer than ${rowsMin} rows before the fault: ${writer.lastError() ?? 'slow'}`;
-  if (candidate >= 0 && !(await holdBack(lab, candidate))) return 'the candidate could not be held behind';
+  if (candidate >= 0 && !(await holdBack(lab, run.from, candidate))) return 'the candidate could not be held behind';
   const before = performance.now();
   const order =
     run.kind === 'switchover' ? switchover(lab, run.from) : lab.inject({ command: 'kill', member: run.from, what: run.kind });
@@ -126,14 +127,18 @@ async function favoured(lab: Lab, primary: string): Promise<number> {
 }
 
 /** Stops the candidate's stream and writes until it is a mebibyte behind. */
-async function holdBack(lab: Lab, candidate: number): Promise<boolean> {
+async function holdBack(lab: Lab, primary: string, candidate: number): Promise<boolean> {
   lab.network.hold(candidate);
-  const client = await connect(writeAddress(lab), 10_000);
+  await lab.network.settled();
+  const server = lab.server(primary);
+  const began = await writtenPosition(server);
+  const client = await connect(writeAddress(lab), 10_000).catch(() => undefined);
+  if (began === undefined || client === undefined) return false;
   try {
     const end = performance.now() + 5000;
-    while (lab.network.heldBytes(candidate) < heldBytesMin) {
+    while (((await writtenPosition(server)) ?? began) - began < heldBytesMin) {
       if (performance.now() > end) return false;
-      await client.query('INSERT INTO bench_ballast SELECT repeat(md5(random()::text), 8) FROM generate_series(1, 1000)');
+      await client.query('INSERT INTO bench_ballast SELECT repeat(md5(random()::text), 8) FROM generate_series(1, 2000)');
     }
     return true;
   } catch {

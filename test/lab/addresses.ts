@@ -16,12 +16,19 @@ export interface Ports {
   /** Where peers find the HA and peer ports: the fault proxies. */
   haAdvertised: number;
   peerAdvertised: number;
-  /** The member's own way to the API server. */
+  /** The member's own way to the API server, at its own address. */
   kube: number;
 }
 
+export interface MemberAddress {
+  ip: string;
+  ports: Ports;
+  /** Where the member finds the API server. */
+  kubeUrl: string;
+}
+
 export interface Addresses {
-  members: { ip: string; ports: Ports }[];
+  members: MemberAddress[];
   kube: Endpoint;
   write: Endpoint;
   read: Endpoint;
@@ -51,11 +58,25 @@ export function layout(members: number, network: string, shift: number): Address
     kube: 16443 + shift,
   };
   return {
-    members: Array.from({ length: members }, (_, i) => ({ ip: `${network}.${10 + i}`, ports })),
+    members: Array.from({ length: members }, (_, i) => {
+      const ip = `${network}.${10 + i}`;
+      return { ip, ports, kubeUrl: `http://${ip}:${ports.kube}` };
+    }),
     kube: { host: `${network}.2`, port: 6443 + shift },
     write: { host: `${network}.4`, port: ports.client },
     read: { host: `${network}.5`, port: ports.client },
   };
+}
+
+/** The addresses of a lab whose members have network namespaces of their own: everybody has the usual ports. */
+export function layoutNetns(members: number, network: string): Addresses {
+  const found = layout(members, network, 0);
+  const own = found.members.map((member) => ({
+    ...member,
+    ports: { ...member.ports, haAdvertised: member.ports.ha, peerAdvertised: member.ports.peer },
+    kubeUrl: `http://${found.kube.host}:${found.kube.port}`,
+  }));
+  return { ...found, members: own };
 }
 
 async function areFree(addresses: Addresses): Promise<boolean> {

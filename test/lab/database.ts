@@ -4,6 +4,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import pg from 'pg';
+import { type Lsn, parseLsn } from '../../agent/core/lsn.ts';
 import type { ClientAccount } from './record.ts';
 
 export interface LocalServer {
@@ -41,6 +42,16 @@ export async function countStreaming(server: LocalServer): Promise<number | unde
       const senders = await client.query("SELECT count(*)::int AS n FROM pg_stat_get_wal_senders() WHERE state = 'Streaming'");
       return Number(senders.rows[0]?.n);
     });
+  } catch {
+    return undefined;
+  }
+}
+
+/** The end of the primary's WAL; undefined when it does not answer. */
+export async function writtenPosition(server: LocalServer): Promise<Lsn | undefined> {
+  try {
+    const { rows } = await session(server, 2000, (client) => client.query('SELECT pg_current_xlog_location()::text AS lsn'));
+    return parseLsn(rows[0]?.lsn);
   } catch {
     return undefined;
   }

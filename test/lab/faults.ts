@@ -36,8 +36,14 @@ const faultDeadlineMs = 40_000;
 const done = (line: string): Reply => ({ exit: 0, line });
 const refused = (line: string, hint: string): Reply => ({ exit: 5, line, hint });
 
-/** Carries out one order. */
+/** Carries out one order and returns when the fault stands. */
 export async function inject(parts: FaultParts, order: FaultOrder): Promise<Reply> {
+  const reply = await perform(parts, order);
+  await parts.network.settled();
+  return reply;
+}
+
+async function perform(parts: FaultParts, order: FaultOrder): Promise<Reply> {
   const names = parts.members.map((member) => member.name);
   if (order.command === 'heal' && order.member === undefined) {
     for (const index of names.keys()) heal(parts, index);

@@ -8,6 +8,7 @@ import { type Addresses, findAddresses } from './addresses.ts';
 import { type Api, createApi } from './api.ts';
 import { type KubeServer, startKube } from './kube.ts';
 import { type Network, startNetwork } from './network.ts';
+import { startNetns } from './netns.ts';
 import { clusterObjects, podName, setName } from './objects.ts';
 import type { LabOptions } from './options.ts';
 import { makePlace, makeSecrets, type Place, root, writeAgentCommand, writeFiles } from './place.ts';
@@ -24,6 +25,11 @@ export async function unwind(undo: Undo[]) {
       .then(action)
       .catch(() => undefined);
   }
+}
+
+async function startLoopback(members: number): Promise<{ addresses: Addresses; network: Network }> {
+  const addresses = await findAddresses(members);
+  return { addresses, network: await startNetwork(addresses) };
 }
 
 /** Everything but the members. */
@@ -51,13 +57,12 @@ export async function startFrame(options: LabOptions, dir: string, undo: Undo[])
     Array.from({ length: options.members }, (_, i) => podName(names, i)),
   );
   undo.push(() => removePlace(place, options.keep));
-  const addresses = await findAddresses(options.members);
+  const { addresses, network } = await (options.net === 'netns' ? startNetns(options.members) : startLoopback(options.members));
+  undo.push(() => network.close());
   const kube = await startKube({ ...names, listen: addresses.kube, kubeconfig: place.kubeconfig });
   undo.push(() => kube.stop());
   const api = createApi({ url: kube.url, token: kube.adminToken });
   undo.push(() => api.close());
-  const network = await startNetwork(addresses);
-  undo.push(() => network.close());
   const secrets = makeSecrets();
   const [first] = addresses.members;
   if (first === undefined) throw new Error('a lab has at least one member');

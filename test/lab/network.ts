@@ -18,7 +18,12 @@ export interface Network {
   /** Keeps the WAL that flows to the member in the proxies' memory: the member falls behind. */
   hold(member: number): void;
   release(member: number): void;
-  heldBytes(member: number): number;
+  /** Bytes kept from the member so far; undefined where the network cannot tell. */
+  heldBytes(member: number): number | undefined;
+  /** Resolves when everything asked for stands. */
+  settled(): Promise<void>;
+  /** Put before a member's command. */
+  prefix(member: number): string[];
   close(): Promise<void>;
 }
 
@@ -81,6 +86,8 @@ export async function startNetwork(addresses: Addresses): Promise<Network> {
     hold: (member) => change(member, { held: true }),
     release: (member) => change(member, { held: false }),
     heldBytes: (member) => haProxies.reduce((sum, proxy) => sum + proxy.heldBytes(addresses.members[member]?.ip ?? ''), 0),
+    settled: () => Promise.resolve(),
+    prefix: () => [],
     async close() {
       await Promise.all(proxies.map((proxy) => proxy.close()));
     },

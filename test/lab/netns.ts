@@ -1,0 +1,169 @@
+/**
+ * Real network namespaces for `--net netns` (root only): every member has its own, joined by a router namespace of the
+ * lab that forwards between them and to this machine. A cut is a blackhole rule in the router, which drops packets
+ * without telling anybody. Touches nothing of the machine's network but one interface of its own.
+ */
+import { spawn } from 'node:child_process';
+import { randomInt } from 'node:crypto';
+import type { Addresses } from './addresses.ts';
+import { layoutNetns } from './addresses.ts';
+import type { Network } from './network.ts';
+
+const ipDeadlineMs = 20_000;
+
+/** Runs lines of `ip -batch`, in a namespace or here; rejects with what it complained about. */
+function ip(namespace: string | undefined, lines: string[], force = false): Promise<void> {
+  const args = [...(namespace === undefined ? [] : ['-n', namespace]), ...(force ? ['-force'] : []), '-batch', '-'];
+  return new Promise((resolve, reject) => {
+    const child = spawn('ip', args, { stdio: ['pipe', 'ignore', 'pipe'], timeout: ipDeadlineMs });
+    let complaint = '';
+    child.stderr.on('data', (chunk: Buffer) => {
+      complaint += chunk.toString();
+    });
+    child.once('error', reject);
+    child.once('close', (code) => (code === 0 || force ? resolve() : reject(new Error(`ip: ${complaint.trim()}`))));
+    child.stdin.end(`${lines.join('\n')}\n`);
+  });
+}
+
+/** Runs a shell line inside a namespace. */
+function inside(namespace: string, line: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const child = spawn('ip', ['netns', 'exec', namespace, 'sh', '-c', line], { stdio: 'ignore', timeout: ipDeadlineMs });
+    child.once('error', reject);
+    child.once('close', (code) => (code === 0 ? resolve() : reject(new Error(`${line}: exit ${code ?? 'by signal'}`))));
+  });
+}
+
+interface Names {
+  router: string;
+  members: string[];
+  /** The one interface on this machine's side. */
+  host: string;
+}
+
+function namesOf(id: number, members: number): Names {
+  return { router: `oglab${id}r`, members: Array.from({ length: members }, (_, i) => `oglab${id}m${i}`), host: `oglab${id}h` };
+}
+
+/** What the machine itself answers at, seen from the members. */
+function hostAddresses(addresses: Addresses): string[] {
+  const gateway = addresses.write.host.replace(/\d+$/, '1');
+  return [gateway, addresses.kube.host, addresses.write.host, addresses.read.host];
+}
+
+/** Finds a free network, builds it and returns its addresses; throws where the kernel or a missing right forbids it. */
+export async function startNetns(members: number): Promise<{ addresses: Addresses; network: Network }> {
+  if (process.getuid?.() !== 0) throw new Error('--net netns needs root');
+  for (let attempt = 0; ; attempt += 1) {
+    const id = randomInt(1, 255);
+    const names = namesOf(id, members);
+    try {
+      // Making the router claims the number; it fails where another lab has it.
+      await ip(undefined, [`netns add ${names.router}`]);
+    } catch (error) {
+      if (attempt < 20) continue;
+      throw error;
+    }
+    const addresses = layoutNetns(members, `198.18.${id}`);
+    try {
+      await build(names, addresses);
+    } catch (error) {
+      await tearDown(names);
+      throw error;
+    }
+    return { addresses, network: createNetwork(names, addresses) };
+  }
+}
+
+async function build(names: Names, addresses: Addresses) {
+  const own = hostAddresses(addresses);
+  await ip(undefined, [
+    ...names.members.map((name) => `netns add ${name}`),
+    `link add ${names.host} type veth peer name host netns ${names.router}`,
+    ...own.map((address) => `addr add ${address}/32 dev ${names.host}`),
+    `link set ${names.host} up`,
+  ]);
+  await ip(names.router, [
+    'link set lo up',
+    'link set host up',
+    ...own.map((address) => `route add ${address}/32 dev host`),
+    ...names.members.map((name, i) => `link add m${i} type veth peer name eth0 netns ${name}`),
+    ...names.members.map((_, i) => `link set m${i} up`),
+    ...addresses.members.map(({ ip: address }, i) => `route add ${address}/32 dev m${i}`),
+  ]);
+  // The router answers address look-ups for everybody, so that each member sees all others on its own link.
+  await inside(
+    names.router,
+    'echo 1 >/proc/sys/net/ipv4/ip_forward; for f in /proc/sys/net/ipv4/conf/*/proxy_arp; do echo 1 >$f; done',
+  );
+  for (const [i, { ip: address }] of addresses.members.entries()) {
+    await ip(names.members[i], ['link set lo up', `addr add ${address}/24 dev eth0`, 'link set eth0 up']);
+  }
+  await ip(undefined, [`route add ${own[0]?.replace(/\d+$/, '0')}/24 dev ${names.host} src ${own[0]}`]);
+}
+
+async function tearDown(names: Names) {
+  await ip(
+    undefined,
+    [`link del ${names.host}`, ...names.members.map((name) => `netns del ${name}`), `netns del ${names.router}`],
+    true,
+  );
+}
+
+/** Rules by priority: one number for each kind of fault, so that undoing one leaves the others. */
+const priorities = { kube: 101, peers: 102, power: 103, held: 104 };
+type FaultKind = keyof typeof priorities;
+
+function createNetwork(names: Names, addresses: Addresses): Network {
+  const standing = new Set<string>();
+  let work = Promise.resolve();
+
+  function rules(kind: FaultKind, member: number): string[] {
+    const address = addresses.members[member]?.ip ?? '';
+    const both = (other: string) => [`from ${address} to ${other}`, `from ${other} to ${address}`];
+    const peers = addresses.members.map((other) => other.ip).filter((other) => other !== address);
+    const haPort = addresses.members[member]?.ports.ha ?? 0;
+    switch (kind) {
+      case 'kube':
+        return both(addresses.kube.host);
+      case 'peers':
+        return peers.flatMap(both);
+      case 'power':
+        return [`from ${address}`, `to ${address}`];
+      case 'held':
+        return [`to ${address} ipproto tcp sport ${haPort}`];
+    }
+  }
+  function change(member: number, kind: FaultKind, on: boolean) {
+    const key = `${kind} ${member}`;
+    if (standing.has(key) === on) return;
+    if (on) standing.add(key);
+    else standing.delete(key);
+    // A rule between two members that both are cut is there twice; each undoing takes one of them away.
+    const lines = rules(kind, member).map((rule) => `rule ${on ? 'add' : 'del'} pref ${priorities[kind]} ${rule} blackhole`);
+    work = work.then(() => ip(names.router, lines, true));
+  }
+
+  return {
+    cut(member, from) {
+      if (from !== 'peers') change(member, 'kube', true);
+      if (from !== 'kube') change(member, 'peers', true);
+    },
+    heal(member) {
+      change(member, 'kube', false);
+      change(member, 'peers', false);
+    },
+    isCut: (member) => standing.has(`kube ${member}`) || standing.has(`peers ${member}`),
+    setPower: (member, on) => change(member, 'power', !on),
+    hold: (member) => change(member, 'held', true),
+    release: (member) => change(member, 'held', false),
+    heldBytes: () => undefined,
+    settled: () => work,
+    prefix: (member) => ['nsenter', `--net=/run/netns/${names.members[member]}`],
+    async close() {
+      await work;
+      await tearDown(names);
+    },
+  };
+}
