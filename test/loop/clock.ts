@@ -1,0 +1,83 @@
+/**
+ * Virtual time: nothing happens between two moments, and whoever waits is woken in order. A whole hour of a cluster
+ * passes in seconds, and the same seed gives the same run.
+ */
+import type { Clock } from '../../agent/ports/others.ts';
+
+export interface VirtualClock extends Clock {
+  /** Lets that many milliseconds pass, waking everybody whose moment comes. */
+  run(ms: number): Promise<void>;
+  every(ms: number, work: () => void): void;
+}
+
+interface Timer {
+  at: number;
+  order: number;
+  wake(): void;
+}
+
+export function createVirtualClock(start = 1_000_000): VirtualClock {
+  let now = start;
+  let order = 0;
+  const timers: Timer[] = [];
+
+  function at(moment: number, wake: () => void): Timer {
+    order += 1;
+    const timer = { at: moment, order, wake };
+    timers.push(timer);
+    return timer;
+  }
+
+  function remove(timer: Timer): void {
+    const index = timers.indexOf(timer);
+    if (index >= 0) timers.splice(index, 1);
+  }
+
+  return {
+    now: () => now,
+    wall: () => new Date(Date.UTC(2026, 0, 1) + now).toISOString(),
+    until(moment, signal) {
+      return new Promise((resolve) => {
+        if (signal?.aborted === true) {
+          resolve();
+          return;
+        }
+        const timer = at(Math.max(moment, now), done);
+        function done(): void {
+          remove(timer);
+          signal?.removeEventListener('abort', done);
+          resolve();
+        }
+        signal?.addEventListener('abort', done, { once: true });
+      });
+    },
+    every(ms, work) {
+      const again = (): void => {
+        at(now + ms, () => {
+          work();
+          again();
+        });
+      };
+      again();
+    },
+    async run(ms) {
+      const end = now + ms;
+      await settle();
+      for (;;) {
+        timers.sort((a, b) => a.at - b.at || a.order - b.order);
+        const next = timers[0];
+        if (next === undefined || next.at > end) break;
+        timers.shift();
+        now = Math.max(now, next.at);
+        next.wake();
+        await settle();
+      }
+      now = end;
+    },
+  };
+}
+
+/** Lets everything that waits for nothing but promises run to its next wait. */
+async function settle(): Promise<void> {
+  for (let turn = 0; turn < 4; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+}

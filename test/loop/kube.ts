@@ -1,0 +1,141 @@
+/** An API server in memory for loops under virtual time: compare-and-swap, watches, and cuts per member. */
+import type { ClusterFacts, LeaseRecord, PodSight, Request } from '../../agent/core/model.ts';
+import { type Fault, failed, ok, type Result } from '../../agent/core/result.ts';
+import type { EventNote, KubeHint, KubePort } from '../../agent/ports/kube.ts';
+import type { VirtualClock } from './clock.ts';
+
+export interface FakeKube {
+  port(member: string): KubePort;
+  cut: Set<string>;
+  lease: LeaseRecord | undefined;
+  pods: Map<string, PodSight>;
+  facts: ClusterFacts;
+  request: Request | undefined;
+  config: string | undefined;
+  events: (EventNote & { member: string; at: number })[];
+  ask(request: Partial<Request> & { kind: Request['kind'] }): void;
+  setConfig(text: string): void;
+  primaries(): string[];
+}
+
+const latencyMs = 2;
+const timeout: Fault = { of: 'kube', kind: 'timeout', done: 'maybe', detail: 'timed out' };
+const conflict: Fault = { of: 'kube', kind: 'conflict', done: 'no', detail: 'the object has been modified' };
+
+export function createFakeKube(clock: VirtualClock): FakeKube {
+  let version = 1;
+  const watchers: { member: string; tell(hint: KubeHint): void }[] = [];
+  const next = (): string => {
+    version += 1;
+    return String(version);
+  };
+
+  const kube: FakeKube = {
+    cut: new Set(),
+    lease: undefined,
+    pods: new Map(),
+    facts: { systemId: undefined, history: [], resourceVersion: undefined },
+    request: undefined,
+    config: undefined,
+    events: [],
+    ask(request) {
+      kube.request = {
+        id: next(),
+        target: undefined,
+        options: {},
+        phase: 'open',
+        deadline: undefined,
+        result: undefined,
+        hint: undefined,
+        resourceVersion: next(),
+        ...request,
+      };
+      tell({ of: 'request' });
+    },
+    setConfig(text) {
+      kube.config = text;
+      tell({ of: 'config' });
+    },
+    primaries: () => [...kube.pods.values()].filter((pod) => pod.labels['opengauss.role'] === 'primary').map((pod) => pod.name),
+    port,
+  };
+
+  function tell(hint: KubeHint): void {
+    for (const watcher of watchers) {
+      if (kube.cut.has(watcher.member)) continue;
+      void clock.until(clock.now() + latencyMs).then(() => watcher.tell(hint));
+    }
+  }
+
+  function port(member: string): KubePort {
+    /** One request: half the latency there, the effect, half of it back; a cut member waits for its deadline. */
+    async function call<T>(deadlineMs: number, effect: () => Result<T>): Promise<Result<T>> {
+      if (kube.cut.has(member)) {
+        await clock.until(clock.now() + deadlineMs);
+        return failed(timeout);
+      }
+      await clock.until(clock.now() + latencyMs / 2);
+      const result = effect();
+      await clock.until(clock.now() + latencyMs / 2);
+      return result;
+    }
+    return {
+      readLease: (ms) => call(ms, () => ok(kube.lease)),
+      writeLease: (write, ms) =>
+        call(ms, () => {
+          if (kube.lease?.resourceVersion !== write.over) return failed(conflict);
+          kube.lease = { ...write.record, resourceVersion: next(), renewTime: clock.wall(), garbage: undefined };
+          tell({ of: 'lease', record: kube.lease });
+          return ok(kube.lease);
+        }),
+      listPods: (ms) => call(ms, () => ok([...kube.pods.values()].sort((a, b) => (a.name < b.name ? -1 : 1)))),
+      patchPod: (target, change, ms) =>
+        call(ms, () => {
+          const pod = kube.pods.get(target.name);
+          if (pod === undefined || pod.uid !== target.uid) return failed<PodSight>({ ...conflict, kind: 'absent' });
+          if (target.resourceVersion !== undefined && target.resourceVersion !== pod.resourceVersion)
+            return failed<PodSight>(conflict);
+          const labels = merged(pod.labels, change.labels ?? {});
+          const annotations = merged(pod.annotations, change.annotations ?? {});
+          const patched = { ...pod, labels, annotations, resourceVersion: next() };
+          kube.pods.set(pod.name, patched);
+          tell({ of: 'pods', pod: patched, deleted: false });
+          return ok(patched);
+        }),
+      readConfig: (ms) => call(ms, () => ok({ text: kube.config, resourceVersion: '1' })),
+      readFacts: (ms) => call(ms, () => ok(kube.facts)),
+      writeFacts: (facts, ms) =>
+        call(ms, () => {
+          if (facts.resourceVersion !== kube.facts.resourceVersion) return failed(conflict);
+          kube.facts = { ...facts, resourceVersion: next() };
+          tell({ of: 'facts' });
+          return ok(kube.facts);
+        }),
+      readRequest: (ms) => call(ms, () => ok(kube.request)),
+      writeRequest: (request, ms) =>
+        call(ms, () => {
+          if (request.resourceVersion !== (kube.request?.resourceVersion ?? '')) return failed(conflict);
+          kube.request = { ...request, resourceVersion: next() };
+          tell({ of: 'request' });
+          return ok(kube.request);
+        }),
+      event: (note) => kube.events.push({ ...note, member, at: clock.now() }),
+      watch(onChange) {
+        const watcher = { member, tell: onChange };
+        watchers.push(watcher);
+        return { stop: () => watchers.splice(watchers.indexOf(watcher), 1) };
+      },
+      close: async () => {},
+    };
+  }
+  return kube;
+}
+
+function merged(before: Record<string, string>, change: Record<string, string | null>): Record<string, string> {
+  const after = { ...before };
+  for (const [key, value] of Object.entries(change)) {
+    if (value === null) delete after[key];
+    else after[key] = value;
+  }
+  return after;
+}
