@@ -207,7 +207,13 @@ function recordRun(frame: Frame, parts: Parts, undo: Undo[] | undefined) {
   const lab = identify(process.pid);
   if (lab === undefined || frame.ended) return;
   const processes = parts.members.flatMap((member) => member.container()?.processes() ?? []);
-  writeWhole(runFile(frame.dir), { lab, control: frame.place.control, processes, paths: frame.place.paths });
+  writeWhole(runFile(frame.dir), {
+    lab,
+    control: frame.place.control,
+    processes,
+    paths: frame.place.paths,
+    traces: frame.network.traces(),
+  });
   undo?.push(() => {
     frame.ended = true;
   });

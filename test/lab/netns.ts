@@ -84,23 +84,24 @@ async function build(names: Names, addresses: Addresses) {
     ...own.map((address) => `addr add ${address}/32 dev ${names.host}`),
     `link set ${names.host} up`,
   ]);
+  // One address for the router on all its links: nobody's address look-ups depend on a rule, or a cut would be noticed
+  // at once as "no route to host" instead of silence.
+  const gateway = own[0]?.replace(/\d+$/, '254');
   await ip(names.router, [
     'link set lo up',
+    `addr add ${gateway}/32 dev lo`,
     'link set host up',
     ...own.map((address) => `route add ${address}/32 dev host`),
     ...names.members.map((name, i) => `link add m${i} type veth peer name eth0 netns ${name}`),
     ...names.members.map((_, i) => `link set m${i} up`),
     ...addresses.members.map(({ ip: address }, i) => `route add ${address}/32 dev m${i}`),
   ]);
-  // The router answers address look-ups for everybody, so that each member sees all others on its own link.
-  await inside(
-    names.router,
-    'echo 1 >/proc/sys/net/ipv4/ip_forward; for f in /proc/sys/net/ipv4/conf/*/proxy_arp; do echo 1 >$f; done',
-  );
+  await inside(names.router, 'echo 1 >/proc/sys/net/ipv4/ip_forward');
   for (const [i, { ip: address }] of addresses.members.entries()) {
-    await ip(names.members[i], ['link set lo up', `addr add ${address}/24 dev eth0`, 'link set eth0 up']);
+    const route = `route add default via ${gateway} dev eth0 onlink`;
+    await ip(names.members[i], ['link set lo up', `addr add ${address}/32 dev eth0`, 'link set eth0 up', route]);
   }
-  await ip(undefined, [`route add ${own[0]?.replace(/\d+$/, '0')}/24 dev ${names.host} src ${own[0]}`]);
+  await ip(undefined, [`route add ${gateway?.replace(/\d+$/, '0')}/24 via ${gateway} dev ${names.host} onlink src ${own[0]}`]);
 }
 
 async function tearDown(names: Names) {
@@ -111,12 +112,11 @@ async function tearDown(names: Names) {
   );
 }
 
-/** Rules by priority: one number for each kind of fault, so that undoing one leaves the others. */
-const priorities = { kube: 101, peers: 102, power: 103, held: 104 };
-type FaultKind = keyof typeof priorities;
+type FaultKind = 'kube' | 'peers' | 'power' | 'held';
 
 function createNetwork(names: Names, addresses: Addresses): Network {
-  const standing = new Set<string>();
+  const faults = new Set<string>();
+  let standing = new Set<string>();
   let work = Promise.resolve();
 
   function rules(kind: FaultKind, member: number): string[] {
@@ -135,13 +135,25 @@ function createNetwork(names: Names, addresses: Addresses): Network {
         return [`to ${address} ipproto tcp sport ${haPort}`];
     }
   }
+  function wanted(): Set<string> {
+    const all = addresses.members.flatMap((_, member) =>
+      (['kube', 'peers', 'power', 'held'] as const).flatMap((kind) =>
+        faults.has(`${kind} ${member}`) ? rules(kind, member) : [],
+      ),
+    );
+    return new Set(all);
+  }
   function change(member: number, kind: FaultKind, on: boolean) {
     const key = `${kind} ${member}`;
-    if (standing.has(key) === on) return;
-    if (on) standing.add(key);
-    else standing.delete(key);
-    // A rule between two members that both are cut is there twice; each undoing takes one of them away.
-    const lines = rules(kind, member).map((rule) => `rule ${on ? 'add' : 'del'} pref ${priorities[kind]} ${rule} blackhole`);
+    if (faults.has(key) === on) return;
+    if (on) faults.add(key);
+    else faults.delete(key);
+    const before = standing;
+    standing = wanted();
+    const lines = [
+      ...[...standing].filter((rule) => !before.has(rule)).map((rule) => `rule add pref 100 ${rule} blackhole`),
+      ...[...before].filter((rule) => !standing.has(rule)).map((rule) => `rule del pref 100 ${rule} blackhole`),
+    ];
     work = work.then(() => ip(names.router, lines, true));
   }
 
@@ -154,12 +166,13 @@ function createNetwork(names: Names, addresses: Addresses): Network {
       change(member, 'kube', false);
       change(member, 'peers', false);
     },
-    isCut: (member) => standing.has(`kube ${member}`) || standing.has(`peers ${member}`),
+    isCut: (member) => faults.has(`kube ${member}`) || faults.has(`peers ${member}`),
     setPower: (member, on) => change(member, 'power', !on),
     hold: (member) => change(member, 'held', true),
     release: (member) => change(member, 'held', false),
     heldBytes: () => undefined,
     settled: () => work,
+    traces: () => ({ namespaces: [names.router, ...names.members], links: [names.host] }),
     prefix: (member) => ['nsenter', `--net=/run/netns/${names.members[member]}`],
     async close() {
       await work;

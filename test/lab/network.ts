@@ -5,6 +5,12 @@
 import type { Addresses } from './addresses.ts';
 import { type FaultProxy, type LinkState, startProxy } from './proxy.ts';
 
+/** Kernel objects outside any directory, by name. */
+export interface Traces {
+  namespaces: string[];
+  links: string[];
+}
+
 /** What a member can be cut from. */
 export type CutFrom = 'kube' | 'peers' | 'all';
 
@@ -22,6 +28,8 @@ export interface Network {
   heldBytes(member: number): number | undefined;
   /** Resolves when everything asked for stands. */
   settled(): Promise<void>;
+  /** What it leaves on the machine when the lab is killed. */
+  traces(): Traces;
   /** Put before a member's command. */
   prefix(member: number): string[];
   close(): Promise<void>;
@@ -87,6 +95,7 @@ export async function startNetwork(addresses: Addresses): Promise<Network> {
     release: (member) => change(member, { held: false }),
     heldBytes: (member) => haProxies.reduce((sum, proxy) => sum + proxy.heldBytes(addresses.members[member]?.ip ?? ''), 0),
     settled: () => Promise.resolve(),
+    traces: () => ({ namespaces: [], links: [] }),
     prefix: () => [],
     async close() {
       await Promise.all(proxies.map((proxy) => proxy.close()));

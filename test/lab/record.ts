@@ -2,9 +2,11 @@
  * The lab's files for others: `lab.json` (contract section 6) and `run.json`, which names every process and directory
  * of a running lab, so that a crashed one can be swept by exactly those. Both are written by rename.
  */
+import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Traces } from './network.ts';
 import type { Endpoint } from './proxy.ts';
 import { allGone, isAlive, type ProcessId, send } from './processes.ts';
 
@@ -47,6 +49,8 @@ export interface RunRecord {
   processes: ProcessId[];
   /** What to remove at the end. */
   paths: string[];
+  /** Network namespaces and interfaces of the lab. */
+  traces: Traces;
 }
 
 /** Replaces the file as a whole; readers see the old or the new one. */
@@ -83,6 +87,8 @@ export async function sweepStale(dir: string): Promise<{ running: number | undef
   if (run === undefined) return { running: undefined, swept: false };
   if (isAlive(run.lab)) return { running: run.lab.pid, swept: false };
   await endAll(run.processes);
+  for (const link of run.traces.links) spawnSync('ip', ['link', 'del', link], { stdio: 'ignore' });
+  for (const name of run.traces.namespaces) spawnSync('ip', ['netns', 'del', name], { stdio: 'ignore' });
   for (const path of [...run.paths, labFile(dir), runFile(dir)]) rmSync(path, { recursive: true, force: true });
   return { running: undefined, swept: true };
 }
