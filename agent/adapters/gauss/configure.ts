@@ -11,7 +11,7 @@ import { renderHba } from './hba.ts';
 import type { InstanceOptions } from './options.ts';
 import { wantedParameters } from './parameters.ts';
 import type { ServerKeeper } from './process.ts';
-import { identifier, type Session, textOf } from './sql.ts';
+import { identifier, type Session, silenceOf, textOf } from './sql.ts';
 
 /** Between two looks at whether a reload has taken effect. */
 const lookEveryMs = 10;
@@ -85,8 +85,21 @@ export function createConfigurer(options: InstanceOptions, keeper: ServerKeeper,
   /** SIGHUP straight to the process: gs_ctl reload does no more and takes longer. A stopped server needs none. */
   async function reload(expected: Record<string, string>, end: number): Promise<Result<void>> {
     const server = keeper.known();
-    if (server === undefined || !(await keeper.signal(server, 'SIGHUP'))) return ok();
-    return verify(expected, end);
+    if (server === undefined) return ok();
+    const heard = await untilHeard(end);
+    if (!heard.ok) return keeper.known() === undefined ? ok() : heard;
+    return (await keeper.signal(server, 'SIGHUP')) ? verify(expected, end) : ok();
+  }
+
+  /** A server that has not installed its handlers yet would die of the signal; one that answers anything has. */
+  async function untilHeard(end: number): Promise<Result<void>> {
+    for (;;) {
+      const answer = await session.query('select 1', Math.max(1, end - options.clock.now()));
+      if (answer.ok || silenceOf(answer.fault) === 'starting' || silenceOf(answer.fault) === 'refused') return ok();
+      if (options.clock.now() + lookEveryMs >= end || keeper.known() === undefined)
+        return failed({ ...answer.fault, done: 'maybe' });
+      await options.clock.until(options.clock.now() + lookEveryMs);
+    }
   }
 
   async function verify(expected: Record<string, string>, end: number): Promise<Result<void>> {
@@ -94,10 +107,12 @@ export function createConfigurer(options: InstanceOptions, keeper: ServerKeeper,
     const sql = names.map((name) => `show ${identifier(name)}`).join('; ');
     for (;;) {
       const shown = await session.query(sql, Math.max(1, end - options.clock.now()));
-      if (!shown.ok) return failed({ ...shown.fault, done: 'maybe' });
-      const wrong = names.find(
-        (name, index) => !sameValue(expected[name], textOf(Object.values(shown.value[index]?.[0] ?? {})[0])),
-      );
+      if (!shown.ok && (silenceOf(shown.fault) !== 'starting' || options.clock.now() + lookEveryMs >= end)) {
+        return failed({ ...shown.fault, done: 'maybe' });
+      }
+      const wrong = !shown.ok
+        ? names[0]
+        : names.find((name, index) => !sameValue(expected[name], textOf(Object.values(shown.value[index]?.[0] ?? {})[0])));
       if (wrong === undefined) return ok();
       if (options.clock.now() + lookEveryMs >= end) return failed(notTaken(wrong));
       await options.clock.until(options.clock.now() + lookEveryMs);

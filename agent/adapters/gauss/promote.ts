@@ -22,6 +22,9 @@ const questionMs = 500;
 /** How long the synchronous names may take to be in force before the promotion is asked for. */
 const namesMs = 2_000;
 
+/** A gs_ctl that comes back at once is not run at once again. */
+const askEveryMs = 200;
+
 /** A request is renewed by gs_ctl each second for this long, then asked anew. */
 const requestSeconds = 30;
 
@@ -51,6 +54,7 @@ type Situation = { role: string; primary: boolean };
 export function createPromoter(parts: Parts): Promoter {
   const { options, keeper, session } = parts;
   let request: Promise<Result<ToolResult>> | undefined;
+  let askedAt: Mono = Number.NEGATIVE_INFINITY;
 
   async function situation(): Promise<Situation | undefined> {
     const sql = 'select local_role, pg_is_in_recovery() as recovering from pg_stat_get_stream_replications()';
@@ -63,7 +67,8 @@ export function createPromoter(parts: Parts): Promoter {
 
   /** One gs_ctl at a time: it holds pg_ctl.lock while it polls, and a second one would only be refused. */
   function ask(args: string[]): void {
-    if (request !== undefined) return;
+    if (request !== undefined || options.clock.now() < askedAt + askEveryMs) return;
+    askedAt = options.clock.now();
     const run = { deadlineMs: (requestSeconds + 10) * 1000, logFile: 'gs_ctl.log' };
     request = runTool(options, 'gs_ctl', [...args, '-D', options.pgdata, '-t', String(requestSeconds)], run);
     void request.then((result) => {
