@@ -1,0 +1,233 @@
+/**
+ * The bare server's own time: the same servers, the same load and the same steps as the agents take, but issued by one
+ * hand that sees everything at once and waits for nobody: no lease, no votes, no API server. What a failover takes
+ * beyond it is the agents' share. It drives the adapter of the server and none of the agent's decisions.
+ */
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { createInstance } from '../../agent/adapters/gauss/instance.ts';
+import { createClock } from '../../agent/adapters/os/clock.ts';
+import type { Instance } from '../../agent/core/model.ts';
+import { type LeaderPermit, permitFrom } from '../../agent/core/permit.ts';
+import type { Result } from '../../agent/core/result.ts';
+import type { InstancePort } from '../../agent/ports/instance.ts';
+import { findAddresses } from '../lab/addresses.ts';
+import { createClientAccount } from '../lab/database.ts';
+import { superuser } from '../lab/environment.ts';
+import { makeSecrets, root } from '../lab/place.ts';
+import { createService, type ServiceListener } from '../lab/service.ts';
+import { type ClientAddress, connect, longestGap, startWriter } from '../support/client.ts';
+
+export interface BareOptions {
+  dir: string;
+  members: number;
+  pace: 'fast' | 'real';
+  gaussHome: string | undefined;
+}
+
+export interface BareCluster {
+  /** The write gap of one failover by hand, in milliseconds. */
+  failover(kind: 'server' | 'switchover'): Promise<number>;
+  stop(): Promise<void>;
+}
+
+interface Server {
+  name: string;
+  host: string;
+  port: number;
+  haPort: number;
+  socketDir: string;
+  instance: InstancePort;
+}
+
+const clock = createClock();
+const stepMs = 20_000;
+const rowsMin = 100;
+const table = 'bare_rows';
+
+function check<T>(what: string, result: Result<T>): T {
+  if (!result.ok) throw new Error(`${what}: ${result.fault.detail}`);
+  return result.value;
+}
+
+/** Looks until the server is what is waited for. */
+async function until(server: Server, what: string, wanted: (instance: Instance) => boolean, everyMs = 20): Promise<Instance> {
+  const end = performance.now() + stepMs;
+  for (;;) {
+    const instance = await server.instance.observe(2000);
+    if (wanted(instance)) return instance;
+    if (performance.now() > end) throw new Error(`${server.name} is not ${what} after ${stepMs / 1000} s but ${instance.is}`);
+    await sleep(everyMs);
+  }
+}
+
+/** Starts the servers and makes them stream; takes some seconds. */
+export async function startBare(options: BareOptions): Promise<BareCluster> {
+  const addresses = await findAddresses(options.members);
+  const secrets = makeSecrets();
+  const servers = addresses.members.map(({ ip, ports }, i): Server => {
+    const dir = join(options.dir, `b${i}`);
+    for (const name of ['s', 'log']) mkdirSync(join(dir, name), { recursive: true, mode: 0o700 });
+    const place = { pgdata: join(dir, 'pgdata'), socketDir: join(dir, 's'), logDir: join(dir, 'log') };
+    const instance = createInstance({
+      ...place,
+      home: options.gaussHome ?? join(root, 'test', 'standin'),
+      member: `bare-${i}`,
+      port: ports.client,
+      haPort: ports.ha,
+      bindAddress: ip,
+      superuser,
+      secrets: { superuserPassword: secrets['superuser-password'], replicationPassword: secrets['replication-password'] },
+      clock,
+      note: () => undefined,
+      environment: { OG_STANDIN_PACE: options.pace },
+    });
+    return { name: `bare-${i}`, host: ip, port: ports.client, haPort: ports.ha, socketDir: place.socketDir, instance };
+  });
+  const write = createService(addresses.write);
+  const stop = async () => {
+    await write.close();
+    for (const { instance } of servers) {
+      await instance.kill(5000);
+      await instance.close();
+    }
+  };
+  try {
+    const client = await assemble(servers);
+    return createCluster(servers, write, { ...addresses.write, ...client }, stop);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+async function assemble(servers: Server[]) {
+  const [first, ...rest] = servers;
+  if (first === undefined) throw new Error('no members');
+  check('initialise', await first.instance.initialise(AbortSignal.timeout(120_000)));
+  await configure(first, servers);
+  check('start', await first.instance.start('pending'));
+  await until(first, 'pending', ({ is }) => is === 'pending');
+  const permit = permitOf(1);
+  check('promote', await first.instance.promote({ permit, names: '', deadline: clock.now() + stepMs }));
+  check('users', await first.instance.settleUsers(permit, stepMs));
+  check('term', await first.instance.writeTerm(permit, stepMs));
+  for (const server of rest) {
+    await configure(server, servers);
+    const from = { name: first.name, host: first.host, haPort: first.haPort };
+    check(
+      'build',
+      await server.instance.build({ mode: 'full', from, onProgress: () => undefined, signal: AbortSignal.timeout(120_000) }),
+    );
+    await configure(server, servers);
+    check('start', await server.instance.start('standby'));
+  }
+  for (const server of rest) await until(server, 'streaming', streams);
+  await setNames(first, servers, permit);
+  const client = await createClientAccount({ socketDir: first.socketDir, port: first.port, superuser });
+  const session = await connect({ host: first.host, port: first.port, ...client }, stepMs);
+  await session.query(`CREATE TABLE ${table} (n bigint PRIMARY KEY, note text)`);
+  await session.end();
+  return client;
+}
+
+const streams = (instance: Instance) =>
+  instance.is === 'standby' && instance.receiver !== undefined && instance.received !== undefined;
+
+function permitOf(term: number): LeaderPermit {
+  return permitFrom(clock.now(), term, 3600);
+}
+
+async function configure(server: Server, all: Server[]) {
+  const address = ({ name, host, haPort }: Server) => ({ name, host, haPort });
+  const peers = all.filter((other) => other !== server).map(address);
+  check('configure', await server.instance.configure({ self: address(server), peers, parameters: {} }, stepMs));
+}
+
+/** One acknowledgement of any other server, as `quorum` has it for two or three members. */
+function namesFor(primary: Server, all: Server[]): string {
+  const others = all.filter((other) => other !== primary).map(({ name }) => name);
+  return others.length === 0 ? '' : `ANY 1(${others.join(',')})`;
+}
+
+async function setNames(primary: Server, all: Server[], permit: LeaderPermit) {
+  check('names', await primary.instance.setSync({ permit, names: namesFor(primary, all), mostAvailable: false }, stepMs));
+}
+
+function createCluster(
+  servers: Server[],
+  write: ServiceListener,
+  address: ClientAddress,
+  stop: () => Promise<void>,
+): BareCluster {
+  let primary = servers[0];
+  let term = 1;
+  let number = 1;
+
+  /** Freeze, compare, promote; the client's way is turned as soon as the server can write. */
+  async function takeOver(candidate: Server, others: Server[], idle: boolean) {
+    term += 1;
+    const permit = permitOf(term);
+    const target = { host: candidate.host, haPort: candidate.haPort };
+    if (!idle) {
+      await Promise.all(
+        [candidate, ...others].map(async (server) => check('freeze', await server.instance.pointAt(target, stepMs))),
+      );
+      await until(candidate, 'done with redo', (is) => is.is === 'standby' && is.lock?.redoFinished === true, 5);
+    }
+    const names = others.length === 0 ? '' : namesFor(candidate, [candidate, ...others]);
+    check('promote', await candidate.instance.promote({ permit, names, deadline: clock.now() + stepMs }));
+    write.setEndpoints([candidate]);
+    check('term', await candidate.instance.writeTerm(permit, stepMs));
+  }
+  async function rejoin(old: Server, next: Server) {
+    await configure(old, servers);
+    check('start', await old.instance.start('standby'));
+    await until(old, 'streaming', streams);
+    for (const server of servers) if (server !== old) check('unlock', await server.instance.unlock(stepMs));
+    for (const server of servers) if (server !== next) await until(server, 'streaming', streams);
+    await setNames(next, servers, permitOf(term));
+  }
+  async function crash(old: Server, candidate: Server, others: Server[]) {
+    check('kill', await old.instance.kill(stepMs));
+    await takeOver(candidate, others, false);
+  }
+  async function handOver(old: Server, candidate: Server, others: Server[]) {
+    const target = { host: candidate.host, haPort: candidate.haPort };
+    for (const other of others) check('point', await other.instance.pointAt(target, stepMs));
+    check('brake', await old.instance.setReadOnly(true, true, stepMs));
+    const end = await until(old, 'a primary', ({ is }) => is === 'primary');
+    const written = end.is === 'primary' ? (end.written ?? 0n) : 0n;
+    await until(candidate, 'level', (now) => now.is === 'standby' && (now.received ?? 0n) >= written, 5);
+    check('kill', await old.instance.kill(stepMs));
+    await takeOver(candidate, others, true);
+  }
+
+  return {
+    async failover(kind) {
+      const old = primary;
+      const candidate = servers.find((server) => server !== old);
+      if (old === undefined || candidate === undefined) throw new Error('a bare failover needs two members');
+      const others = servers.filter((server) => server !== old && server !== candidate);
+      write.setEndpoints([old]);
+      const writer = startWriter({ address, table, from: number });
+      number += 1_000_000;
+      try {
+        if (!(await writer.whenAcknowledged(rowsMin, stepMs))) throw new Error(`no rows: ${writer.lastError() ?? ''}`);
+        const began = performance.now();
+        await (kind === 'server' ? crash : handOver)(old, candidate, others);
+        if (!(await writer.whenAcknowledged(rowsMin, stepMs, performance.now())))
+          throw new Error(`no rows: ${writer.lastError() ?? ''}`);
+        primary = candidate;
+        const gap = longestGap(writer.acknowledged, began).ms;
+        await rejoin(old, candidate);
+        if (kind === 'switchover') check('brake', await old.instance.setReadOnly(false, false, stepMs));
+        return gap;
+      } finally {
+        await writer.stop();
+      }
+    },
+    stop,
+  };
+}
