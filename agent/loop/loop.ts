@@ -15,7 +15,7 @@ import { createHandler } from './handler.ts';
 import { executeLease, type Outcome } from './lease.ts';
 import { emptyMemory } from './memory.ts';
 import { observe, onHint, viewOf } from './observe.ts';
-import { publish } from './publish.ts';
+import { logChange, publish } from './publish.ts';
 
 export interface LoopOptions {
   ports: Ports;
@@ -120,6 +120,7 @@ export async function cycle(ctx: Context): Promise<{ decision: Decision; outcome
   const startedAt = ctx.ports.clock.now();
   const view = await observe(ctx);
   const decision = decideWhenReady(ctx, view);
+  logChange(ctx, view, decision);
   const shown = show(ctx, view, decision);
   const lease = await executeLease(ctx, view, decision);
   const instance = await executeInstance(ctx, viewOf(ctx), decision);

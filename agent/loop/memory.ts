@@ -46,6 +46,8 @@ export interface Memory {
   promotion: Promotion | undefined;
   switchover: Switchover | undefined;
   streamedAt: Record<MemberName, Mono>;
+  /** When the own standby was last seen streaming. */
+  followedAt: Mono;
   syncBarrier: Lsn | undefined;
   /** The barrier is the first position observed from now on. */
   barrierDue: boolean;
@@ -80,6 +82,7 @@ export function emptyMemory(records: LocalRecords): Memory {
     promotion: undefined,
     switchover: undefined,
     streamedAt: {},
+    followedAt: Number.NEGATIVE_INFINITY,
     syncBarrier: undefined,
     barrierDue: false,
     job: undefined,

@@ -85,7 +85,10 @@ export async function observeInstance(ctx: Context, maxAgeMs: number): Promise<v
     memory.instance = await ports.instance.observe(instanceDeadlineMs);
     memory.observedAt = startedAt;
     forgetOldPromotion(ctx);
-    if (memory.instance.is === 'standby' && memory.instance.state === 'Normal') delete memory.failures['rebuilt'];
+    if (memory.instance.is === 'standby' && memory.instance.state === 'Normal') {
+      delete memory.failures['rebuilt'];
+      memory.followedAt = startedAt;
+    }
     if (memory.barrierDue && memory.instance.is === 'primary' && memory.instance.written !== undefined) {
       memory.syncBarrier = memory.instance.written;
       memory.barrierDue = false;

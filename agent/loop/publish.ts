@@ -15,13 +15,15 @@ const roleLabel = 'opengauss.role';
 const readableLabel = 'opengauss.readable';
 const termAnnotation = 'opengauss.agent/term';
 const historyLimit = 50;
+/** How long a standby without a primary keeps its labels: longer than any failover that goes well. */
+const orphanMs = 20_000;
 
 export async function publish(ctx: Context, view: View, decision: Decision): Promise<void> {
-  logChange(ctx, view, decision);
   await Promise.all([labels(ctx, view), facts(ctx, view), answer(ctx, view, decision)]);
 }
 
-function logChange(ctx: Context, view: View, decision: Decision): void {
+/** A line when the decision changes, before it is carried out: what follows in the log follows from it. */
+export function logChange(ctx: Context, view: View, decision: Decision): void {
   const before = ctx.last;
   if (before !== undefined && before.decision.reason === decision.reason && before.view.instance.is === view.instance.is) {
     ctx.log.debug('cycle', { cycle: ctx.memory.cycle, reason: decision.reason });
@@ -54,7 +56,7 @@ async function labels(ctx: Context, view: View): Promise<void> {
     // Two members behind the write Service would be worse than none for another cycle.
     if (stripped.includes(false)) return;
   }
-  const role = leading ? 'primary' : isFitStandby(view) ? 'standby' : null;
+  const role = leading ? 'primary' : isFitStandby(ctx, view, own) ? 'standby' : null;
   const readable = role === 'primary' ? noOtherReadable(view) : role === 'standby' && isReadable(view, own);
   const change: Record<string, string | null> = {};
   if ((own.labels[roleLabel] ?? null) !== role) change[roleLabel] = role;
@@ -62,9 +64,13 @@ async function labels(ctx: Context, view: View): Promise<void> {
   if (Object.keys(change).length > 0) await relabel(ctx, view, own, change);
 }
 
-function isFitStandby(view: View): boolean {
+/** A standby that has lost its primary moments ago still serves reads; losing readers too would help nobody. */
+function isFitStandby(ctx: Context, view: View, own: PodSight): boolean {
   const { instance } = view;
-  return instance.is === 'standby' && instance.state === 'Normal' && view.records.build === undefined && !view.stopping;
+  if (instance.is !== 'standby' || view.records.build !== undefined || view.stopping) return false;
+  if (instance.state === 'Normal') return true;
+  const waits = instance.detail === 'Connecting...' || instance.detail === 'Disconnected';
+  return waits && own.labels[roleLabel] === 'standby' && view.now - ctx.memory.followedAt < orphanMs;
 }
 
 /** Within the lag gate, with room between closing and opening; without word from the primary it stays as it is. */

@@ -122,6 +122,7 @@ export const table = {
     "Level of the agent's log: `fatal`, `error`, `warn`, `info`, `debug` or `trace`.",
   ),
   incarnation: optional('OG_INCARNATION', 'token', 'Made once for each container by PID 1; part of the identity in the lease.'),
+  entrypointPid: optional('OG_ENTRYPOINT_PID', 'token', "Set by the entrypoint: its own pid. 1 means that the container's end proves the server's."),
   kubeHost: optional('KUBERNETES_SERVICE_HOST', 'host', 'Address of the API server, set by Kubernetes.'),
   kubePort: defaults('KUBERNETES_SERVICE_PORT', 'port', '443', 'Port of the API server, set by Kubernetes.'),
   kubeUrlOverride: optional(

@@ -1,0 +1,195 @@
+/**
+ * `agent run`: reads the settings, makes every adapter, hands them to the loop and waits. The only file that sees both
+ * the loop and the adapters. Whatever breaks an assumption ends the process with 70: PID 1 starts the agent again and
+ * guards the server meanwhile.
+ */
+import { randomUUID } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { createInstance } from './adapters/gauss/instance.ts';
+import { createBoard } from './adapters/http/board.ts';
+import { createMetrics } from './adapters/http/metrics.ts';
+import { serveReady } from './adapters/http/ready.ts';
+import { serveHttp } from './adapters/http/server.ts';
+import { createKube } from './adapters/kube/kube.ts';
+import { createClock } from './adapters/os/clock.ts';
+import { createFence } from './adapters/os/fence.ts';
+import { createLog, type LogSink, wordFirst } from './adapters/os/log.ts';
+import { createRecords } from './adapters/os/records.ts';
+import { createPeers } from './adapters/peers/peers.ts';
+import type { Result } from './core/result.ts';
+import type { Self } from './core/view.ts';
+import { createLoop } from './loop/loop.ts';
+import { parseConfig } from './settings/dynamic.ts';
+import { readSettings, type Settings } from './settings/table.ts';
+import { version } from './version.ts';
+
+const bugExit = 70;
+const settingsExit = 78;
+
+interface Secrets {
+  superuserPassword: string;
+  replicationPassword: string;
+  peerKey: Buffer;
+}
+
+async function readSecrets(directory: string): Promise<Secrets | { problem: string }> {
+  const read = async (name: string): Promise<string> => (await readFile(join(directory, name), 'utf8')).trimEnd();
+  try {
+    const [superuserPassword, replicationPassword, peerKey] = await Promise.all([
+      read('superuser-password'),
+      read('replication-password'),
+      read('peer-key'),
+    ]);
+    if (superuserPassword === '' || replicationPassword === '') return { problem: `a password in ${directory} is empty` };
+    return { superuserPassword, replicationPassword, peerKey: Buffer.from(peerKey) };
+  } catch (error) {
+    return { problem: `the Secret could not be read: ${(error as Error).message}` };
+  }
+}
+
+function selfOf(settings: Settings, startedAt: number): Self {
+  const incarnation = settings.incarnation ?? randomUUID();
+  const pidOne = settings.entrypointPid === '1';
+  return {
+    name: settings.pod,
+    uid: settings.uid,
+    incarnation,
+    identity: `${settings.pod}/${settings.uid}/${incarnation}`,
+    cluster: settings.cluster,
+    namespace: settings.namespace,
+    ip: settings.ip,
+    port: settings.port,
+    haPort: settings.haPortAdvertised,
+    version,
+    startedAt,
+    guarded: settings.entrypointPid !== undefined,
+    provesDeath: pidOne,
+  };
+}
+
+/** Runs the agent until it is told to stop; the value is the exit code. */
+export async function run(env: Record<string, string | undefined>): Promise<number> {
+  const read = readSettings(env);
+  if (!read.ok) {
+    for (const { field, problem, hint } of read.problems) process.stderr.write(`error: ${field} ${problem}\nhint: ${hint}\n`);
+    return settingsExit;
+  }
+  const { settings } = read;
+  const secrets = await readSecrets(settings.authDir);
+  if ('problem' in secrets) {
+    process.stderr.write(
+      `error: ${secrets.problem}\nhint: Create the Secret og-${settings.cluster}-auth and mount it at ${settings.authDir}.\n`,
+    );
+    return settingsExit;
+  }
+  const clock = createClock();
+  const board = createBoard();
+  const metrics = createMetrics({ version, cluster: settings.cluster, pod: settings.pod, board, clock });
+  const sink = createLog({
+    level: settings.logLevel,
+    pod: settings.pod,
+    cluster: settings.cluster,
+    onDrop: (lines) => metrics.countDroppedLogLines(lines),
+  });
+  dieOnBugs(sink);
+  return await serve(settings, secrets, { clock, board, metrics, sink });
+}
+
+type Parts = {
+  clock: ReturnType<typeof createClock>;
+  board: ReturnType<typeof createBoard>;
+  metrics: ReturnType<typeof createMetrics>;
+  sink: LogSink;
+};
+
+async function serve(settings: Settings, secrets: Secrets, { clock, board, metrics, sink }: Parts): Promise<number> {
+  const main = wordFirst(sink.log, 'main');
+  const self = selfOf(settings, clock.now());
+  const instanceLog = wordFirst(sink.log, 'instance');
+  const instance = createInstance({
+    home: settings.gaussHome,
+    pgdata: join(settings.dataDir, 'pgdata'),
+    socketDir: settings.socketDir,
+    logDir: settings.logDir,
+    member: settings.pod,
+    port: settings.port,
+    haPort: settings.haPort,
+    bindAddress: settings.bindAddress,
+    superuser: settings.superuser,
+    secrets,
+    clock,
+    note: (level, msg, fields) => instanceLog[level](msg, fields),
+  });
+  const kube = createKube({
+    url: settings.kubeUrl,
+    serviceAccountDir: settings.serviceAccountDir,
+    namespace: settings.namespace,
+    cluster: settings.cluster,
+    pod: { name: settings.pod, uid: settings.uid },
+    version,
+    telemetry: metrics.telemetry,
+    clock,
+  });
+  const peers = must(
+    createPeers({
+      self: settings.pod,
+      address: settings.bindAddress,
+      port: settings.peerPort,
+      peerPort: settings.peerPortAdvertised,
+      key: secrets.peerKey,
+      clock,
+      telemetry: metrics.telemetry,
+      onNote: (note) => main.info('peer', { ...note }),
+    }),
+  );
+  const fence = createFence({ runDir: settings.runDir });
+  if (!fence.present) main.warn('no fence: PID 1 does not guard the server', { hint: 'Start the agent by entrypoint.sh.' });
+  const loop = createLoop({
+    ports: { clock, kube, instance, peers, fence, records: createRecords({ dataDir: settings.dataDir }), board },
+    self: { ...self, guarded: fence.present },
+    log: wordFirst(sink.log, 'loop'),
+    tally: metrics.tally,
+    parseConfig,
+    haPort: settings.haPortAdvertised,
+  });
+  const http = must(await serveHttp({ address: settings.bindAddress, port: settings.httpPort, board, metrics, clock }));
+  const ready = serveReady({
+    address: settings.bindAddress,
+    port: settings.readyPort,
+    board,
+    clock,
+    onChange: (change) => main.info('readiness changed', { ...change }),
+  });
+  must(await peers.listen(loop.handler));
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.on(signal, () => {
+      main.info('stopping', { signal });
+      loop.stop();
+    });
+  }
+  main.info('agent started', { version, identity: self.identity, fence: fence.present, provesDeath: self.provesDeath });
+  await loop.run();
+  await Promise.all([ready.close(), http.close(), peers.close(), kube.close(), instance.close()]);
+  main.info('agent stopped');
+  sink.flush();
+  return 0;
+}
+
+/** A port that cannot be had or a key that is too short: nothing can work, and the message says which. */
+function must<T>(result: Result<T>): T {
+  if (result.ok) return result.value;
+  process.stderr.write(`error: ${result.fault.detail}\n${result.fault.hint === undefined ? '' : `hint: ${result.fault.hint}\n`}`);
+  process.exit(settingsExit);
+}
+
+/** A broken assumption ends the process: what is left half done is taken up by the next agent from what it sees. */
+function dieOnBugs(sink: LogSink): void {
+  const die = (err: unknown): void => {
+    sink.log.fatal({ err }, 'bug');
+    sink.flush();
+    process.exit(bugExit);
+  };
+  process.on('uncaughtException', die);
+  process.on('unhandledRejection', die);
+}
