@@ -6,7 +6,7 @@
  */
 import { copyFile, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { BuildProgress } from '../../core/model.ts';
+import type { BuildProgress, Role } from '../../core/model.ts';
 import { type Fault, failed, ok, type Result } from '../../core/result.ts';
 import type { BuildOptions } from '../../ports/instance.ts';
 import type { Configurer } from './configure.ts';
@@ -25,6 +25,9 @@ const buildMs = 86_400_000;
 /** gs_ctl's own patience with a silent source. */
 const receiveSeconds = 120;
 
+/** A standby that is to be built over is killed when it does not stop in time. */
+const stopMs = 10_000;
+
 const progressEveryMs = 1_000;
 
 /** How long processes of a dead build may take to be gone. */
@@ -34,6 +37,9 @@ interface Parts {
   options: InstanceOptions;
   keeper: ServerKeeper;
   configurer: Configurer;
+  /** The last role that the running server named. */
+  role(): Role;
+  stop(deadlineMs: number): Promise<Result<void>>;
 }
 
 /** One build, from clearing up to the identity in place. */
@@ -63,7 +69,13 @@ export async function build(parts: Parts, wishes: BuildOptions): Promise<Result<
 async function quiet(parts: Parts): Promise<Result<void>> {
   const server = await parts.keeper.find();
   if (!server.ok) return server;
-  if (server.value !== undefined) return failed(buildFault('exists', 'no', 'the server must be stopped before a build'));
+  if (server.value !== undefined) {
+    // gs_ctl has no such guard for a stopped primary, and for a running one it trusts a file that is never cleared.
+    if (parts.role() === 'Primary' || parts.role() === 'Normal')
+      return failed(buildFault('refused', 'no', 'the server is a primary'));
+    const stopped = await parts.stop(stopMs);
+    if (!stopped.ok) return stopped;
+  }
   return endLeftovers(parts.options);
 }
 
@@ -87,10 +99,10 @@ async function seed(options: InstanceOptions): Promise<Result<void>> {
   const conf = join(options.pgdata, 'postgresql.conf');
   const there = await exists(conf);
   if (!there.ok || there.value) return there.ok ? ok() : there;
-  const made = await bounded(mkdir(options.pgdata, { recursive: true, mode: 0o700 }), `make ${options.pgdata}`);
+  const made = await bounded(() => mkdir(options.pgdata, { recursive: true, mode: 0o700 }), `make ${options.pgdata}`);
   if (!made.ok) return made;
   const sample = join(options.home, 'share', 'postgresql', 'postgresql.conf.sample');
-  const copied = await bounded(copyFile(sample, conf), 'copy the sample settings');
+  const copied = await bounded(() => copyFile(sample, conf), 'copy the sample settings');
   const written = copied.ok ? ok() : await writeDurably(conf, '');
   if (!written.ok) return written;
   return writeDurably(join(options.pgdata, 'pg_hba.conf'), '');

@@ -16,6 +16,9 @@ import { identifier, type Session, silenceOf, textOf } from './sql.ts';
 /** Between two looks at whether a reload has taken effect. */
 const lookEveryMs = 10;
 
+/** The answer of the part that failed says more than "late", so it gets a moment longer. */
+const graceMs = 50;
+
 /** Where no replication user is named. */
 export const defaultReplicationUser = 'repuser';
 
@@ -41,6 +44,18 @@ export function createConfigurer(options: InstanceOptions, keeper: ServerKeeper,
     const next = queue.then(work);
     queue = next.catch(() => undefined);
     return next;
+  }
+
+  /** The volume and the server have a deadline each; this is the caller's, over both and the turn. */
+  async function within<T>(deadlineMs: number, work: () => Promise<Result<T>>): Promise<Result<T>> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<Result<T>>((resolve) => {
+      const fault: Fault = { of: 'disk', kind: 'timeout', done: 'maybe', detail: 'the settings were not in force in time' };
+      timer = setTimeout(() => resolve(failed(fault)), deadlineMs + graceMs);
+    });
+    const result = await Promise.race([inTurn(work), late]);
+    clearTimeout(timer);
+    return result;
   }
 
   async function rewriteFile(path: string, render: (text: string) => string): Promise<Result<boolean>> {
@@ -138,8 +153,8 @@ export function createConfigurer(options: InstanceOptions, keeper: ServerKeeper,
   }
 
   return {
-    configure: (wanted, deadlineMs) => inTurn(() => configure(wanted, deadlineMs)),
-    apply: (change, deadlineMs) => inTurn(() => apply(change, deadlineMs)),
+    configure: (wanted, deadlineMs) => within(deadlineMs, () => configure(wanted, deadlineMs)),
+    apply: (change, deadlineMs) => within(deadlineMs, () => apply(change, deadlineMs)),
     write: (change) => inTurn(() => write(change)),
     rewrite: (peers) => inTurn(() => rewrite(peers)),
   };

@@ -33,7 +33,7 @@ export function createDataReader(options: InstanceOptions): DataReader {
 
   async function control(deadlineMs: number): Promise<Result<ControlData>> {
     const found = await bounded(
-      lstat(join(options.pgdata, 'global', 'pg_control'), { bigint: true }),
+      () => lstat(join(options.pgdata, 'global', 'pg_control'), { bigint: true }),
       'look at pg_control',
       deadlineMs,
     );
@@ -46,7 +46,7 @@ export function createDataReader(options: InstanceOptions): DataReader {
   }
 
   async function inspect(deadlineMs: number): Promise<Result<DataDirectory>> {
-    const shape = await bounded(shapeOf(options.pgdata), `look at ${options.pgdata}`, deadlineMs);
+    const shape = await bounded(() => shapeOf(options.pgdata), `look at ${options.pgdata}`, deadlineMs);
     if (!shape.ok) return shape;
     if (shape.value.is !== 'data') return ok(shape.value);
     const facts = await control(deadlineMs);

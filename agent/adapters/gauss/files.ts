@@ -23,46 +23,66 @@ export function diskFault(error: unknown, what: string, done: Fault['done'] = 'm
   return { of: 'disk', kind, done, detail, ...(code === undefined ? {} : { code }) };
 }
 
-/** Waits for `work` at most `boundMs`; the work itself cannot be stopped, only left alone. */
-export async function bounded<T>(work: Promise<T>, what: string, boundMs = fileBoundMs): Promise<Result<T>> {
+/**
+ * Operations that passed their bound and have not come back. Each holds a thread of the pool that name look-ups and
+ * every other file need too, so that no more are begun once there are this many.
+ */
+const stuckMax = 3;
+let stuck = 0;
+
+/** Begins `work` and waits for it at most `boundMs`; it cannot be stopped then, only left alone. */
+export async function bounded<T>(work: () => Promise<T>, what: string, boundMs = fileBoundMs): Promise<Result<T>> {
+  if (stuck >= stuckMax) return failed(mute(`${what}: not begun, as earlier operations have not come back`, 'no'));
   let timer: NodeJS.Timeout | undefined;
+  let left = false;
   const late = new Promise<Result<T>>((resolve) => {
-    const fault: Fault = { of: 'disk', kind: 'timeout', done: 'maybe', detail: `${what}: no answer within ${boundMs} ms` };
-    timer = setTimeout(() => resolve(failed(fault)), boundMs);
+    timer = setTimeout(() => {
+      left = true;
+      stuck += 1;
+      resolve(failed(mute(`${what}: no answer within ${Math.round(boundMs)} ms`, 'maybe')));
+    }, boundMs);
   });
-  const settled = work.then(
-    (value): Result<T> => ok(value),
-    (error): Result<T> => failed(diskFault(error, what)),
-  );
+  const settled = work()
+    .then(
+      (value): Result<T> => ok(value),
+      (error): Result<T> => failed(diskFault(error, what)),
+    )
+    .finally(() => {
+      if (left) stuck -= 1;
+    });
   const result = await Promise.race([settled, late]);
   clearTimeout(timer);
   return result;
 }
 
+function mute(detail: string, done: Fault['done']): Fault {
+  return { of: 'disk', kind: 'timeout', done, detail };
+}
+
 /** The file's text; `undefined` when there is no such file. */
 export async function readText(path: string, boundMs = fileBoundMs): Promise<Result<string | undefined>> {
-  const read = await bounded(readFile(path, 'utf8'), `read ${path}`, boundMs);
+  const read = await bounded(() => readFile(path, 'utf8'), `read ${path}`, boundMs);
   if (!read.ok && read.fault.kind === 'absent') return ok(undefined);
   return read;
 }
 
 /** The file's bytes; `undefined` when there is no such file. */
 export async function readBytes(path: string, boundMs = fileBoundMs): Promise<Result<Buffer | undefined>> {
-  const read = await bounded(readFile(path), `read ${path}`, boundMs);
+  const read = await bounded(() => readFile(path), `read ${path}`, boundMs);
   if (!read.ok && read.fault.kind === 'absent') return ok(undefined);
   return read;
 }
 
 /** True when the path exists. */
 export async function exists(path: string, boundMs = fileBoundMs): Promise<Result<boolean>> {
-  const found = await bounded(stat(path), `look at ${path}`, boundMs);
+  const found = await bounded(() => stat(path), `look at ${path}`, boundMs);
   if (found.ok) return ok(true);
   return found.fault.kind === 'absent' ? ok(false) : failed(found.fault);
 }
 
 /** Replaces a file so that a crash leaves the old or the new text, never a half; durable when it returns. */
 export async function writeDurably(path: string, content: string | Uint8Array, mode = 0o600): Promise<Result<void>> {
-  return bounded(replaceFile(path, content, mode), `write ${path}`);
+  return bounded(() => replaceFile(path, content, mode), `write ${path}`);
 }
 
 async function replaceFile(path: string, content: string | Uint8Array, mode: number): Promise<void> {
@@ -99,10 +119,7 @@ export async function syncDirectory(path: string): Promise<void> {
 
 /** Removes files; those that do not exist are no fault. */
 export async function removeFiles(paths: string[]): Promise<Result<void>> {
-  return bounded(
-    Promise.all(paths.map((path) => rm(path, { force: true }))).then(() => undefined),
-    'remove files',
-  );
+  return bounded(async () => void (await Promise.all(paths.map((path) => rm(path, { force: true })))), 'remove files');
 }
 
 /** A log file never grows over this; one older file is kept. */
@@ -110,7 +127,7 @@ const logBytesMax = 16 << 20;
 
 /** Opens a log file for appending; the caller closes the handle once a child has inherited its descriptor. */
 export async function openLog(path: string): Promise<Result<FileHandle>> {
-  return bounded(openAppending(path), `open ${path}`);
+  return bounded(() => openAppending(path), `open ${path}`);
 }
 
 async function openAppending(path: string): Promise<FileHandle> {

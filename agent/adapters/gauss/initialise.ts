@@ -23,7 +23,7 @@ export async function initialise(options: InstanceOptions, signal: AbortSignal):
   const passwordFile = `${options.pgdata}.password`;
   const begun = await exists(mark);
   if (!begun.ok) return begun;
-  const free = await bounded(clear(options.pgdata, begun.value), 'clear the way for a new database');
+  const free = await bounded(() => clear(options.pgdata, begun.value), 'clear the way for a new database');
   if (!free.ok) return free;
   if (!free.value) return failed(occupied(options.pgdata));
   const marked = await writeDurably(mark, '');

@@ -136,7 +136,7 @@ export function createInstance(options: InstanceOptions): InstancePort {
       withPermit(permit, () =>
         once({ default_transaction_read_only: 'off' }, (session) => settleUsers(session, wishes, deadlineMs)),
       ),
-    build: (order) => build({ options, keeper, configurer }, order),
+    build: (order) => build({ options, keeper, configurer, role: keeper.role, stop }, order),
     close: async () => {
       keeper.close();
       for (const session of [watching, acting, promoting]) session.drop();

@@ -27,6 +27,9 @@ const requestFiles = [
 /** An adopted server's end is noticed by looking this often. */
 const lookEveryMs = 100;
 
+/** How long the pid file may take to be read. */
+const pidFileMs = 500;
+
 /** While somebody waits for the end: this often. */
 const waitEveryMs = 5;
 
@@ -41,6 +44,7 @@ export interface ServerKeeper {
   gone(process: ServerProcess, deadlineMs: number): Promise<boolean>;
   /** What the exit will say the server was. */
   remember(role: Role): void;
+  role(): Role;
   lastExit(): ServerExit | undefined;
   onExit(listener: (exit: ServerExit) => void): void;
   close(): void;
@@ -81,13 +85,14 @@ export function createServerKeeper(options: InstanceOptions): ServerKeeper {
   async function find(): Promise<Result<ServerProcess | undefined>> {
     await look();
     if (current !== undefined) return ok(current.process);
-    const file = await readText(join(options.pgdata, 'postmaster.pid'));
-    if (!file.ok) return file;
-    const pid = Number.parseInt(file.value ?? '', 10);
+    const file = await readText(join(options.pgdata, 'postmaster.pid'), pidFileMs);
+    const pid = Number.parseInt((file.ok ? file.value : undefined) ?? '', 10);
     const recorded = pid > 1 ? await serverAt(pid, options.pgdata) : undefined;
-    const process = recorded ?? (scanned ? undefined : await scan());
+    // A volume that does not answer must not hide a server that runs on it: it may have to be killed.
+    const process = recorded ?? (scanned && file.ok ? undefined : await scan());
     if (current !== undefined) return ok(known());
-    return ok(process === undefined ? undefined : adopt(process));
+    if (process !== undefined) return ok(adopt(process));
+    return file.ok ? ok(undefined) : file;
   }
 
   /** A server that has not written its pid file yet, or whose file is gone, is only found by its arguments. */
@@ -192,6 +197,7 @@ export function createServerKeeper(options: InstanceOptions): ServerKeeper {
     remember: (seen) => {
       role = seen;
     },
+    role: () => role,
     lastExit: () => exit,
     onExit: (listener) => {
       listeners.push(listener);

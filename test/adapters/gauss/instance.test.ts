@@ -49,6 +49,7 @@ async function scene(t: TestContext): Promise<Scene> {
     wire = await aWireServer(options.socketDir, options.port, { is: 'serving', answer });
     const started = await instance.start('pending');
     assert.ok(started.ok, JSON.stringify(started));
+    await eventually('the server', () => (existsSync(join(options.pgdata, 'postmaster.pid')) ? true : undefined));
     return wire;
   };
   return { options, place, instance, withData, serving };
@@ -309,9 +310,20 @@ test('a cancelled build leaves no process that goes on writing', async (t) => {
   assert.deepEqual(left, []);
 });
 
-test('a build is refused while the server runs', async (t) => {
-  const { options, instance, serving } = await scene(t);
-  await serving(aServer(options, () => 'Standby'));
-  const result = await instance.build({ mode: 'full', from, onProgress: () => undefined, signal: new AbortController().signal });
-  assert.equal(!result.ok && result.fault.kind, 'exists');
+test('a build stops a running standby first, and never touches a running primary', async (t) => {
+  const { options, place, instance, serving } = await scene(t);
+  let role = 'Primary';
+  await serving(aServer(options, () => role));
+  await aProgram(options, 'gs_ctl', `touch ${place}/built; echo 0 > "$3/gs_build.pid"`);
+  const build = () => instance.build({ mode: 'full', from, onProgress: () => undefined, signal: new AbortController().signal });
+  await instance.configure(wanted, 5_000);
+  assert.equal((await seen(instance)).is, 'primary');
+  const refused = await build();
+  assert.equal(!refused.ok && refused.fault.kind, 'refused');
+  assert.equal(existsSync(join(place, 'built')), false);
+  assert.equal((await seen(instance)).is, 'primary');
+  role = 'Standby';
+  assert.equal((await seen(instance)).is, 'standby');
+  assert.deepEqual(await build(), { ok: true, value: undefined });
+  assert.equal((await seen(instance)).is, 'stopped');
 });
