@@ -21,7 +21,7 @@ import { createSession, literal, type Session, truthOf } from './sql.ts';
 import { settleUsers } from './users.ts';
 
 /** How long a pending server may take to become a standby. */
-const notifyMs = 10_000;
+const notifyMs = 5_000;
 
 /** The server ends a statement a little before the longest-waiting caller gives up. */
 const statementTimeoutMs = 4_500;

@@ -2,12 +2,13 @@
  * Looks at the local instance and says which of its shapes it has. A look has a deadline and changes nothing. While
  * a server runs the data volume is not touched: a look at a primary on a hung volume must still end.
  */
+import { parseLsn } from '../../core/lsn.ts';
 import type { DataState, Instance, Mono, Role, ServerProcess } from '../../core/model.ts';
 import type { Fault } from '../../core/result.ts';
 import { createDataReader, type DataDirectory } from './datadir.ts';
 import type { InstanceOptions } from './options.ts';
 import type { ServerKeeper } from './process.ts';
-import { type Session, silenceOf } from './sql.ts';
+import { type Session, silenceOf, textOf } from './sql.ts';
 import { parseStatus, type Status, statusSql } from './status.ts';
 
 /** What is remembered of the one process that runs: answers, silence, and the data it was started on. */
@@ -19,6 +20,8 @@ interface Memory {
   role: Role;
   /** The last refusal that was logged, so that it is logged once. */
   said: string | undefined;
+  /** Whether this version has gs_get_recv_locations(): 3.0 and 6.0 do, 5.0 and 5.1 do not. */
+  tellsEnd: boolean | undefined;
 }
 
 export interface Observer {
@@ -83,7 +86,22 @@ export function createObserver(options: InstanceOptions, keeper: ServerKeeper, s
     mind.silentSince = undefined;
     mind.role = status.role;
     keeper.remember(status.role);
+    await findEndOfWal(mind, status, end);
     return running(process, status, data ?? unread, mind.seenAt);
+  }
+
+  /** The receive location is NULL once the stream has ended; from 6.0 on the server can still tell the end of its WAL. */
+  async function findEndOfWal(mind: Memory, status: Status, end: Mono): Promise<void> {
+    if (status.role !== 'Standby' || status.standby.received !== undefined) return;
+    const left = (): number => Math.max(10, end - options.clock.now());
+    if (mind.tellsEnd === undefined) {
+      const found = await session.query("select 1 from pg_proc where proname = 'gs_get_recv_locations'", left());
+      if (!found.ok) return;
+      mind.tellsEnd = found.value[0]?.length === 1;
+    }
+    if (!mind.tellsEnd) return;
+    const told = await session.query('select received_lsn from gs_get_recv_locations()', left());
+    if (told.ok) status.standby.received = parseLsn(textOf(told.value[0]?.[0]?.['received_lsn']));
   }
 
   /** The identity is only changed by this adapter and the system id never, so that one reading per process is enough. */
@@ -125,7 +143,7 @@ export function createObserver(options: InstanceOptions, keeper: ServerKeeper, s
 }
 
 function fresh(process: ServerProcess, now: Mono): Memory {
-  return { process, seenAt: now, answered: false, silentSince: undefined, role: 'Unknown', said: undefined };
+  return { process, seenAt: now, answered: false, silentSince: undefined, role: 'Unknown', said: undefined, tellsEnd: undefined };
 }
 
 /** The shape of a server that answered. */

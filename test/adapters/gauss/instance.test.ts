@@ -209,6 +209,30 @@ test('settings are written once, verified by asking, and a value that is not tak
   assert.ok(!refused.ok && /synchronous_standby_names/.test(refused.fault.detail), JSON.stringify(refused));
 });
 
+test('settings that were written but not seen in force are asked for again', async (t) => {
+  const { options, instance, serving } = await scene(t);
+  let deaf = true;
+  const server = aServer(options, () => 'Standby');
+  await serving((sql) => (deaf ? 'silence' : server(sql)));
+  const first = await instance.configure(wanted, 300);
+  assert.equal(!first.ok && first.fault.kind, 'timeout');
+  const second = await instance.configure(wanted, 300);
+  assert.equal(second.ok, false, 'the file is as wanted, the server has not said so');
+  deaf = false;
+  assert.deepEqual(await instance.configure(wanted, 5_000), { ok: true, value: { changed: false } });
+});
+
+test('the end of the WAL of a standby without a stream is asked for where the version can tell it', async (t) => {
+  const { options, instance, serving } = await scene(t);
+  const server = aServer(options, () => 'Standby');
+  await serving((sql) => {
+    if (sql.includes('pg_proc')) return [[{ one: '1' }]];
+    return sql.includes('gs_get_recv_locations') ? [[{ received_lsn: '0/2A' }]] : server(sql);
+  });
+  const standby = await seen(instance);
+  assert.ok(standby.is === 'standby' && standby.received === 0x2an && standby.replayed === 0x20n);
+});
+
 test('an interrupted initialisation leaves nothing that looks like data, and the next one succeeds', async (t) => {
   const { options, place, instance } = await scene(t);
   await aProgram(options, 'gs_initdb', 'mkdir -p "$2/global"; touch "$2/PG_VERSION" "$2/global/pg_control"; exit 1');
