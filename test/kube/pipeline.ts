@@ -1,0 +1,252 @@
+/**
+ * One HTTP request from arrival to answer: who asks, is it allowed, which faults strike, what is the answer. The
+ * order of checks is the API server's: unknown token 401, refused 403, then everything else.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { stringify as toYaml } from 'yaml';
+import type { AnswerForm } from './bodies.ts';
+import { answerForm, parseBody, readBody } from './bodies.ts';
+import { discover } from './discovery.ts';
+import type { FaultEffect, Faults, Sighting } from './faults.ts';
+import type { Dict } from './json.ts';
+import type { KubeObject } from './objects.ts';
+import type { Ask, ResourceAsk } from './paths.ts';
+import { parseAsk } from './paths.ts';
+import type { Authorizer } from './rbac.ts';
+import type { Requests } from './requests.ts';
+import type { Answer, Exchange } from './resources.ts';
+import { includedOf, selectedName, selectionOf } from './resources.ts';
+import { review } from './reviews.ts';
+import * as status from './status.ts';
+import type { ObjectStore } from './store.ts';
+import type { Tokens, User } from './tokens.ts';
+import { viewOf } from './views.ts';
+import { startWatch } from './watch.ts';
+
+export interface PipelineParts {
+  store: ObjectStore;
+  tokens: Tokens;
+  authorizer: Authorizer;
+  faults: Faults;
+  requests: Requests;
+  answer(exchange: Exchange): Answer;
+  now(): number;
+  bookmarkMs: number;
+}
+
+/** A client that reads so slowly loses its watch, as in Kubernetes. */
+const WATCH_BACKLOG_BYTES = 8 * 1024 * 1024;
+const WATCH_DEFAULT_SECONDS = 1800;
+
+/** The last step of a request: the answer, or what a fault makes of it. */
+type Ending = 'answer' | 'destroy' | 'silence';
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms).unref());
+}
+
+function errorAnswer(error: unknown): Answer {
+  if (error instanceof status.ApiError) return { code: error.code, body: error.body, headers: error.headers };
+  const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  return { code: 500, body: new status.ApiError(500, 'InternalError', `Internal error occurred: ${message}`).body };
+}
+
+function send(response: ServerResponse, answer: Answer, form: AnswerForm, head: boolean): void {
+  const text = typeof answer.body === 'string';
+  const payload =
+    typeof answer.body === 'string' ? answer.body : form.yaml ? toYaml(answer.body) : `${JSON.stringify(answer.body)}\n`;
+  const plainType = text ? 'text/plain; charset=utf-8' : form.yaml ? 'application/yaml' : 'application/json';
+  const type =
+    form.as === 'discovery' && !text ? 'application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList' : plainType;
+  response.writeHead(answer.code, {
+    'Cache-Control': 'no-cache, private',
+    'Content-Type': type,
+    'Content-Length': Buffer.byteLength(payload),
+    ...answer.headers,
+  });
+  response.end(head ? undefined : payload);
+}
+
+function faultAnswer(effect: Extract<FaultEffect, { do: 'error' | 'throttle' }>): Answer {
+  if (effect.do === 'throttle') {
+    const headers = { 'Retry-After': String(effect.retryAfterSeconds) };
+    return { code: 429, body: 'Too many requests, please try again later.\n', headers };
+  }
+  const made = new status.ApiError(effect.code, effect.reason ?? 'InternalError', effect.message ?? 'a fault was injected');
+  return {
+    code: effect.code,
+    body: effect.body ?? made.body,
+    ...(effect.headers === undefined ? {} : { headers: effect.headers }),
+  };
+}
+
+/** What is known of a client by the address it came to. */
+export interface Label {
+  client?: string;
+  anonymousUser?: string;
+}
+
+/** The handler of requests that arrive at one listener. */
+export function createPipeline(
+  parts: PipelineParts,
+): (request: IncomingMessage, response: ServerResponse, label: Label) => Promise<void> {
+  const { store, tokens, authorizer, faults, requests, now } = parts;
+
+  function sightingOf(ask: Ask, path: string, user: User | undefined, label: Label): Sighting {
+    const clients = [label.client ?? '', user?.name ?? ''].filter((name) => name !== '');
+    if (ask.of === 'path') return { clients, verb: ask.verb, resource: '', subresource: '', name: '', path };
+    return { clients, verb: ask.verb, resource: ask.resource, subresource: ask.subresource, name: ask.name, path };
+  }
+
+  function record(seen: Sighting, ask: Ask, user: User | undefined, started: number, code: number): void {
+    requests.record({
+      at: now(),
+      client: seen.clients[0] ?? '',
+      user: user?.name ?? '',
+      verb: seen.verb,
+      group: ask.of === 'resource' ? ask.group : '',
+      resource: seen.resource,
+      subresource: seen.subresource,
+      namespace: ask.of === 'resource' ? (ask.namespace ?? '') : '',
+      name: seen.name,
+      path: seen.path,
+      code,
+      ms: performance.now() - started,
+    });
+  }
+
+  function demandUser(user: User | undefined, ask: Ask, query: URLSearchParams): User {
+    if (user === undefined) throw status.unauthorized();
+    const refusal = authorizer.refusal(user, ask, ask.of === 'resource' ? selectedName(query) : '');
+    if (refusal !== undefined) throw refusal;
+    return user;
+  }
+
+  function plainAnswer(path: string, form: AnswerForm): Answer {
+    const found = discover(path, form.as === 'discovery');
+    return found === undefined ? { code: 404, body: '404 page not found\n' } : { code: 200, body: found };
+  }
+
+  function openWatch(exchange: Exchange, response: ServerResponse, seen: Sighting): void {
+    const { ask, query, form } = exchange;
+    const kind = ask.kind;
+    if (kind === undefined) throw status.notFound({ group: ask.group, plural: ask.resource, kind: '' }, '');
+    const selects = selectionOf(kind, query);
+    const initial = query.get('sendInitialEvents') === 'true';
+    if (initial && query.get('resourceVersionMatch') !== 'NotOlderThan') {
+      const error = {
+        type: 'Forbidden',
+        field: 'resourceVersionMatch',
+        detail: 'sendInitialEvents requires setting resourceVersionMatch to NotOlderThan',
+      } as const;
+      throw status.invalid({ group: 'meta.k8s.io', plural: '', kind: 'ListOptions' }, '', [error]);
+    }
+    response.writeHead(200, { 'Cache-Control': 'no-cache, private', 'Content-Type': 'application/json' });
+    response.flushHeaders();
+    let headers = true;
+    const view = (object: KubeObject): Dict => {
+      const shown = viewOf(kind, form, includedOf(query), now(), object, headers);
+      headers = false;
+      return shown;
+    };
+    const sink = {
+      send(event: { type: string; object: unknown }): boolean {
+        if (faults.muted(seen)) return true;
+        response.write(`${JSON.stringify(event)}\n`);
+        return response.writableLength < WATCH_BACKLOG_BYTES;
+      },
+      end: () => void (faults.muted(seen) || response.end()),
+    };
+    const stop = startWatch(store, watchAsk(ask, query, initial, selects, view), sink, { bookmarkMs: parts.bookmarkMs });
+    response.on('close', stop);
+  }
+
+  function watchAsk(
+    ask: ResourceAsk,
+    query: URLSearchParams,
+    initial: boolean,
+    selects: (object: KubeObject) => boolean,
+    view: (object: KubeObject) => Dict,
+  ): Parameters<typeof startWatch>[1] {
+    const seconds = Number(query.get('timeoutSeconds') ?? WATCH_DEFAULT_SECONDS * (1 + Math.random()));
+    return {
+      kind: ask.kind as NonNullable<typeof ask.kind>,
+      namespace: ask.namespace,
+      resourceVersion: query.get('resourceVersion') ?? undefined,
+      bookmarks: query.get('allowWatchBookmarks') === 'true',
+      sendInitialEvents: initial,
+      timeoutMs: seconds * 1000,
+      selects,
+      view,
+    };
+  }
+
+  /** What faults do before the work: undefined goes on, an Answer is given instead, `hang` and `drop` end it. */
+  async function strike(effects: FaultEffect[]): Promise<Answer | 'hang' | 'drop' | undefined> {
+    for (const effect of effects) {
+      if (effect.do === 'delay') await pause(effect.ms);
+      else if (effect.do === 'hang' || effect.do === 'drop') return effect.do;
+      else if (effect.do === 'error' || effect.do === 'throttle') return faultAnswer(effect);
+    }
+    return undefined;
+  }
+
+  async function handle(request: IncomingMessage, response: ServerResponse, label: Label): Promise<void> {
+    const started = performance.now();
+    const url = new URL(request.url ?? '/', 'http://server');
+    const query = url.searchParams;
+    const ask = parseAsk(request.method ?? 'GET', url.pathname, query);
+    const user = tokens.userOf(request.headers.authorization, label.anonymousUser);
+    const form = answerForm(request.headers.accept);
+    const seen = sightingOf(ask, url.pathname, user, label);
+    const effects = faults.take(seen);
+    const body = await readBody(request).catch(errorAnswer);
+    const struck = await strike(effects);
+    if (struck === 'hang' || struck === 'drop') {
+      record(seen, ask, user, started, 0);
+      if (struck === 'drop') request.socket.destroy();
+      return;
+    }
+    const ending: Ending = effects.some((effect) => effect.do === 'lose-answer')
+      ? 'destroy'
+      : effects.some((effect) => effect.do === 'hold-answer')
+        ? 'silence'
+        : 'answer';
+    const answer =
+      struck ?? (body instanceof Buffer ? work(ask, user, query, { request, response, body, form, seen }) : (body as Answer));
+    record(seen, ask, user, started, answer === undefined ? 200 : ending === 'answer' ? answer.code : 0);
+    if (ending === 'destroy') request.socket.destroy();
+    else if (ending === 'answer' && answer !== undefined) send(response, answer, form, request.method === 'HEAD');
+  }
+
+  interface Work {
+    request: IncomingMessage;
+    response: ServerResponse;
+    body: Buffer;
+    form: AnswerForm;
+    seen: Sighting;
+  }
+
+  /** Undefined: a watch was opened and answers by itself. Synchronous, so that a write is one step. */
+  function work(
+    ask: Ask,
+    user: User | undefined,
+    query: URLSearchParams,
+    { request, response, body, form, seen }: Work,
+  ): Answer | undefined {
+    try {
+      const who = demandUser(user, ask, query);
+      if (ask.of === 'path') return plainAnswer(seen.path, form);
+      const exchange: Exchange = { ask, query, request, body, form };
+      const reviewed = ask.kind === undefined ? review(ask, who, parseBody(request, body), authorizer) : undefined;
+      if (reviewed !== undefined) return { code: 201, body: reviewed };
+      if (ask.verb !== 'watch') return parts.answer(exchange);
+      openWatch(exchange, response, seen);
+      return undefined;
+    } catch (error) {
+      return errorAnswer(error);
+    }
+  }
+
+  return handle;
+}

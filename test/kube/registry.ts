@@ -1,0 +1,353 @@
+/**
+ * Create, update and patch as the API server does them: decode, default, validate, compare versions, commit. Every
+ * commit is one synchronous step, so two clients can never both win the same version. Knows nothing of HTTP, users
+ * or permissions.
+ */
+import { randomUUID } from 'node:crypto';
+import { applyPatch } from './apply.ts';
+import type { Dict } from './json.ts';
+import { at, copy, dictAt, isDict, listAt, same, textAt } from './json.ts';
+import type { Kind } from './kinds.ts';
+import { groupVersion, kindNamed } from './kinds.ts';
+import { metadataErrors } from './names.ts';
+import type { Draft, KubeObject, Meta } from './objects.ts';
+import { jsonPatch, mergePatch } from './patch.ts';
+import type { Decoded } from './schema.ts';
+import { decode } from './schema.ts';
+import type { FieldError } from './status.ts';
+import * as status from './status.ts';
+import type { ObjectStore } from './store.ts';
+import { strategicPatch } from './strategic.ts';
+
+/** How a client asked for a write. */
+export interface WriteOptions {
+  dryRun: boolean;
+  fieldValidation: 'Strict' | 'Warn' | 'Ignore';
+  fieldManager: string;
+  force: boolean;
+  /** Filled while the write is done; sent as Warning headers. */
+  warnings: string[];
+}
+
+export type PatchType = 'json' | 'merge' | 'strategic' | 'apply';
+
+/** Where an object is. */
+export interface Place {
+  kind: Kind;
+  namespace: string;
+  name: string;
+  subresource: string;
+}
+
+export interface Registry {
+  get(place: Place): KubeObject;
+  create(kind: Kind, namespace: string, draft: Draft, options: WriteOptions): KubeObject;
+  /** `created` tells an update that made the object from one that changed it. */
+  update(place: Place, draft: Draft, options: WriteOptions): { object: KubeObject; created: boolean };
+  patch(place: Place, type: PatchType, patch: unknown, options: WriteOptions): { object: KubeObject; created: boolean };
+}
+
+export interface RegistryParts {
+  store: ObjectStore;
+  /** Wall-clock ms. */
+  now(): number;
+}
+
+/** Wall-clock ms as Kubernetes writes times: whole seconds. */
+export function kubeTime(ms: number): string {
+  return new Date(Math.floor(ms / 1000) * 1000).toISOString().replace('.000Z', 'Z');
+}
+
+const SUFFIX = 'bcdfghjklmnpqrstvwxz2456789';
+
+/** Five letters as Kubernetes appends to generated names. */
+export function nameSuffix(): string {
+  return Array.from({ length: 5 }, () => SUFFIX[Math.floor(Math.random() * SUFFIX.length)]).join('');
+}
+
+/** The registry over a store. */
+export function createRegistry({ store, now }: RegistryParts): Registry {
+  const help = { clusterIp, now: () => kubeTime(now()) };
+
+  function clusterIp(): string {
+    const used = new Set(store.list(kindNamed('services')).map((service) => textAt(service, 'spec', 'clusterIP')));
+    for (let number = 10; ; number++) {
+      const ip = `10.96.${Math.floor(number / 250)}.${(number % 250) + 1}`;
+      if (!used.has(ip)) return ip;
+    }
+  }
+
+  function existing(place: Place): KubeObject {
+    const object = store.get(place.kind, place.namespace, place.name);
+    if (object === undefined) throw status.notFound(place.kind, place.name);
+    return object;
+  }
+
+  function checked(kind: Kind, object: KubeObject, old: KubeObject | undefined, extra: FieldError[] = []): KubeObject {
+    const errors = [...metadataErrors(object.metadata, kind.nameRule), ...extra, ...kind.errors(object, old)];
+    if (errors.length > 0) throw status.invalid(kind, object.metadata.name, errors);
+    return object;
+  }
+
+  function create(kind: Kind, namespace: string, draft: Draft, options: WriteOptions): KubeObject {
+    const decoded = read(kind, draft, options);
+    const asked = textAt(decoded, 'metadata', 'namespace') ?? '';
+    if (kind.namespaced && asked !== '' && asked !== namespace)
+      throw status.badRequest(`the namespace of the provided object does not match the namespace sent on the request`);
+    demandNamespace(kind, namespace, draft);
+    if (textAt(decoded, 'metadata', 'resourceVersion'))
+      throw status.badRequest('resourceVersion should not be set on objects to be created');
+    const object = checked(kind, kind.defaults(fresh(kind, namespace, decoded), help), undefined);
+    if (store.get(kind, namespace, object.metadata.name) !== undefined) throw status.alreadyExists(kind, object.metadata.name);
+    return options.dryRun ? object : store.put(kind, object);
+  }
+
+  function demandNamespace(kind: Kind, namespace: string, draft: Draft): void {
+    if (!kind.namespaced) return;
+    const owner = store.get(kindNamed('namespaces'), '', namespace);
+    if (owner === undefined) throw status.notFound({ group: '', plural: 'namespaces', kind: 'Namespace' }, namespace);
+    if (owner.metadata.deletionTimestamp === undefined) return;
+    const why = `unable to create new content in namespace ${namespace} because it is being terminated`;
+    throw status.forbidden(kind, textAt(draft, 'metadata', 'name') ?? '', why);
+  }
+
+  function fresh(kind: Kind, namespace: string, decoded: Dict): KubeObject {
+    const sent = dictAt(decoded, 'metadata');
+    const generateName = textAt(sent, 'generateName');
+    const name = textAt(sent, 'name') ?? (generateName === undefined ? '' : `${generateName}${nameSuffix()}`);
+    const metadata: Meta = { ...sent, name, uid: randomUUID(), resourceVersion: '', creationTimestamp: kubeTime(now()) };
+    if (kind.namespaced) metadata.namespace = namespace;
+    else delete metadata.namespace;
+    for (const own of ['deletionTimestamp', 'deletionGracePeriodSeconds', 'selfLink', 'generation']) delete metadata[own];
+    if (kind.generation) metadata.generation = 1;
+    const object: KubeObject = { ...decoded, apiVersion: storedVersion(kind), kind: kind.kind, metadata };
+    if (kind.subresources.includes('status') && kind.plural !== 'nodes') delete object.status;
+    return object;
+  }
+
+  function update(place: Place, draft: Draft, options: WriteOptions): { object: KubeObject; created: boolean } {
+    const decoded = read(place.kind, draft, options);
+    const named = textAt(decoded, 'metadata', 'name') ?? '';
+    if (named === '') throw status.badRequest(`name must be provided`);
+    if (named !== place.name)
+      throw status.badRequest(`the name of the object (${named}) does not match the name on the URL (${place.name})`);
+    const space = textAt(decoded, 'metadata', 'namespace') ?? '';
+    if (space !== '' && space !== place.namespace)
+      throw status.badRequest('the namespace of the provided object does not match the namespace sent on the request');
+    const old = store.get(place.kind, place.namespace, place.name);
+    if (old === undefined && place.kind.createOnUpdate && place.subresource === '') return createByUpdate(place, draft, options);
+    const current = existing(place);
+    const uid = textAt(decoded, 'metadata', 'uid');
+    if (uid !== undefined && uid !== '' && uid !== current.metadata.uid)
+      throw status.conflict(place.kind, place.name, uidMismatch(uid, current));
+    return { object: commit(place, current, decoded, options), created: false };
+  }
+
+  function createByUpdate(place: Place, draft: Draft, options: WriteOptions): { object: KubeObject; created: boolean } {
+    if (textAt(draft, 'metadata', 'uid')) {
+      const why = `Precondition failed: UID in precondition: ${textAt(draft, 'metadata', 'uid')}, UID in object meta: `;
+      throw status.conflict(place.kind, place.name, why);
+    }
+    if (textAt(draft, 'metadata', 'resourceVersion')) throw status.notFound(place.kind, place.name);
+    return { object: create(place.kind, place.namespace, draft, options), created: true };
+  }
+
+  /** Compares versions, puts together what may change, validates, stores; an update without a change is none. */
+  function commit(place: Place, current: KubeObject, decoded: Dict, options: WriteOptions): KubeObject {
+    const { kind, name } = place;
+    const version = textAt(decoded, 'metadata', 'resourceVersion') ?? '';
+    if (version === '' && !kind.unconditionalUpdate) {
+      const error: FieldError = {
+        type: 'Invalid',
+        field: 'metadata.resourceVersion',
+        value: 0,
+        detail: 'must be specified for an update',
+      };
+      throw status.invalid(kind, name, [error], kind.plural);
+    }
+    if (version !== '' && version !== current.metadata.resourceVersion) throw status.conflict(kind, name);
+    const next = merged(place, current, decoded);
+    const checkedNext = checked(kind, next, current, [...newFinalizers(current, next), ...fixedMetadata(current, decoded)]);
+    if (same(checkedNext, current)) return current;
+    if (options.dryRun) return checkedNext;
+    const finished = next.metadata.deletionTimestamp !== undefined && listAt(next.metadata, 'finalizers').length === 0;
+    if (finished && (next.metadata.deletionGracePeriodSeconds ?? 0) === 0) return store.remove(kind, checkedNext);
+    return store.put(kind, checkedNext);
+  }
+
+  function merged(place: Place, current: KubeObject, decoded: Dict): KubeObject {
+    const { kind } = place;
+    const metadata: Meta = { ...dictAt(decoded, 'metadata'), ...keptMetadata(current) };
+    for (const own of ['deletionTimestamp', 'deletionGracePeriodSeconds', 'generation', 'generateName'] as const)
+      if (current.metadata[own] === undefined) delete metadata[own];
+    const identity = { apiVersion: current.apiVersion, kind: current.kind, metadata };
+    if (place.subresource === 'status') return { ...current, ...identity, status: dictAt(decoded, 'status') };
+    const next: KubeObject = kind.defaults(
+      { ...decoded, ...identity, ...(keepsStatus(kind) ? { status: current.status ?? {} } : {}) },
+      help,
+    );
+    if (keepsStatus(kind) && current.status === undefined) delete next.status;
+    if (kind.plural === 'services') return { ...next, spec: { ...keptAddresses(current, decoded), ...next.spec } };
+    const bump = kind.generation && !same(specOf(next), specOf(current));
+    return bump ? { ...next, metadata: { ...next.metadata, generation: (current.metadata.generation ?? 0) + 1 } } : next;
+  }
+
+  function patch(place: Place, type: PatchType, body: unknown, options: WriteOptions): { object: KubeObject; created: boolean } {
+    const old = store.get(place.kind, place.namespace, place.name);
+    if (type === 'apply') return apply(place, old, body, options);
+    const current = existing(place);
+    const served = copy(place.kind.toServed(current));
+    const patched = patchedObject(type, served, body);
+    const decoded = readPatched(place.kind, type, patched, body, options);
+    return {
+      object: commit(place, current, { ...decoded, metadata: { ...dictAt(decoded, 'metadata') } }, options),
+      created: false,
+    };
+  }
+
+  function apply(
+    place: Place,
+    old: KubeObject | undefined,
+    body: unknown,
+    options: WriteOptions,
+  ): { object: KubeObject; created: boolean } {
+    if (!isDict(body)) throw status.badRequest('error decoding YAML: the patch is no object');
+    read(place.kind, body, options);
+    if (old === undefined && textAt(body, 'metadata', 'uid')) {
+      const why = `uid mismatch: the provided object specified uid ${textAt(body, 'metadata', 'uid')}, and no existing object was found`;
+      throw status.conflict(place.kind, place.name, why);
+    }
+    const stamp = { manager: options.fieldManager, force: options.force, time: kubeTime(now()), subresource: place.subresource };
+    const applied = applyPatch(place.kind, old === undefined ? undefined : place.kind.toServed(old), body, stamp);
+    if (old === undefined) return { object: create(place.kind, place.namespace, named(applied, place), options), created: true };
+    const decoded = read(place.kind, applied, { ...options, fieldValidation: 'Ignore' });
+    return { object: commit(place, old, decoded, options), created: false };
+  }
+
+  return { get: existing, create, update, patch };
+}
+
+function named(applied: Dict, place: Place): Dict {
+  return { ...applied, metadata: { ...dictAt(applied, 'metadata'), name: place.name } };
+}
+
+/** Stored objects carry the version of the stored form. */
+function storedVersion(kind: Kind): string {
+  return kind.plural === 'events' ? 'v1' : groupVersion(kind);
+}
+
+function uidMismatch(uid: string, current: KubeObject): string {
+  return `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${current.metadata.uid}`;
+}
+
+function keepsStatus(kind: Kind): boolean {
+  return kind.subresources.includes('status');
+}
+
+function specOf(object: KubeObject): Dict {
+  const { metadata: _metadata, status: _status, ...rest } = object;
+  return rest;
+}
+
+/** What no client can change. */
+function keptMetadata(current: KubeObject): Meta {
+  const {
+    name,
+    namespace,
+    uid,
+    resourceVersion,
+    creationTimestamp,
+    deletionTimestamp,
+    deletionGracePeriodSeconds,
+    generation,
+    generateName,
+  } = current.metadata;
+  const kept: Dict = {
+    name,
+    namespace,
+    uid,
+    resourceVersion,
+    creationTimestamp,
+    deletionTimestamp,
+    deletionGracePeriodSeconds,
+    generation,
+    generateName,
+  };
+  for (const key of Object.keys(kept)) if (kept[key] === undefined) delete kept[key];
+  return kept as Meta;
+}
+
+/** A Service keeps its address when a PUT leaves it out. */
+function keptAddresses(current: KubeObject, decoded: Dict): Dict {
+  if (at(decoded, 'spec', 'clusterIP') !== undefined) return {};
+  return { clusterIP: at(current, 'spec', 'clusterIP'), clusterIPs: at(current, 'spec', 'clusterIPs') };
+}
+
+function newFinalizers(current: KubeObject, next: KubeObject): FieldError[] {
+  if (current.metadata.deletionTimestamp === undefined) return [];
+  const old = new Set(current.metadata.finalizers ?? []);
+  const added = (next.metadata.finalizers ?? []).filter((finalizer) => !old.has(finalizer));
+  if (added.length === 0) return [];
+  const list = added.map((finalizer) => JSON.stringify(finalizer)).join(', ');
+  const detail = `no new finalizers can be added if the object is being deleted, found new finalizers []string{${list}}`;
+  return [{ type: 'Forbidden', field: 'metadata.finalizers', detail }];
+}
+
+function fixedMetadata(current: KubeObject, decoded: Dict): FieldError[] {
+  const uid = textAt(decoded, 'metadata', 'uid');
+  if (uid === undefined || uid === '' || uid === current.metadata.uid) return [];
+  return [{ type: 'Invalid', field: 'metadata.uid', value: uid, detail: 'field is immutable' }];
+}
+
+function patchedObject(type: PatchType, served: Dict, body: unknown): unknown {
+  if (type === 'json') return jsonPatch(served, body);
+  if (!isDict(body)) throw status.badRequest('error decoding patch: the patch is no object');
+  return type === 'merge' ? mergePatch(served, body) : strategicPatch(served, body);
+}
+
+/** A patch result of the wrong shape is an invalid patch, not a bad request. */
+function readPatched(kind: Kind, type: PatchType, patched: unknown, body: unknown, options: WriteOptions): Dict {
+  const result: Decoded = isDict(patched)
+    ? decode(patched, kind.shape, `${kind.kind}`)
+    : { value: {}, unknown: [], wrong: 'no object' };
+  if (result.wrong !== undefined) {
+    const value = type === 'strategic' ? JSON.stringify(body) : JSON.stringify(patched);
+    const error: FieldError = { type: 'Invalid', field: 'patch', value, detail: result.wrong };
+    throw status.invalid({ group: '', plural: '', kind: '' }, '', [error], '');
+  }
+  report(result, kind, options, 'patch');
+  return kind.fromServed(result.value);
+}
+
+function read(kind: Kind, draft: Draft, options: WriteOptions): Dict {
+  const version = textAt(draft, 'apiVersion');
+  const name = textAt(draft, 'kind');
+  if (version !== undefined && version !== '' && name !== undefined && (version !== groupVersion(kind) || name !== kind.kind)) {
+    if (version !== groupVersion(kind))
+      throw status.badRequest(
+        `the API version in the data (${version}) does not match the expected API version (${groupVersion(kind)})`,
+      );
+    throw status.badRequest(
+      `${name} in version "${kind.version}" cannot be handled as a ${kind.kind}: converting (${name}) to (${kind.kind}): unknown conversion`,
+    );
+  }
+  const result = decode(draft, kind.shape, kind.kind);
+  if (result.wrong !== undefined)
+    throw status.badRequest(`${kind.kind} in version "${kind.version}" cannot be handled as a ${kind.kind}: ${result.wrong}`);
+  report(result, kind, options, 'body');
+  return kind.fromServed(result.value);
+}
+
+function report(result: Decoded, kind: Kind, options: WriteOptions, from: 'patch' | 'body'): void {
+  if (result.unknown.length === 0 || options.fieldValidation === 'Ignore') return;
+  const sentences = result.unknown.map((path) => `unknown field "${path}"`);
+  if (options.fieldValidation === 'Warn') {
+    options.warnings.push(...sentences);
+    return;
+  }
+  const list = `strict decoding error: ${sentences.join(', ')}`;
+  if (from === 'body')
+    throw status.badRequest(`${kind.kind} in version "${kind.version}" cannot be handled as a ${kind.kind}: ${list}`);
+  const error: FieldError = { type: 'Invalid', field: 'patch', value: '', detail: list };
+  throw status.invalid({ group: '', plural: '', kind: '' }, '', [error], '');
+}
