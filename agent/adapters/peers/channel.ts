@@ -58,7 +58,9 @@ export function openChannel(options: ChannelOptions): Channel {
     pipelining: 1,
     keepAliveTimeout: keepAliveMs,
     keepAliveMaxTimeout: keepAliveMs,
-    connect: { timeout: connectMs, ...(options.localAddress === undefined ? {} : { localAddress: options.localAddress }) },
+    connect: { timeout: connectMs },
+    // Beside `connect`, not in it: a client of undici puts its own over what its connector was given.
+    ...(options.localAddress === undefined ? {} : { localAddress: options.localAddress }),
   });
   let session = '';
   let counter = 0;

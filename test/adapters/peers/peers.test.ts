@@ -1,0 +1,133 @@
+/**
+ * The peer API over real sockets: members that know each other exchange states and orders; a dead or hung one delays
+ * nobody. Attacks on its signatures are in attacks.test.ts.
+ */
+import assert from 'node:assert/strict';
+import { createServer, type Socket } from 'node:net';
+import { after, test } from 'node:test';
+import { failed } from '../../../agent/core/result.ts';
+import { acquaint, aState, nextAddress, port, type Station, station, until } from './support.ts';
+
+const open: Station[] = [];
+async function member(...args: Parameters<typeof station>): Promise<Station> {
+  const made = await station(...args);
+  open.push(made);
+  return made;
+}
+after(async () => {
+  await Promise.all(open.map((one) => one.peers.close()));
+});
+
+test('two members learn each other’s state, positions included', async () => {
+  const a = await member('og-demo-0');
+  const b = await member('og-demo-1');
+  acquaint(a, b);
+  await until(
+    'both have seen each other',
+    () => a.peers.seen()['og-demo-1'] !== undefined && b.peers.seen()['og-demo-0'] !== undefined,
+  );
+  assert.deepEqual(a.peers.seen()['og-demo-1']?.state, aState('og-demo-1'));
+});
+
+test('the moment of a sight is when it was asked for, and it moves on', async () => {
+  const a = await member('og-demo-0');
+  const b = await member('og-demo-1');
+  acquaint(a, b);
+  await until('a first sight', () => a.peers.seen()['og-demo-1'] !== undefined);
+  const first = a.peers.seen()['og-demo-1']?.at ?? 0;
+  const asked = performance.now();
+  await a.peers.refresh(5000);
+  const second = a.peers.seen()['og-demo-1']?.at ?? 0;
+  assert.ok(second > first && second >= asked && second <= performance.now());
+});
+
+test('a freeze reaches the member with its term and candidate, and its answer comes back', async () => {
+  const a = await member('og-demo-0');
+  const b = await member('og-demo-1');
+  acquaint(a, b);
+  const ask = { term: 9, candidate: 'og-demo-0', host: a.ip, haPort: 5433 };
+  const answer = await a.peers.freeze('og-demo-1', ask, 5000);
+  assert.ok(answer.ok);
+  assert.deepEqual(answer.value.frozenFor, { term: 9, candidate: 'og-demo-0' });
+  assert.deepEqual(b.freezes, [ask]);
+  assert.ok((await a.peers.unfreeze('og-demo-1', 9, 5000)).ok);
+  assert.deepEqual(b.unfreezes, [{ term: 9, from: 'og-demo-0' }]);
+});
+
+test('a refused freeze comes back as the fault that the member gave', async () => {
+  const fault = {
+    of: 'peer',
+    kind: 'refused',
+    done: 'no',
+    detail: 'term 9 is granted to og-demo-2',
+    hint: 'Ask again with a higher term.',
+  } as const;
+  const a = await member('og-demo-0');
+  const b = await member('og-demo-1', { handler: { freeze: async () => failed(fault) } });
+  acquaint(a, b);
+  const answer = await a.peers.freeze('og-demo-1', { term: 9, candidate: 'og-demo-0', host: a.ip, haPort: 5433 }, 5000);
+  assert.deepEqual(answer, { ok: false, fault });
+});
+
+test('a member that accepts and never answers delays nobody, and a freeze that waits for it says what became of it', async (t) => {
+  const sockets = new Set<Socket>();
+  const hung = createServer((socket) => void sockets.add(socket));
+  t.after(() => {
+    for (const socket of sockets) socket.destroy();
+    hung.close();
+  });
+  const ip = nextAddress();
+  await new Promise<void>((resolve) => hung.listen({ host: ip, port }, resolve));
+  const a = await member('og-demo-0');
+  const b = await member('og-demo-1');
+  acquaint(a, b);
+  const others = [b, { name: 'og-demo-2', ip }].map((one) => ({ name: one.name, uid: `${one.name}-uid`, ip: one.ip }));
+  a.peers.setPeers(others);
+  await a.peers.refresh(5000);
+  assert.ok(a.peers.seen()['og-demo-1'] !== undefined);
+  const answer = await a.peers.freeze('og-demo-2', { term: 9, candidate: 'og-demo-0', host: a.ip, haPort: 5433 }, 300);
+  assert.deepEqual(answer.ok ? undefined : [answer.fault.kind, answer.fault.done], ['timeout', 'no'], 'only the hello was sent');
+  assert.equal(a.peers.seen()['og-demo-2'], undefined);
+});
+
+test('a member whose agent restarts is understood again, and a lost one is noted once', async () => {
+  const a = await member('og-demo-0');
+  const b = await member('og-demo-1');
+  acquaint(a, b);
+  await until('a first sight', () => a.peers.seen()['og-demo-1'] !== undefined);
+  await b.peers.close();
+  await until('the loss is noted', () => a.notes.some((note) => note.what === 'peer-lost'));
+  const again = await member('og-demo-1', { ip: b.ip });
+  acquaint(a, again);
+  await until('it is found again', () => a.notes.some((note) => note.what === 'peer-found'));
+  assert.equal(a.notes.filter((note) => note.what === 'peer-lost').length, 1);
+});
+
+test('a pod made anew under the same name loses what the old one said', async () => {
+  const a = await member('og-demo-0');
+  const b = await member('og-demo-1');
+  acquaint(a, b);
+  await until('a first sight', () => a.peers.seen()['og-demo-1'] !== undefined);
+  a.peers.setPeers([{ name: 'og-demo-1', uid: 'another', ip: nextAddress() }]);
+  assert.deepEqual(a.peers.seen(), {});
+});
+
+test('connections come from the member’s own address when it is no wildcard', async (t) => {
+  const seen = new Set<string | undefined>();
+  const ip = nextAddress();
+  const ear = createServer((socket) => {
+    seen.add(socket.remoteAddress);
+    socket.destroy();
+  });
+  t.after(() => ear.close());
+  await new Promise<void>((resolve) => ear.listen({ host: ip, port }, resolve));
+  const a = await member('og-demo-0');
+  a.peers.setPeers([{ name: 'og-demo-1', uid: 'u', ip }]);
+  await until('a connection', () => seen.size > 0);
+  assert.deepEqual([...seen], [a.ip]);
+});
+
+test('a port that is taken is a fault, not a crash', async () => {
+  const a = await member('og-demo-0');
+  await assert.rejects(station('og-demo-1', { ip: a.ip }), /EADDRINUSE/);
+});
