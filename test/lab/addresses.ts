@@ -29,7 +29,10 @@ export interface MemberAddress {
 
 export interface Addresses {
   members: MemberAddress[];
+  /** The API server, for members. */
   kube: Endpoint;
+  /** The API server, for people. */
+  secureKube: Endpoint;
   write: Endpoint;
   read: Endpoint;
 }
@@ -62,7 +65,8 @@ export function layout(members: number, network: string, shift: number): Address
       const ip = `${network}.${10 + i}`;
       return { ip, ports, kubeUrl: `http://${ip}:${ports.kube}` };
     }),
-    kube: { host: `${network}.2`, port: 6443 + shift },
+    kube: { host: `${network}.2`, port: 8080 + shift },
+    secureKube: { host: `${network}.2`, port: 6443 + shift },
     write: { host: `${network}.4`, port: ports.client },
     read: { host: `${network}.5`, port: ports.client },
   };
@@ -80,7 +84,7 @@ export function layoutNetns(members: number, network: string): Addresses {
 }
 
 async function areFree(addresses: Addresses): Promise<boolean> {
-  const endpoints = [addresses.kube, addresses.write, addresses.read];
+  const endpoints = [addresses.kube, addresses.secureKube, addresses.write, addresses.read];
   for (const { ip, ports } of addresses.members) {
     for (const port of Object.values(ports) as number[]) endpoints.push({ host: ip, port });
   }

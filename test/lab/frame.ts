@@ -2,8 +2,8 @@
  * What stands around the members of a lab: directories, addresses, API server with the cluster's objects, network and
  * services. Started in order; every step says how it is undone.
  */
-import { rmdirSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { readFileSync, rmdirSync, rmSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import { type Addresses, findAddresses } from './addresses.ts';
 import { type Api, createApi } from './api.ts';
 import { type KubeServer, startKube } from './kube.ts';
@@ -45,6 +45,8 @@ export interface Frame {
   /** The StatefulSet's uid, the owner of the pods. */
   setUid: string;
   gaussHome: string;
+  /** The StatefulSet's status as last written. */
+  setStatus: string;
   /** Being taken down: no more records are written. */
   ended: boolean;
 }
@@ -59,7 +61,14 @@ export async function startFrame(options: LabOptions, dir: string, undo: Undo[])
   undo.push(() => removePlace(place, options.keep));
   const { addresses, network } = await (options.net === 'netns' ? startNetns(options.members) : startLoopback(options.members));
   undo.push(() => network.close());
-  const kube = await startKube({ ...names, listen: addresses.kube, kubeconfig: place.kubeconfig });
+  const kube = await startKube({
+    ...names,
+    listen: addresses.kube,
+    secure: addresses.secureKube,
+    certificates: place.binDir,
+    kubeconfig: place.kubeconfig,
+    logOf: (pod) => logOf(place, pod),
+  });
   undo.push(() => kube.stop());
   const api = createApi({ url: kube.url, token: kube.adminToken });
   undo.push(() => api.close());
@@ -72,7 +81,7 @@ export async function startFrame(options: LabOptions, dir: string, undo: Undo[])
     secret: { ...secrets },
     config: options.config,
   });
-  for (const { collection, object } of [...objects, ...kube.rbac]) await api.ensure(collection, object);
+  for (const { collection, object } of objects) await api.ensure(collection, object);
   for (const member of place.members) {
     writeFiles(member.authDir, { ...secrets });
     writeFiles(member.serviceAccountDir, { token: kube.memberToken, namespace: options.namespace });
@@ -84,7 +93,20 @@ export async function startFrame(options: LabOptions, dir: string, undo: Undo[])
   });
   const set = await api.call('GET', `/apis/apps/v1/namespaces/${options.namespace}/statefulsets/${setName(names)}`);
   const setUid = set.body.metadata.uid ?? '';
-  return { options, dir, place, addresses, kube, api, network, services, setUid, gaussHome: gaussHomeOf(options), ended: false };
+  return {
+    options,
+    dir,
+    place,
+    addresses,
+    kube,
+    api,
+    network,
+    services,
+    setUid,
+    gaussHome: gaussHomeOf(options),
+    setStatus: '',
+    ended: false,
+  };
 }
 
 function removePlace(place: Place, keep: boolean) {
@@ -105,3 +127,16 @@ function gaussHomeOf(options: LabOptions): string {
   if (home === undefined || home === '') throw new Error('--server opengauss needs GAUSSHOME, the directory of an installation');
   return home;
 }
+
+/** The end of a member's log, as much as `kubectl logs` may show. */
+function logOf(place: Place, pod: string): string | undefined {
+  const own = place.members.find(({ dir }) => basename(dir) === pod);
+  if (own === undefined) return undefined;
+  try {
+    return readFileSync(own.logFile, 'utf8').slice(-logBytesMax);
+  } catch {
+    return undefined;
+  }
+}
+
+const logBytesMax = 4 << 20;

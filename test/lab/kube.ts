@@ -1,17 +1,29 @@
 /**
  * The API server of a lab: the embedded one of test/kube, with a token for the administrator and one for the members'
- * service account, a kubeconfig for `kubectl`, and the rights of the manifests.
+ * service account, a kubeconfig for `kubectl`, and the rights that the manifests give. It changes nothing of them but
+ * the names of namespace and cluster.
  */
-import { writeFileSync } from 'node:fs';
-import type { Placed } from './objects.ts';
-import type { Endpoint } from './proxy.ts';
+import { randomBytes } from 'node:crypto';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createConnection, type Socket } from 'node:net';
+import { join } from 'node:path';
+import { createServer as createTlsServer } from 'node:tls';
+import { parseAllDocuments } from 'yaml';
+import { kubeconfig, selfSigned } from '../kube/kubeconfig.ts';
+import type { Draft } from '../kube/objects.ts';
+import { createApiServer } from '../kube/server.ts';
+import { setName } from './objects.ts';
+import { root } from './place.ts';
+import { type Endpoint, listen } from './proxy.ts';
 
 export interface KubeServer {
   url: string;
   adminToken: string;
   memberToken: string;
-  /** Role, RoleBinding and what else the manifests grant. */
-  rbac: Placed[];
+  /** Whether the manifests' rights are enforced. */
+  enforced: boolean;
+  /** Whether `kubectl` may log in: it sends its token over TLS only, and a certificate takes openssl. */
+  secure: boolean;
   /** Requests of the members' account so far. */
   requests(): { all: number; writes: number };
   stop(): Promise<void>;
@@ -20,24 +32,108 @@ export interface KubeServer {
 export interface KubeOptions {
   namespace: string;
   cluster: string;
+  /** Plain HTTP, for the members' proxies and the lab itself. */
   listen: Endpoint;
+  /** HTTPS, for `kubectl`. */
+  secure: Endpoint;
+  /** Where a certificate may be put. */
+  certificates: string;
+  /** Where to write the kubeconfig. */
   kubeconfig: string;
+  /** The text that `kubectl logs` shows for a member. */
+  logOf(pod: string): string | undefined;
 }
 
-/** Starts the server and writes the kubeconfig. */
+const writes = ['create', 'update', 'patch', 'delete', 'deletecollection'];
+
+/** Starts the server and writes the kubeconfig; rejects when the address is taken. */
 export async function startKube(options: KubeOptions): Promise<KubeServer> {
-  writeKubeconfig(options, '', '');
-  throw new Error('not yet');
+  const token = () => randomBytes(24).toString('base64url');
+  const [adminToken, memberToken] = [token(), token()];
+  const member = `system:serviceaccount:${options.namespace}:${setName(options)}`;
+  const rights = manifestRights(options);
+  const server = createApiServer({
+    namespace: options.namespace,
+    tokens: [
+      { token: adminToken, user: 'admin' },
+      { token: memberToken, user: member },
+    ],
+    ...(rights.length > 0 ? { rbac: rights } : {}),
+    podLog: (pod) => options.logOf(pod.metadata.name),
+  });
+  const { url } = await server.listen(options.listen.host, options.listen.port);
+  const front = await startSecureFront(options);
+  const open = kubeconfig({
+    url: front?.url ?? url,
+    token: adminToken,
+    namespace: options.namespace,
+    ...(front === undefined ? {} : { ca: front.ca }),
+  });
+  writeFileSync(options.kubeconfig, open, { mode: 0o600 });
+  return {
+    url,
+    adminToken,
+    memberToken,
+    enforced: rights.length > 0,
+    secure: front !== undefined,
+    requests() {
+      const own = server.requests.counts().filter(({ user }) => user === member);
+      const sum = (some: { count: number }[]) => some.reduce((total, { count }) => total + count, 0);
+      return { all: sum(own), writes: sum(own.filter(({ verb }) => writes.includes(verb))) };
+    },
+    async stop() {
+      front?.close();
+      await server.close();
+    },
+  };
 }
 
-function writeKubeconfig(options: KubeOptions, url: string, token: string) {
-  const config = {
-    apiVersion: 'v1',
-    kind: 'Config',
-    clusters: [{ name: 'lab', cluster: { server: url } }],
-    users: [{ name: 'admin', user: { token } }],
-    contexts: [{ name: 'lab', context: { cluster: 'lab', user: 'admin', namespace: options.namespace } }],
-    'current-context': 'lab',
+/** TLS for people's `kubectl`; the members come through plain TCP proxies and need none. Undefined without openssl. */
+async function startSecureFront(options: KubeOptions): Promise<{ url: string; ca: string; close(): void } | undefined> {
+  const { host } = options.secure;
+  const own = await selfSigned(options.certificates, [host]);
+  if (own === undefined) return undefined;
+  const sockets = new Set<Socket>();
+  const server = createTlsServer({ ...own, noDelay: true }, (client) => {
+    const inner = createConnection({ ...options.listen, noDelay: true });
+    for (const [from, to] of [
+      [client, inner],
+      [inner, client],
+    ] as const) {
+      sockets.add(from);
+      from.on('error', () => to.destroy());
+      from.on('close', () => {
+        sockets.delete(from);
+        to.destroy();
+      });
+      from.pipe(to);
+    }
+  });
+  server.on('tlsClientError', () => undefined);
+  await listen(server, options.secure);
+  const close = () => {
+    server.close();
+    for (const socket of sockets) socket.destroy();
   };
-  writeFileSync(options.kubeconfig, JSON.stringify(config, undefined, 2), { mode: 0o600 });
+  return { url: `https://${host}:${options.secure.port}`, ca: own.cert, close };
+}
+
+/** Roles and bindings of the kustomize base, for this namespace and this cluster's service account. */
+function manifestRights(options: KubeOptions): Draft[] {
+  const base = join(root, 'manifests', 'base');
+  const files = existsSync(base) ? readdirSync(base).filter((name) => name.endsWith('.yaml')) : [];
+  const documents = files.flatMap((name) => parseAllDocuments(readFileSync(join(base, name), 'utf8')));
+  return documents
+    .map(
+      (document) => document.toJS() as (Draft & { kind?: string; metadata: Record<string, unknown>; subjects?: object[] }) | null,
+    )
+    .filter((object) => object !== null)
+    .filter(({ kind }) => kind === 'Role' || kind === 'RoleBinding')
+    .map((object) => ({
+      ...object,
+      metadata: { ...object.metadata, namespace: options.namespace },
+      ...(object.subjects === undefined
+        ? {}
+        : { subjects: [{ kind: 'ServiceAccount', name: setName(options), namespace: options.namespace }] }),
+    }));
 }

@@ -175,6 +175,7 @@ function followObjects(frame: Frame, parts: Parts, undo: Undo[]) {
       parts.pods.set(name, object);
       member?.podChanged(object);
     }
+    void reportSet(frame, parts);
   });
   const slices = new Map<string, KubeObject>();
   const endpoints = api.watch(`/apis/discovery.k8s.io/v1/namespaces/${options.namespace}/endpointslices`, ({ type, object }) => {
@@ -189,6 +190,28 @@ function followObjects(frame: Frame, parts: Parts, undo: Undo[]) {
     pods.stop();
     endpoints.stop();
   });
+}
+
+/** The StatefulSet's status, as its controller keeps it; only for people who look. */
+async function reportSet(frame: Frame, parts: Parts) {
+  const ready = [...parts.pods.values()].filter(isReady).length;
+  const counts = {
+    replicas: parts.pods.size,
+    readyReplicas: ready,
+    availableReplicas: ready,
+    currentReplicas: parts.pods.size,
+    updatedReplicas: parts.pods.size,
+  };
+  const text = JSON.stringify(counts);
+  if (frame.ended || text === frame.setStatus) return;
+  frame.setStatus = text;
+  const path = `/apis/apps/v1/namespaces/${frame.options.namespace}/statefulsets/${setName(frame.options)}/status`;
+  await frame.api.merge(path, { status: counts }).catch(() => undefined);
+}
+
+function isReady(pod: KubeObject): boolean {
+  const conditions = (pod['status']?.conditions ?? []) as { type: string; status: string }[];
+  return conditions.some(({ type, status }) => type === 'Ready' && status === 'True');
 }
 
 interface SliceEndpoint {

@@ -118,6 +118,8 @@ export function startMember(options: MemberOptions): Member {
     };
     let failures = 0;
     while (!terminating) {
+      if (!powered) await power.promise;
+      if (terminating) break;
       const ended = await runContainer(sight);
       if (!powered) await power.promise;
       kubelet?.setContainer(ended.sight);
