@@ -1,7 +1,7 @@
 // Where the PostgreSQL behind the stand-in lives and how its programs are run: its binaries, its data directory inside an openGauss
 // PGDATA, and the prefix that makes them believe they are an ordinary user. Starts nothing by itself.
 import { execFileSync, spawnSync } from 'node:child_process';
-import { accessSync, constants, readdirSync } from 'node:fs';
+import { accessSync, constants, readdirSync, readFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
 /** The oldest PostgreSQL that will do. */
@@ -74,34 +74,58 @@ export function requirePostgres(): Postgres {
   process.exit(1);
 }
 
-/** The ordinary user that a root caller becomes where user namespaces are not to be had. */
-export const fallbackUid = 70;
+let ordinaryUid: number | undefined;
+
+/** An ordinary user with a name (PostgreSQL's initdb wants one): what a root or nameless caller is mapped to, or becomes. */
+export function namedUid(): number {
+  if (ordinaryUid !== undefined) return ordinaryUid;
+  const users = readFileSync('/etc/passwd', 'utf8')
+    .split('\n')
+    .map((line) => line.split(':'))
+    .flatMap((fields) => (Number(fields[2]) > 0 ? [{ name: fields[0] ?? '', uid: Number(fields[2]) }] : []));
+  const pick = users.find((user) => user.uid === process.getuid?.()) ?? users.find((user) => user.name === 'nobody') ?? users[0];
+  ordinaryUid = pick?.uid ?? 65534;
+  return ordinaryUid;
+}
 
 let userNamespaces: boolean | undefined;
+
+function mapping(): string[] {
+  return ['--user', `--map-user=${namedUid()}`, `--map-group=${namedUid()}`];
+}
 
 /** Can this process make user and pid namespaces? */
 export function namespacesAllowed(): boolean {
   if (process.env['OG_STANDIN_NAMESPACES'] === 'off') return false;
-  userNamespaces ??= spawnSync('unshare', [...namespaceFlags, 'true'], { stdio: 'ignore', timeout: 5_000 }).status === 0;
+  userNamespaces ??= spawnSync('unshare', [...mapping(), ...isolation, 'true'], { stdio: 'ignore', timeout: 5_000 }).status === 0;
   return userNamespaces;
 }
 
-const namespaceFlags = ['--user', '--map-user=70', '--map-group=70', '--pid', '--ipc', '--fork', '--kill-child'];
+const isolation = ['--pid', '--ipc', '--fork', '--kill-child'];
+
+/** Does this process need a mapping before PostgreSQL's tools accept it? */
+function presentable(): boolean {
+  const uid = process.getuid?.() ?? 0;
+  return uid !== 0 && namedUid() === uid;
+}
 
 /**
- * The words to put before a PostgreSQL program so that it does not see root; nothing for an ordinary user.
- * In a user namespace files keep their owner. Without one the caller must have given the data directory to `fallbackUid`.
+ * The words to put before a PostgreSQL program so that it sees an ordinary user with a name; nothing for such a user.
+ * In a user namespace files keep their owner. Without one, root's data directory must have been given to `namedUid()`.
  */
 export function ordinaryUser(): string[] {
-  if (process.getuid?.() !== 0) return [];
-  if (namespacesAllowed()) return ['unshare', '--user', '--map-user=70', '--map-group=70'];
-  return ['setpriv', `--reuid=${fallbackUid}`, `--regid=${fallbackUid}`, '--clear-groups'];
+  if (presentable()) return [];
+  if (namespacesAllowed()) return ['unshare', ...mapping()];
+  return process.getuid?.() === 0 ? becomeOrdinary() : [];
+}
+
+function becomeOrdinary(): string[] {
+  return ['setpriv', `--reuid=${namedUid()}`, `--regid=${namedUid()}`, '--clear-groups'];
 }
 
 /** The words to put before the server: own namespaces where allowed, and death with its parent. */
 export function serverPrefix(): string[] {
   const withParent = ['setpriv', '--pdeathsig', 'KILL'];
-  if (namespacesAllowed()) return [...withParent, 'unshare', ...namespaceFlags];
-  if (process.getuid?.() !== 0) return withParent;
-  return [...withParent, `--reuid=${fallbackUid}`, `--regid=${fallbackUid}`, '--clear-groups'];
+  if (namespacesAllowed()) return [...withParent, 'unshare', ...mapping(), ...isolation];
+  return process.getuid?.() === 0 ? [...becomeOrdinary(), '--pdeathsig', 'KILL'] : withParent;
 }

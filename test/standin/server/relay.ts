@@ -1,0 +1,292 @@
+// The way of WAL into a standby. PostgreSQL's WAL receiver connects here, and is held until a peer is found that is Primary, of the same
+// system, not behind in terms, and whose history contains the local one; then the bytes go through. The connection lock, a promotion and a
+// stop cut the stream at once. What is found wrong for good (another system, a fork) is kept until the process ends.
+import { rmSync } from 'node:fs';
+import { createServer, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { delayMs, pace, paced } from '../shared/pace.ts';
+import type { ConnectionLock, RebuildReason } from '../shared/state.ts';
+import type { ReplConnInfo } from './gucs.ts';
+import { connectPeer, type PeerAddress, type PeerFacts, probePeer } from './peers.ts';
+import { errorFields, frameSplitter, readStartup, type Startup } from './protocol.ts';
+import { relaySocket } from './render.ts';
+import { divergence, type History } from './terms.ts';
+
+/** What the relay needs of its instance. */
+export interface RelayNeeds {
+  peers(): ReplConnInfo[];
+  lock(): ConnectionLock;
+  systemId(): string;
+  /** the local history; 'unchecked' right after a build, whose end nobody can know; undefined while not yet readable */
+  history(): Promise<History | 'unchecked' | undefined>;
+  cascade(): boolean;
+  applicationName(): string;
+  /** takes the primary's timelines over; true when the stream must wait for a restart of PostgreSQL */
+  adopt(primary: PeerFacts): Promise<boolean>;
+  log(line: string): void;
+  /** a stream began, or its catching up ended */
+  attached(peer: PeerAddress, channel: string, peerRole: string, catchingUp: boolean): void;
+  /** the stream ended */
+  detached(): void;
+  /** the reason to show while there is no stream */
+  reason(reason: RebuildReason): void;
+  /** all WAL at hand is replayed: the WAL receiver came for more */
+  drained(): void;
+}
+
+/** The relay of one instance. */
+export interface Relay {
+  listen(): Promise<void>;
+  /** allows or forbids streaming; forbidding cuts at once */
+  enable(on: boolean): void;
+  /** ends the current stream; the search begins anew */
+  cut(): void;
+  /** the peer the WAL comes from */
+  upstream(): PeerAddress | undefined;
+  /** looks again at once, as the lock or the list of peers has changed */
+  nudge(): void;
+  close(): void;
+}
+
+const sticky: ReadonlySet<RebuildReason> = new Set([
+  'WAL segment removed',
+  'System id not matched',
+  'Timeline not matched',
+  'Version not matched',
+]);
+
+/** The channel text of a receiver. */
+function channelOf(socket: Socket): string {
+  return `${socket.localAddress}:${socket.localPort}<--${socket.remoteAddress}:${socket.remotePort}`;
+}
+
+/** Is what the sender has sent all it has? Reads the header of a WAL message or a keepalive. */
+function caughtUp(body: Buffer): boolean | undefined {
+  if (body[0] === 0x77 && body.length >= 25) return body.readBigUInt64BE(1) + BigInt(body.length - 25) >= body.readBigUInt64BE(9);
+  return body[0] === 0x6b ? true : undefined;
+}
+
+/** A relay that listens once told to. */
+export function createRelay(needs: RelayNeeds): Relay {
+  let held: { socket: Socket; startup: Startup } | undefined;
+  let stream: { near: Socket; far: Socket; peer: PeerAddress } | undefined;
+  let enabled = false;
+  let closed = false;
+  let searching = false;
+  let verdict: RebuildReason | undefined;
+  let generation = 0;
+  let attachedAt = 0;
+
+  const show = (reason: RebuildReason) => {
+    if (sticky.has(reason)) verdict = reason;
+    needs.reason(reason);
+  };
+
+  function candidates(): PeerAddress[] {
+    const lock = needs.lock();
+    const peers = needs.peers();
+    if (lock.mode === 'prohibit_connection') return [];
+    if (lock.mode === 'specify_connection') return [{ host: lock.host, port: lock.port, localHost: peers[0]?.localHost }];
+    return peers.map((peer) => ({ host: peer.remoteHost, port: peer.remotePort, localHost: peer.localHost }));
+  }
+
+  async function choose(): Promise<{ peer: PeerAddress; facts: PeerFacts } | undefined> {
+    const wanted = needs.cascade() ? ['Primary', 'Standby'] : ['Primary'];
+    const probes = candidates().filter((peer) => peer.port > 0);
+    const accept = (peer: PeerAddress, facts: PeerFacts | undefined) => {
+      if (facts === undefined) return undefined;
+      if (wanted.includes(facts.role)) return { peer, facts };
+      needs.log(`FATAL:  the mode of the remote server must be primary, current is ${facts.role}`);
+      return undefined;
+    };
+    if (pace() === 'real') {
+      for (const peer of probes) {
+        const found = accept(peer, await probePeer(peer, 2_000));
+        if (found !== undefined) return found;
+      }
+      return undefined;
+    }
+    const found = probes.map(async (peer) => {
+      const good = accept(peer, await probePeer(peer, 2_000));
+      if (good === undefined) throw new Error('not a primary');
+      return good;
+    });
+    return Promise.any(found).catch(() => undefined);
+  }
+
+  /** May the WAL of this primary follow ours? */
+  async function acceptable(facts: PeerFacts): Promise<boolean> {
+    const local = await needs.history();
+    if (local === undefined) return false;
+    if (facts.systemId !== needs.systemId()) {
+      show('System id not matched');
+      return false;
+    }
+    if (local !== 'unchecked') {
+      if (facts.history.term < local.term) {
+        needs.log(
+          `FATAL:  invalid local term or remote term smaller than local. remote term[${facts.history.term}], local term[${local.term}]`,
+        );
+        return false;
+      }
+      const fork = divergence(local, facts.history);
+      if (fork !== undefined) {
+        needs.log(
+          `FATAL:  standby's local request lsn[${local.end}] 's crc mismatched with remote server crc(local, remote):[0,0].`,
+        );
+        needs.log(`DETAIL:  ${fork}`);
+        show('WAL segment removed');
+        return false;
+      }
+    }
+    return !(await needs.adopt(facts));
+  }
+
+  function attach(near: Socket, startup: Startup, far: Socket, peer: PeerAddress, facts: PeerFacts): void {
+    const split = frameSplitter();
+    let streaming = false;
+    let behind = true;
+    const end = () => {
+      near.destroy();
+      far.destroy();
+      if (stream?.near !== near) return;
+      stream = undefined;
+      if (streaming) needs.detached();
+    };
+    const look = (chunk: Buffer) => {
+      for (const frame of split(chunk)) {
+        if (frame.type === 'W' && !streaming) {
+          streaming = true;
+          needs.attached(peer, channelOf(far), facts.role, true);
+        } else if (frame.type === 'd' && streaming && behind && caughtUp(frame.body) === true) {
+          behind = false;
+          needs.attached(peer, channelOf(far), facts.role, false);
+        } else if (frame.type === 'E') {
+          const fields = errorFields(frame.body);
+          needs.log(`FATAL:  could not receive data from WAL stream: ${fields.get('M') ?? ''}`);
+          if (fields.get('C') === '58P01') show('WAL segment removed');
+        }
+      }
+    };
+    stream = { near, far, peer };
+    attachedAt = Date.now();
+    far.on('data', (chunk) => {
+      if (!near.write(chunk)) far.pause();
+      look(chunk);
+    });
+    near.on('drain', () => far.resume());
+    near.on('data', (chunk) => {
+      if (!far.write(chunk)) near.pause();
+    });
+    far.on('drain', () => near.resume());
+    for (const socket of [near, far]) for (const event of ['close', 'end', 'error'] as const) socket.on(event, end);
+    far.write(startup.bytes);
+    near.resume();
+  }
+
+  async function round(): Promise<boolean> {
+    const mine = generation;
+    const name = needs.applicationName();
+    if (/[A-Z]/.test(name)) {
+      needs.log(
+        `FATAL:  could not create replication slot ${name} : FATAL:  replication slot name "${name}" contains invalid character`,
+      );
+      await sleep(1_000);
+      return false;
+    }
+    const found = await choose();
+    if (found === undefined || held === undefined || !enabled || mine !== generation) return false;
+    if (!(await acceptable(found.facts))) return false;
+    const far = await connectPeer(found.peer, 2_000);
+    const near = held;
+    if (far === undefined || near === undefined || !enabled || mine !== generation) {
+      far?.destroy();
+      return false;
+    }
+    held = undefined;
+    attach(near.socket, near.startup, far, found.peer, found.facts);
+    return true;
+  }
+
+  async function search(): Promise<void> {
+    if (searching) return;
+    searching = true;
+    let shown = Date.now();
+    let reason: RebuildReason = 'Normal';
+    // a stream that broke at once must not be tried in a hot loop; the real server lets a second pass before the first try
+    if (Date.now() - attachedAt < 100) await sleep(100);
+    if (pace() === 'real' && needs.lock().mode === 'polling_connection') await paced('reconnectMs');
+    while (held !== undefined && enabled && !closed && verdict === undefined) {
+      if (await round()) break;
+      const mine = generation;
+      if (verdict === undefined && Date.now() - shown > 1_500) {
+        shown = Date.now();
+        reason = reason === 'Normal' && needs.lock().mode === 'polling_connection' ? 'Disconnected' : 'Normal';
+        needs.reason(reason);
+      }
+      const pauseMs = needs.lock().mode === 'specify_connection' ? 20 : delayMs('reconnectMs');
+      for (let waited = 0; waited < pauseMs && mine === generation; waited += 20) await sleep(20);
+    }
+    searching = false;
+  }
+
+  const server = createServer({ pauseOnConnect: false }, (socket) => {
+    held?.socket.destroy();
+    stream?.near.destroy();
+    let bytes = Buffer.alloc(0);
+    socket.on('error', () => {});
+    const onData = (chunk: Buffer) => {
+      bytes = Buffer.concat([bytes, chunk]);
+      const startup = readStartup(bytes);
+      if (startup === undefined) return;
+      if (startup === 'malformed') {
+        socket.destroy();
+        return;
+      }
+      socket.off('data', onData);
+      socket.pause();
+      held = { socket, startup };
+      socket.once('close', () => {
+        if (held?.socket === socket) held = undefined;
+      });
+      needs.drained();
+      void search();
+    };
+    socket.on('data', onData);
+  });
+
+  const cut = () => {
+    generation += 1;
+    stream?.far.destroy();
+    stream?.near.destroy();
+  };
+  return {
+    listen: () =>
+      new Promise((resolve, reject) => {
+        rmSync(relaySocket, { force: true });
+        server.once('error', reject);
+        server.listen(relaySocket, () => resolve());
+      }),
+    enable(on) {
+      enabled = on;
+      if (!on) {
+        cut();
+        held?.socket.destroy();
+        held = undefined;
+      } else void search();
+    },
+    cut,
+    upstream: () => stream?.peer,
+    nudge() {
+      generation += 1;
+      void search();
+    },
+    close() {
+      closed = true;
+      enabled = false;
+      cut();
+      held?.socket.destroy();
+      server.close();
+    },
+  };
+}
