@@ -50,7 +50,8 @@ const startMs = 30;
 const promoteMs = 40;
 const base = 0x1000000;
 
-export function createDatabase(clock: VirtualClock, members: { name: string; ip: string }[]): Database {
+/** `chance` says how likely a standby is to receive anything in one step; 1 is always, less lets standbys differ. */
+export function createDatabase(clock: VirtualClock, members: { name: string; ip: string }[], chance: () => boolean): Database {
   const servers = new Map<string, ModelServer>();
   const waiting: { id: number; by: string; at: number; process: ServerProcess }[] = [];
   const acked: Database['acked'] = [];
@@ -128,7 +129,7 @@ export function createDatabase(clock: VirtualClock, members: { name: string; ip:
       const from = upstream(one);
       if (one.streamsFrom !== undefined && from === undefined) one.streamEndedAt = clock.now();
       one.streamsFrom = from?.name;
-      if (from !== undefined && one.data !== undefined) one.data.wal = [...wal(from)];
+      if (from !== undefined && one.data !== undefined && chance()) one.data.wal.push(...wal(from).slice(wal(one).length));
     }
     for (let at = waiting.length - 1; at >= 0; at -= 1) {
       const commit = waiting[at];

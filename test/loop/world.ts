@@ -49,12 +49,20 @@ export interface World {
 
 const gone: Fault = { of: 'peer', kind: 'unreachable', done: 'maybe', detail: 'no answer' };
 
-export function createWorld(options: { members?: number; config?: string } = {}): World {
+export interface WorldOptions {
+  members?: number;
+  config?: string;
+  /** Whether a standby receives anything in a step. */
+  chance?: () => boolean;
+}
+
+export function createWorld(options: WorldOptions = {}): World {
   const clock = createVirtualClock();
   const names = Array.from({ length: options.members ?? 3 }, (_, at) => `og-demo-${at}`);
   const database = createDatabase(
     clock,
     names.map((name, at) => ({ name, ip: `10.0.0.${10 + at}` })),
+    options.chance ?? (() => true),
   );
   const kube = createFakeKube(clock);
   kube.config = options.config;
@@ -63,6 +71,7 @@ export function createWorld(options: { members?: number; config?: string } = {})
   const story: string[] = [];
   let markedAt = 0;
   let doubleWriters: string | undefined;
+  let ticks = 0;
   const say = (who: string, what: string) => {
     story.push(`${((clock.now() - 1_000_000) / 1000).toFixed(3)} ${who} ${what}`);
     if (story.length > 2000) story.shift();
@@ -230,7 +239,8 @@ export function createWorld(options: { members?: number; config?: string } = {})
   });
   clock.every(5, () => {
     database.step();
-    for (const name of names) database.write(name);
+    ticks += 1;
+    if (ticks % 3 === 0) for (const name of names) database.write(name);
     const able = names.filter((name) => acknowledgesNow(name));
     if (able.length > 1) doubleWriters = `${able.join(' and ')} at ${clock.now()}`;
   });
@@ -308,7 +318,7 @@ export function createWorld(options: { members?: number; config?: string } = {})
 }
 
 /** A cluster that has a labelled primary and streams on every other member. */
-export async function settledWorld(options: { members?: number; config?: string } = {}): Promise<World> {
+export async function settledWorld(options: WorldOptions = {}): Promise<World> {
   const world = createWorld(options);
   for (const name of world.nodes.keys()) world.startAgent(name);
   await world.until(
