@@ -1,141 +1,136 @@
 /**
- * `npm run bench`: measures a cluster of its own, started in a temporary directory and removed afterwards.
- *   failover --kind server|agent|pod|node|switchover --runs N    the write gap of a client
- *   steady --seconds N                                           memory, CPU and API requests at rest
+ * `npm run bench`: measures a cluster of its own, started in a temporary directory and removed afterwards, and beside it
+ * the bare servers under the same load. Prints a table, writes JSON where asked; exits with 1 when a row was lost.
  */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { type Lab, startLab } from '../lab/lab.ts';
 import { defaultOptions } from '../lab/options.ts';
-import { type Kind, kinds, prepare, type Run, runOnce } from './failover.ts';
+import { type Asked, readAsked, usage } from './asked.ts';
+import { startBare } from './bare.ts';
+import { prepare, type Run, runOnce } from './failover.ts';
 import { seconds, summarise, summaryHead, summaryRow, table } from './report.ts';
 import { measureSteady, steadyTable } from './steady.ts';
 
-const usage = `npm run bench -- failover --kind ${kinds.join('|')} [--runs 20] [common]
-npm run bench -- steady [--seconds 60] [common]
-common: --members N (3) · --pace fast|real (fast) · --server standin|opengauss (standin) · --config FILE · --json FILE · --log
-`;
-
-interface Asked {
-  what: 'failover' | 'steady';
-  kind: Kind;
-  runs: number;
-  seconds: number;
-  members: number;
-  pace: 'fast' | 'real';
-  server: 'standin' | 'opengauss';
-  config: string;
-  json: string | undefined;
-  log: boolean;
+function print(line: string) {
+  process.stdout.write(`${line}\n`);
 }
 
-function read(words: string[]): Asked | string {
-  const text = { type: 'string' } as const;
-  const flag = { type: 'boolean' } as const;
-  const options = {
-    kind: text,
-    runs: text,
-    seconds: text,
-    members: text,
-    pace: text,
-    server: text,
-    config: text,
-    json: text,
-    log: flag,
-  };
-  const { values, positionals } = parseArgs({ args: words, allowPositionals: true, options });
-  const [what = ''] = positionals;
-  if (what !== 'failover' && what !== 'steady') return `unknown benchmark ${what}`;
-  const kind = kinds.find((word) => word === (values.kind ?? 'server'));
-  if (kind === undefined) return `unknown kind ${values.kind ?? ''}`;
-  const whole = (value: string | undefined, fallback: number) => (value === undefined ? fallback : Number.parseInt(value, 10));
-  return {
-    what,
-    kind,
-    runs: whole(values.runs, 20),
-    seconds: whole(values.seconds, 60),
-    members: whole(values.members, 3),
-    pace: values.pace === 'real' ? 'real' : 'fast',
-    server: values.server === 'opengauss' ? 'opengauss' : 'standin',
-    config: values.config === undefined ? '' : readFileSync(values.config, 'utf8'),
-    json: values.json,
-    log: values.log === true,
-  };
+/** Runs `work` on a lab of its own. */
+async function withLab<T>(asked: Asked, signal: AbortSignal, work: (lab: Lab) => Promise<T>): Promise<T> {
+  const dir = mkdtempSync(join(tmpdir(), 'ogb-'));
+  let lab: Lab | undefined;
+  try {
+    const { members, pace, server, net, config } = asked;
+    const began = performance.now();
+    const say = ({ kind, line }: { kind: string; line: string }) => {
+      if (asked.log) process.stderr.write(`${kind}: ${line}\n`);
+    };
+    lab = await startLab({ ...defaultOptions, members, pace, server, net, config, dir }, say, signal);
+    print(`${members} ${members === 1 ? 'member' : 'members'} healthy after ${seconds(performance.now() - began)}`);
+    return await work(lab);
+  } finally {
+    await lab?.stop();
+    rmSync(dir, { recursive: true, force: true });
+  }
 }
 
-async function steady(lab: Lab, asked: Asked, signal: AbortSignal): Promise<object> {
-  const result = await measureSteady(lab, asked.seconds, signal);
-  process.stdout.write(`${steadyTable(result)}\n`);
-  return result;
-}
-
-async function failover(lab: Lab, asked: Asked, signal: AbortSignal): Promise<object> {
+async function failover(lab: Lab, asked: Asked, signal: AbortSignal): Promise<Run[]> {
   const runs: Run[] = [];
   await prepare(lab);
   for (let i = 0; i < asked.runs && !signal.aborted; i += 1) {
     const run = await runOnce(lab, asked.kind, asked.members >= 3 && i % 2 === 1);
     runs.push(run);
-    process.stdout.write(`${describe(run, i)}\n`);
+    print(describe(run, i));
     // Without a healthy cluster no later run would count.
     if (run.recoveredMs === undefined) break;
   }
-  const valid = runs.filter((run) => run.gapMs !== undefined);
-  const gaps = (some: Run[]) => summarise(some.map((run) => run.gapMs ?? 0));
-  const rows = [
-    summaryHead,
-    summaryRow(asked.kind, gaps(valid)),
-    summaryRow('  candidate behind', gaps(valid.filter((run) => run.held))),
-  ];
-  const lost = runs.reduce((sum, run) => sum + run.lost, 0);
-  const total = runs.reduce((sum, run) => sum + run.acknowledged, 0);
-  process.stdout.write(
-    `\n${table(rows)}\n${runs.length - valid.length} of ${runs.length} runs do not count; ${lost} of ${total} acknowledged rows lost\n`,
-  );
-  return { kind: asked.kind, summary: gaps(valid), lost, acknowledged: total, runs };
+  return runs;
 }
 
 function describe(run: Run, index: number): string {
   const gap = run.gapMs === undefined ? `does not count: ${run.invalid ?? ''}` : seconds(run.gapMs);
-  const recovered = run.recoveredMs === undefined ? '-' : seconds(run.recoveredMs);
-  return `${index + 1}: ${gap}${run.held ? ' (candidate behind)' : ''}   ${run.from} → ${run.to ?? '?'}   ${run.acknowledged} rows, ${run.lost} lost, all stream after ${recovered}`;
+  const behind = run.held ? ' (candidate behind)' : '';
+  const recovered = run.recoveredMs === undefined ? 'not all stream again' : `all stream after ${seconds(run.recoveredMs)}`;
+  return `${index + 1}: ${gap}${behind}   ${run.from} → ${run.to ?? '?'}   ${run.acknowledged} rows, ${run.lost} lost, ${recovered}`;
+}
+
+/** Gaps of failovers by hand; empty where the bare server has nothing to fail over to. */
+async function bare(asked: Asked, runs: number, signal: AbortSignal): Promise<number[]> {
+  if (runs === 0 || asked.members < 2 || asked.kind === 'agent') return [];
+  const dir = mkdtempSync(join(tmpdir(), 'ogb-'));
+  const gaps: number[] = [];
+  try {
+    const gaussHome = asked.server === 'opengauss' ? process.env['GAUSSHOME'] : undefined;
+    const cluster = await startBare({ dir, members: asked.members, pace: asked.pace, gaussHome });
+    try {
+      for (let i = 0; i < runs && !signal.aborted; i += 1)
+        gaps.push(await cluster.failover(asked.kind === 'switchover' ? 'switchover' : 'server'));
+    } finally {
+      await cluster.stop();
+    }
+  } catch (error) {
+    process.stderr.write(`warning: the bare servers: ${error instanceof Error ? error.message : String(error)}\n`);
+  } finally {
+    rmSync(dir, { recursive: true, force: true });
+  }
+  return gaps;
+}
+
+async function measureFailover(asked: Asked, signal: AbortSignal): Promise<{ lost: number }> {
+  const runs = await withLab(asked, signal, (lab) => failover(lab, asked, signal));
+  const bareGaps = await bare(asked, asked.bare, signal);
+  const valid = runs.filter((run) => run.gapMs !== undefined);
+  const gaps = (some: Run[]) => summarise(some.map((run) => run.gapMs ?? 0));
+  const held = valid.filter((run) => run.held);
+  const lost = runs.reduce((sum, run) => sum + run.lost, 0);
+  const acknowledged = runs.reduce((sum, run) => sum + run.acknowledged, 0);
+  const rows = [summaryHead, summaryRow(asked.kind, gaps(valid))];
+  if (held.length > 0) rows.push(summaryRow('  candidate behind', gaps(held)));
+  if (bareGaps.length > 0) rows.push(summaryRow('bare server', summarise(bareGaps)));
+  print(`\n${table(rows)}`);
+  print(`${runs.length - valid.length} of ${runs.length} runs do not count; ${lost} of ${acknowledged} acknowledged rows lost`);
+  return { summary: gaps(valid), candidateBehind: gaps(held), bare: summarise(bareGaps), lost, acknowledged, runs } as {
+    lost: number;
+  };
+}
+
+async function measure(asked: Asked, signal: AbortSignal): Promise<object> {
+  switch (asked.what) {
+    case 'failover':
+      return await measureFailover(asked, signal);
+    case 'steady': {
+      const result = await withLab(asked, signal, (lab) => measureSteady(lab, asked.seconds, signal));
+      print(steadyTable(result));
+      return result;
+    }
+    case 'bare': {
+      const gaps = await bare(asked, asked.runs, signal);
+      print(table([summaryHead, summaryRow('bare server', summarise(gaps))]));
+      return { summary: summarise(gaps), gaps };
+    }
+  }
 }
 
 async function main(words: string[]): Promise<number> {
-  const asked = words.includes('--help') ? '' : read(words);
+  const asked = words.includes('--help') ? '' : readAsked(words);
   if (typeof asked === 'string') {
-    process.stderr.write(`${asked === '' ? '' : `error: ${asked}\n`}${usage}`);
+    process.stderr.write(`${asked === '' ? '' : `error: ${asked}\nhint: See npm run bench -- --help.\n`}`);
+    if (asked === '') print(usage);
     return asked === '' ? 0 : 1;
   }
-  const dir = mkdtempSync(join(tmpdir(), 'ogb-'));
   const stop = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => stop.abort());
-  let lab: Lab | undefined;
   try {
-    const options = {
-      ...defaultOptions,
-      members: asked.members,
-      pace: asked.pace,
-      server: asked.server,
-      config: asked.config,
-      dir,
-    };
-    const began = performance.now();
-    lab = await startLab(options, ({ line, kind }) => asked.log && process.stderr.write(`${kind}: ${line}\n`), stop.signal);
-    process.stdout.write(`${asked.members} members healthy after ${seconds(performance.now() - began)}\n`);
-    const result: object =
-      asked.what === 'steady' ? await steady(lab, asked, stop.signal) : await failover(lab, asked, stop.signal);
-    const settings = { members: asked.members, pace: asked.pace, server: asked.server };
-    if (asked.json !== undefined)
-      writeFileSync(asked.json, `${JSON.stringify({ benchmark: asked.what, ...settings, ...result }, undefined, 2)}\n`);
+    const result = await measure(asked, stop.signal);
+    const { what, kind, members, pace, server, net } = asked;
+    const document = { benchmark: what, ...(what === 'steady' ? {} : { kind }), members, pace, server, net, ...result };
+    if (asked.json !== undefined) writeFileSync(asked.json, `${JSON.stringify(document, undefined, 2)}\n`);
     return 'lost' in result && result.lost !== 0 ? 1 : 0;
   } catch (error) {
     process.stderr.write(`error: ${error instanceof Error ? error.message : String(error)}\n`);
     return 1;
-  } finally {
-    await lab?.stop();
-    rmSync(dir, { recursive: true, force: true });
   }
 }
 

@@ -5,14 +5,16 @@
 import { readFileSync, rmdirSync, rmSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { type Addresses, findAddresses } from './addresses.ts';
-import { type Api, createApi } from './api.ts';
+import { type Api, createApi, type KubeObject } from './api.ts';
+import type { Isolation } from './container.ts';
 import { type KubeServer, startKube } from './kube.ts';
+import type { Member } from './member.ts';
 import { type Network, startNetwork } from './network.ts';
 import { startNetns } from './netns.ts';
 import { clusterObjects, podName, setName } from './objects.ts';
 import type { LabOptions } from './options.ts';
 import { makePlace, makeSecrets, type Place, root, writeAgentCommand, writeFiles } from './place.ts';
-import { labFile, runFile } from './record.ts';
+import { type ClientAccount, labFile, runFile } from './record.ts';
 import { createService, type ServiceListener } from './service.ts';
 
 /** How something started is taken down again. */
@@ -25,6 +27,14 @@ export async function unwind(undo: Undo[]) {
       .then(action)
       .catch(() => undefined);
   }
+}
+
+/** The members and what is known of them. */
+export interface Parts {
+  isolation: Isolation;
+  members: Member[];
+  pods: Map<string, KubeObject>;
+  client: ClientAccount | undefined;
 }
 
 async function startLoopback(members: number): Promise<{ addresses: Addresses; network: Network }> {

@@ -11,24 +11,16 @@ import { serveControl } from './control.ts';
 import { countStreaming, createClientAccount, type LocalServer } from './database.ts';
 import { memberCommand, memberEnv, superuser } from './environment.ts';
 import { type FaultOrder, inject, type Reply } from './faults.ts';
-import { type Frame, startFrame, type Undo, unwind } from './frame.ts';
+import { followObjects } from './follow.ts';
+import { type Frame, type Parts, startFrame, type Undo, unwind } from './frame.ts';
 import { type Member, startMember } from './member.ts';
 import type { Network } from './network.ts';
-import { podName, podObject, setName } from './objects.ts';
+import { podName, podObject } from './objects.ts';
 import type { LabOptions } from './options.ts';
 import { root } from './place.ts';
 import { ensurePostgres } from './postgres.ts';
 import { identify } from './processes.ts';
-import {
-  type ClientAccount,
-  endAll,
-  type LabRecord,
-  labFile,
-  type MemberRecord,
-  runFile,
-  sweepStale,
-  writeWhole,
-} from './record.ts';
+import { endAll, type LabRecord, labFile, type MemberRecord, runFile, sweepStale, writeWhole } from './record.ts';
 
 /** What the lab tells while it works; `kind` is stable for `--json`. */
 export interface LabEvent {
@@ -96,14 +88,6 @@ export async function startLab(options: LabOptions, onEvent: (event: LabEvent) =
   }
 }
 
-/** The members and what is known of them. */
-interface Parts {
-  isolation: Isolation;
-  members: Member[];
-  pods: Map<string, KubeObject>;
-  client: ClientAccount | undefined;
-}
-
 function startMembers(frame: Frame, postgresBin: string | undefined, onEvent: (event: LabEvent) => void, undo: Undo[]): Parts {
   const { options, place, addresses, api } = frame;
   const isolation = probeIsolation();
@@ -159,70 +143,6 @@ function startMembers(frame: Frame, postgresBin: string | undefined, onEvent: (e
   }
   followObjects(frame, parts, undo);
   return parts;
-}
-
-/** Pods to their members, endpoints to the services. */
-function followObjects(frame: Frame, parts: Parts, undo: Undo[]) {
-  const { options, api, addresses, services } = frame;
-  const selector = encodeURIComponent(`opengauss.cluster=${options.cluster}`);
-  const pods = api.watch(`/api/v1/namespaces/${options.namespace}/pods?labelSelector=${selector}`, ({ type, object }) => {
-    const { name } = object.metadata;
-    const member = parts.members.find((one) => one.name === name);
-    if (type === 'DELETED') {
-      parts.pods.delete(name);
-      member?.podDeleted(object);
-    } else {
-      parts.pods.set(name, object);
-      member?.podChanged(object);
-    }
-    void reportSet(frame, parts);
-  });
-  const slices = new Map<string, KubeObject>();
-  const endpoints = api.watch(`/apis/discovery.k8s.io/v1/namespaces/${options.namespace}/endpointslices`, ({ type, object }) => {
-    if (type === 'DELETED') slices.delete(object.metadata.name);
-    else slices.set(object.metadata.name, object);
-    const port = addresses.members[0]?.ports.client ?? 5432;
-    const of = (service: string) => readyAddresses(slices, service).map((host) => ({ host, port }));
-    services.write.setEndpoints(of(`${setName(options)}-svc`));
-    services.read.setEndpoints(of(`${setName(options)}-svc-read`));
-  });
-  undo.push(() => {
-    pods.stop();
-    endpoints.stop();
-  });
-}
-
-/** The StatefulSet's status, as its controller keeps it; only for people who look. */
-async function reportSet(frame: Frame, parts: Parts) {
-  const ready = [...parts.pods.values()].filter(isReady).length;
-  const counts = {
-    replicas: parts.pods.size,
-    readyReplicas: ready,
-    availableReplicas: ready,
-    currentReplicas: parts.pods.size,
-    updatedReplicas: parts.pods.size,
-  };
-  const text = JSON.stringify(counts);
-  if (frame.ended || text === frame.setStatus) return;
-  frame.setStatus = text;
-  const path = `/apis/apps/v1/namespaces/${frame.options.namespace}/statefulsets/${setName(frame.options)}/status`;
-  await frame.api.merge(path, { status: counts }).catch(() => undefined);
-}
-
-function isReady(pod: KubeObject): boolean {
-  const conditions = (pod['status']?.conditions ?? []) as { type: string; status: string }[];
-  return conditions.some(({ type, status }) => type === 'Ready' && status === 'True');
-}
-
-interface SliceEndpoint {
-  addresses: string[];
-  conditions?: { ready?: boolean };
-}
-
-function readyAddresses(slices: Map<string, KubeObject>, service: string): string[] {
-  const own = [...slices.values()].filter((slice) => slice.metadata.labels?.['kubernetes.io/service-name'] === service);
-  const all = own.flatMap((slice) => (slice['endpoints'] ?? []) as SliceEndpoint[]);
-  return all.filter((endpoint) => endpoint.conditions?.ready !== false).flatMap((endpoint) => endpoint.addresses);
 }
 
 /** Names every process and path for the sweep after a crash. */
