@@ -2,7 +2,7 @@
 // PGDATA, and the prefix that makes them believe they are an ordinary user. Starts nothing by itself.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { accessSync, constants, readdirSync, readFileSync } from 'node:fs';
-import { delimiter, join } from 'node:path';
+import { delimiter, dirname, join } from 'node:path';
 
 /** The oldest PostgreSQL that will do. */
 export const oldestPostgres = 13;
@@ -45,6 +45,14 @@ function children(directory: string): string[] {
   }
 }
 
+function behindLink(place: string): string {
+  try {
+    return dirname(realpathSync(join(place, 'postgres')));
+  } catch {
+    return place;
+  }
+}
+
 /** Finds PostgreSQL: $OG_STANDIN_POSTGRES, PATH, Debian's and Red Hat's places; undefined when there is none new enough. */
 export function findPostgres(): Postgres | undefined {
   const chosen = process.env['OG_STANDIN_POSTGRES'];
@@ -57,7 +65,9 @@ export function findPostgres(): Postgres | undefined {
       .map((name) => `/usr/${name}/bin`),
     '/usr/local/pgsql/bin',
   ];
-  for (const bin of places) {
+  for (const place of places) {
+    // A link to one program says where the others are; the place of the link need not have them.
+    const bin = behindLink(place);
     const version = major(bin);
     if (version >= oldestPostgres) return { bin, major: version };
   }
