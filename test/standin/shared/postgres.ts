@@ -1,7 +1,7 @@
 // Where the PostgreSQL behind the stand-in lives and how its programs are run: its binaries, its data directory inside an openGauss
 // PGDATA, and the prefix that makes them believe they are an ordinary user. Starts nothing by itself.
 import { execFileSync, spawnSync } from 'node:child_process';
-import { accessSync, constants, readdirSync, realpathSync } from 'node:fs';
+import { accessSync, constants, readdirSync, readFileSync, realpathSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 
 /** The oldest PostgreSQL that will do. */
