@@ -11,7 +11,7 @@ import { renderHba } from './hba.ts';
 import type { InstanceOptions } from './options.ts';
 import { wantedParameters } from './parameters.ts';
 import type { ServerKeeper } from './process.ts';
-import { identifier, type Session, silenceOf, textOf } from './sql.ts';
+import { type Session, silenceOf, textOf } from './sql.ts';
 
 /** Between two looks at whether a reload has taken effect. */
 const lookEveryMs = 10;
@@ -124,7 +124,7 @@ export function createConfigurer(options: InstanceOptions, keeper: ServerKeeper,
 
   async function verify(expected: Record<string, string>, end: number): Promise<Result<void>> {
     const names = Object.keys(expected);
-    const sql = names.map((name) => `show ${identifier(name)}`).join('; ');
+    const sql = names.map((name) => `show ${name}`).join('; ');
     for (;;) {
       const shown = await session.query(sql, Math.max(1, end - options.clock.now()));
       if (!shown.ok && (silenceOf(shown.fault) !== 'starting' || options.clock.now() + lookEveryMs >= end)) {

@@ -37,11 +37,12 @@ export function createDataReader(options: InstanceOptions): DataReader {
       'look at pg_control',
       deadlineMs,
     );
-    if (!found.ok) return found;
-    const key = `${found.value.ino} ${found.value.size} ${found.value.mtimeNs}`;
-    if (cached?.key === key) return ok(cached.control);
+    if (!found.ok && found.fault.kind !== 'absent') return found;
+    const key = found.ok ? `${found.value.ino} ${found.value.size} ${found.value.mtimeNs}` : undefined;
+    if (key !== undefined && cached?.key === key) return ok(cached.control);
+    // Where there is no control file the program says so in its own words.
     const read = await readControlData(options, deadlineMs);
-    if (read.ok) cached = { key, control: read.value };
+    cached = read.ok && key !== undefined ? { key, control: read.value } : undefined;
     return read;
   }
 

@@ -116,7 +116,7 @@ export function createInstance(options: InstanceOptions): InstancePort {
   return {
     observe: (deadlineMs): Promise<Instance> => observer.observe(deadlineMs),
     onExit: keeper.onExit,
-    initialise: (signal) => initialise(options, signal),
+    initialise: (signal) => initialise(options, signal).finally(observer.forget),
     start,
     kill,
     stop,
@@ -136,7 +136,7 @@ export function createInstance(options: InstanceOptions): InstancePort {
       withPermit(permit, () =>
         once({ default_transaction_read_only: 'off' }, (session) => settleUsers(session, wishes, deadlineMs)),
       ),
-    build: (order) => build({ options, keeper, configurer, role: keeper.role, stop }, order),
+    build: (order) => build({ options, keeper, configurer, role: keeper.role, stop }, order).finally(observer.forget),
     close: async () => {
       keeper.close();
       for (const session of [watching, acting, promoting]) session.drop();

@@ -28,8 +28,8 @@ export interface Observer {
   observe(deadlineMs: number): Promise<Instance>;
   /** This adapter has changed the identity of the data under a running server. */
   adjust(change: Partial<DataState>): void;
-  /** The data as last read, if it was. */
-  data(): DataState | undefined;
+  /** The data directory is not what it was. */
+  forget(): void;
 }
 
 /** The data state of a server whose directory could not be read yet. */
@@ -54,8 +54,11 @@ export function createObserver(options: InstanceOptions, keeper: ServerKeeper, s
   }
 
   async function whenDown(end: Mono): Promise<Instance> {
+    const justEnded = memory !== undefined;
     memory = undefined;
     session.drop();
+    // The first look after an end is on the path of a failover: whose data it was is known, only its state has changed.
+    if (justEnded && data !== undefined) return { is: 'stopped', data, exit: keeper.lastExit() };
     const directory = await reader.inspect(Math.max(100, end - options.clock.now()));
     if (!directory.ok) return volumeMute(directory.fault);
     return stoppedOr(directory.value);
@@ -139,7 +142,12 @@ export function createObserver(options: InstanceOptions, keeper: ServerKeeper, s
     if (data !== undefined) data = { ...data, ...change };
   }
 
-  return { observe, adjust, data: () => data };
+  function forget(): void {
+    memory = undefined;
+    data = undefined;
+  }
+
+  return { observe, adjust, forget };
 }
 
 function fresh(process: ServerProcess, now: Mono): Memory {
