@@ -55,6 +55,10 @@ export const kinds = {
       : 'Give a number from 1 to 65535.';
     return { ok: false, problem: 'is not a port', hint };
   },
+  seconds: (text: string): Read<number> =>
+    /^[1-9]\d{0,4}$/.test(text)
+      ? { ok: true, value: Number(text) }
+      : { ok: false, problem: 'is not a number of seconds', hint: 'Give a whole number from 1 to 99999.' },
   path: (text: string): Read<string> => {
     if (!text.startsWith('/')) return { ok: false, problem: 'is a relative path', hint: 'Give an absolute path.' };
     if (/[\p{Cc}'"\\$`]/u.test(text))

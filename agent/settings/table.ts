@@ -122,7 +122,11 @@ export const table = {
     "Level of the agent's log: `fatal`, `error`, `warn`, `info`, `debug` or `trace`.",
   ),
   incarnation: optional('OG_INCARNATION', 'token', 'Made once for each container by PID 1; part of the identity in the lease.'),
-  entrypointPid: optional('OG_ENTRYPOINT_PID', 'token', "Set by the entrypoint: its own pid. 1 means that the container's end proves the server's."),
+  entrypointPid: optional(
+    'OG_ENTRYPOINT_PID',
+    'token',
+    "Set by the entrypoint: its own pid. 1 means that the container's end proves the server's.",
+  ),
   kubeHost: optional('KUBERNETES_SERVICE_HOST', 'host', 'Address of the API server, set by Kubernetes.'),
   kubePort: defaults('KUBERNETES_SERVICE_PORT', 'port', '443', 'Port of the API server, set by Kubernetes.'),
   kubeUrlOverride: optional(
@@ -137,6 +141,12 @@ export const table = {
     "The service account's mount: `token`, `ca.crt`, `namespace`.",
   ),
   agentCommand: defaults('OG_AGENT_COMMAND', 'command', 'agent', 'Command by which the entrypoint starts the agent.'),
+  preflightSeconds: defaults(
+    'OG_PREFLIGHT_SECONDS',
+    'seconds',
+    '60',
+    'Read by the entrypoint: how long the preflight may take before the container gives up.',
+  ),
 } as const satisfies Record<string, Row>;
 
 type Table = typeof table;
@@ -176,6 +186,17 @@ export function readSettings(env: Record<string, string | undefined>): ReadSetti
   return { ok: true, settings: { ...read, kubeUrl: kubeUrlOf(read) } };
 }
 
+/** Reads one setting, for a command that needs no more; undefined when it is unset or malformed. */
+export function readSetting<K extends keyof Table>(
+  env: Record<string, string | undefined>,
+  key: K,
+): RowValue<Table[K]> | undefined {
+  const row: Row = table[key];
+  const text = textOf(env, row);
+  const read = text === undefined ? undefined : kinds[row.kind](text);
+  return read?.ok === true ? (read.value as RowValue<Table[K]>) : undefined;
+}
+
 function isSet(env: Record<string, string | undefined>, name: string): boolean {
   return (env[name] ?? '') !== '';
 }
@@ -194,10 +215,13 @@ function textOf(env: Record<string, string | undefined>, row: Row): string | und
 /** Names that Kubernetes makes up for each Service of the namespace; `og-demo-svc` gives `OG_DEMO_SVC_SERVICE_HOST` and more. */
 const serviceLink = /_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)$/;
 
+/** Read by the stand-in of openGauss that the lab runs, which gets its environment through the agent. */
+const foreign = /^OG_STANDIN_/;
+
 /** A mistyped name would silently leave the default in force. */
 function unknownNames(env: Record<string, string | undefined>): Problem[] {
   const known = Object.values<Row>(table).map((row) => row.env);
-  const unknown = Object.keys(env).filter((name) => name.startsWith('OG_') && !known.includes(name));
+  const unknown = Object.keys(env).filter((name) => name.startsWith('OG_') && !foreign.test(name) && !known.includes(name));
   return unknown
     .filter((name) => !(serviceLink.test(name) && looksLikeLink(name, env[name] ?? '')))
     .map((name) => {

@@ -1,0 +1,158 @@
+/**
+ * The preflight's look at the API server: does it answer, and may the service account do what the agent does. Plain
+ * HTTP, as the Kubernetes client would cost a third of a second and is not needed for two kinds of request. An API
+ * server that does not answer is a warning: the agent waits for it. A right that is missing is a failure.
+ */
+import { readFile } from 'node:fs/promises';
+import { type RequestOptions, request as requestHttp } from 'node:http';
+import { request as requestHttps } from 'node:https';
+import { join } from 'node:path';
+import type { Settings } from '../settings/table.ts';
+import { failure, type Finding, fine, warning, why } from './checks.ts';
+
+const callMs = 3000;
+const bodyBytesMax = 1 << 20;
+const check = 'API server';
+
+export interface Right {
+  verb: string;
+  group: string;
+  resource: string;
+  /** Undefined: any. */
+  name?: string;
+}
+
+/** Every right the agent uses in its namespace; a test holds the Role in the manifests to it. */
+export function rightsOf(cluster: string): Right[] {
+  const named = (group: string, resource: string, name: string, verbs: string[]) =>
+    verbs.map((verb) => ({ verb, group, resource, name }));
+  return [
+    ...named('coordination.k8s.io', 'leases', `og-${cluster}-leader`, ['get', 'update']),
+    { verb: 'create', group: 'coordination.k8s.io', resource: 'leases' },
+    ...['list', 'watch', 'patch'].map((verb) => ({ verb, group: '', resource: 'pods' })),
+    ...named('', 'configmaps', `og-${cluster}-config`, ['get']),
+    ...named('', 'configmaps', `og-${cluster}-state`, ['get', 'update']),
+    ...named('', 'configmaps', `og-${cluster}-request`, ['get', 'update']),
+    { verb: 'create', group: '', resource: 'configmaps' },
+    { verb: 'create', group: 'events.k8s.io', resource: 'events' },
+  ];
+}
+
+interface Account {
+  token: string;
+  ca: string | undefined;
+}
+
+type Reply = { status: number; body: unknown } | { unreachable: string };
+
+/** Reachability first; rights only where somebody answers. */
+export async function checkApiServer(settings: Settings): Promise<Finding[]> {
+  const account = await readAccount(settings);
+  if ('verdict' in account) return [account];
+  const reply = await call(settings, account, 'GET', '/version');
+  if ('unreachable' in reply) {
+    return [
+      warning(
+        check,
+        `${settings.kubeUrl} does not answer: ${reply.unreachable}`,
+        'The agent waits for it. Look at the network policy, the address and the CA.',
+      ),
+    ];
+  }
+  if (reply.status === 401)
+    return [
+      failure(
+        check,
+        `${settings.kubeUrl} does not accept the token`,
+        'Look at the service account of the pod and at automountServiceAccountToken.',
+      ),
+    ];
+  return [fine(check, settings.kubeUrl), await checkRights(settings, account)];
+}
+
+async function readAccount(settings: Settings): Promise<Account | Finding> {
+  const read = (name: string) => readFile(join(settings.serviceAccountDir, name), 'utf8');
+  try {
+    const token = (await read('token')).trim();
+    const ca = settings.kubeUrl.startsWith('https:') ? await read('ca.crt') : undefined;
+    return { token, ca };
+  } catch (error) {
+    return failure(
+      check,
+      `the service account in ${settings.serviceAccountDir} cannot be read: ${why(error)}`,
+      'Set serviceAccountName and automountServiceAccountToken in the pod.',
+    );
+  }
+}
+
+async function checkRights(settings: Settings, account: Account): Promise<Finding> {
+  const rights = rightsOf(settings.cluster);
+  const replies = await Promise.all(rights.map((right) => review(settings, account, right)));
+  const missing = rights.filter((_, index) => replies[index] === 'no').map(words);
+  const unknown = replies.filter((reply) => reply === 'unknown').length;
+  if (missing.length > 0) {
+    return failure(
+      'rights',
+      `the service account may not ${missing.join(', ')}`,
+      `Apply the Role and RoleBinding of the manifests in namespace ${settings.namespace}.`,
+    );
+  }
+  if (unknown > 0)
+    return warning('rights', `${unknown} of ${rights.length} could not be checked`, 'The agent says so if one is missing.');
+  return fine('rights', `all ${rights.length} that are needed`);
+}
+
+function words({ verb, resource, name }: Right): string {
+  return `${verb} ${resource}${name === undefined ? '' : `/${name}`}`;
+}
+
+async function review(settings: Settings, account: Account, right: Right): Promise<'yes' | 'no' | 'unknown'> {
+  const { verb, group, resource, name } = right;
+  const resourceAttributes = { namespace: settings.namespace, verb, group, resource, ...(name === undefined ? {} : { name }) };
+  const body = { apiVersion: 'authorization.k8s.io/v1', kind: 'SelfSubjectAccessReview', spec: { resourceAttributes } };
+  const reply = await call(settings, account, 'POST', '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews', body);
+  if ('unreachable' in reply || reply.status !== 201) return 'unknown';
+  const allowed = (reply.body as { status?: { allowed?: unknown } } | undefined)?.status?.allowed;
+  return allowed === true ? 'yes' : allowed === false ? 'no' : 'unknown';
+}
+
+function call(settings: Settings, account: Account, method: string, path: string, content?: object): Promise<Reply> {
+  const body = content === undefined ? '' : JSON.stringify(content);
+  const options: RequestOptions & { ca?: string } = {
+    method,
+    agent: false,
+    signal: AbortSignal.timeout(callMs),
+    headers: {
+      accept: 'application/json',
+      authorization: `Bearer ${account.token}`,
+      'user-agent': 'opengauss-agent/preflight',
+      ...(body === '' ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }),
+    },
+    ...(account.ca === undefined ? {} : { ca: account.ca }),
+  };
+  return new Promise((resolve) => {
+    const lost = (error: unknown) =>
+      resolve({ unreachable: (error as Error).name === 'AbortError' ? 'no answer in time' : why(error) });
+    const send = settings.kubeUrl.startsWith('https:') ? requestHttps : requestHttp;
+    const sent = send(`${settings.kubeUrl}${path}`, options, (response) => {
+      let text = '';
+      response.setEncoding('utf8');
+      response.on('data', (chunk: string) => {
+        text += chunk;
+        if (text.length > bodyBytesMax) response.destroy(new Error('the answer is too long'));
+      });
+      response.on('error', lost);
+      response.on('end', () => resolve({ status: response.statusCode ?? 0, body: parse(text) }));
+    });
+    sent.on('error', lost);
+    sent.end(body);
+  });
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
