@@ -1,0 +1,47 @@
+/**
+ * The names and paths of the objects that the adapter uses (contract 1). Nothing is listed or watched that has a name.
+ */
+
+export interface ObjectNames {
+  lease: string;
+  config: string;
+  state: string;
+  request: string;
+  /** Of the cluster's pods. */
+  selector: string;
+  /** On what the adapter creates. */
+  labels: Record<string, string>;
+}
+
+/** The names in a cluster. */
+export function objectNames(cluster: string): ObjectNames {
+  const own = `og-${cluster}`;
+  return {
+    lease: `${own}-leader`,
+    config: `${own}-config`,
+    state: `${own}-state`,
+    request: `${own}-request`,
+    selector: `opengauss.cluster=${cluster}`,
+    labels: {
+      'app.kubernetes.io/name': 'opengauss',
+      'app.kubernetes.io/instance': cluster,
+      'app.kubernetes.io/component': 'database',
+      'opengauss.cluster': cluster,
+    },
+  };
+}
+
+const groups = {
+  leases: '/apis/coordination.k8s.io/v1',
+  pods: '/api/v1',
+  configmaps: '/api/v1',
+  events: '/apis/events.k8s.io/v1',
+} as const;
+
+export type ResourceName = keyof typeof groups;
+
+/** The path of a collection, or of one object in it. */
+export function pathOf(namespace: string, resource: ResourceName, name?: string): string {
+  const collection = `${groups[resource]}/namespaces/${encodeURIComponent(namespace)}/${resource}`;
+  return name === undefined ? collection : `${collection}/${encodeURIComponent(name)}`;
+}
