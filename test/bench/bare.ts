@@ -16,6 +16,7 @@ import { findAddresses } from '../lab/addresses.ts';
 import { createClientAccount } from '../lab/database.ts';
 import { superuser } from '../lab/environment.ts';
 import { makeSecrets, root } from '../lab/place.ts';
+import { findPostgres } from '../lab/postgres.ts';
 import { createService, type ServiceListener } from '../lab/service.ts';
 import { type ClientAddress, connect, longestGap, startWriter } from '../support/client.ts';
 
@@ -81,7 +82,7 @@ export async function startBare(options: BareOptions): Promise<BareCluster> {
       secrets: { superuserPassword: secrets['superuser-password'], replicationPassword: secrets['replication-password'] },
       clock,
       note: () => undefined,
-      environment: { OG_STANDIN_PACE: options.pace },
+      environment: { OG_STANDIN_PACE: options.pace, OG_STANDIN_POSTGRES: findPostgres() ?? '' },
     });
     return { name: `bare-${i}`, host: ip, port: ports.client, haPort: ports.ha, socketDir: place.socketDir, instance };
   });
