@@ -276,6 +276,7 @@ export function createInstance(options: StartOptions, postgres: Postgres, initia
       watcher = spawn(process.execPath, [join(import.meta.dirname, 'watcher.ts'), String(process.pid)], {
         stdio: ['pipe', 'ignore', 'ignore'],
         detached: true,
+        cwd: '/',
       });
       watcher.stdin?.on('error', () => {});
       writePidFile();
