@@ -5,7 +5,6 @@
 import { readFile } from 'node:fs/promises';
 import { text as textOf } from 'node:stream/consumers';
 import type { DynamicConfig } from '../core/config.ts';
-import { readConfig } from '../settings/dynamic.ts';
 import { type Problem, renderProblems } from '../settings/problem.ts';
 import { type Command, textOption } from './command.ts';
 import { readFormat, render } from './format.ts';
@@ -28,9 +27,10 @@ export const configShow: Command = {
     const read = await kube.readConfig(deadlineMs);
     await kube.close();
     if (!read.ok) return complain(io, exit.failed, `the configuration could not be read: ${read.fault.detail}`, read.fault.hint);
+    const { readConfig } = await import('../settings/dynamic.ts');
     const config = readConfig(read.value.text);
     if (!config.ok) return reject(io, `og-${settings.cluster}-config`, config.problems);
-    io.out.write(render(format === 'json' ? 'json' : 'yaml', plain(config.config)));
+    io.out.write(await render(format === 'json' ? 'json' : 'yaml', plain(config.config)));
     return exit.done;
   },
 };
@@ -49,6 +49,7 @@ export const configValidate: Command = {
     } catch (error) {
       return complain(io, exit.failed, `${file} could not be read: ${(error as Error).message}`);
     }
+    const { readConfig } = await import('../settings/dynamic.ts');
     const config = readConfig(text);
     if (!config.ok) return reject(io, file, config.problems);
     io.out.write('valid\n');

@@ -2,8 +2,6 @@
  * Output formats: tables in kubectl's manner, JSON, YAML. No colour and no borders: what a terminal shows is what a
  * script gets.
  */
-import { stringify } from 'yaml';
-
 export type Format = 'table' | 'wide' | 'json' | 'yaml' | 'name';
 
 const formats: readonly string[] = ['table', 'wide', 'json', 'yaml', 'name'];
@@ -17,9 +15,11 @@ export function readFormat(text: string | undefined, allowed: readonly Format[])
   };
 }
 
-/** A document as JSON or YAML, ending in a line end. */
-export function render(format: 'json' | 'yaml', document: unknown): string {
-  return format === 'json' ? `${JSON.stringify(document, null, 2)}\n` : stringify(document, { lineWidth: 0 });
+/** A document as JSON or YAML, ending in a line end. The YAML library is loaded only for those who ask for it. */
+export async function render(format: 'json' | 'yaml', document: unknown): Promise<string> {
+  if (format === 'json') return `${JSON.stringify(document, null, 2)}\n`;
+  const { stringify } = await import('yaml');
+  return stringify(document, { lineWidth: 0 });
 }
 
 /** Rows in columns: two blanks behind the first, three behind the others, none at the end of a line. */

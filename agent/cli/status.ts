@@ -54,12 +54,12 @@ async function printStatus(io: Io, format: Format, headers: boolean): Promise<nu
     return complain(io, exit.unreachable, `the agent cannot tell yet: ${reasonOf(answer.body)}`, 'Ask again in a few seconds.');
   }
   const document = answer.body as ClusterStatus;
-  io.out.write(text(document, format, headers));
+  io.out.write(await text(document, format, headers));
   return exitOf[document.state] ?? exit.degraded;
 }
 
-function text(document: ClusterStatus, format: Format, headers: boolean): string {
-  if (format === 'json' || format === 'yaml') return render(format, document);
+async function text(document: ClusterStatus, format: Format, headers: boolean): Promise<string> {
+  if (format === 'json' || format === 'yaml') return await render(format, document);
   if (format === 'name') return document.members.map((member) => `${member.name}\n`).join('');
   return statusTable(document, { wide: format === 'wide', headers, now: Date.now() });
 }
@@ -78,7 +78,7 @@ export const history: Command = {
     if ('unreachable' in answer) return complainUnreachable(io, answer.unreachable);
     if (answer.status !== 200)
       return complain(io, exit.unreachable, reasonOf(answer.body), 'Ask again when the API server answers.');
-    if (format === 'json' || format === 'yaml') io.out.write(render(format, answer.body));
+    if (format === 'json' || format === 'yaml') io.out.write(await render(format, answer.body));
     else {
       const { history: lines } = answer.body as { history: HistoryLine[] };
       const rows = lines.map((line) => [String(line.term), line.primary, line.at, line.reason]);

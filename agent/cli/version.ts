@@ -12,7 +12,7 @@ export const version: Command = {
     const format = readFormat(textOption(parsed, 'output'), ['table', 'json', 'yaml']);
     if (typeof format === 'object') return complain(io, exit.failed, format.problem);
     const document = { apiVersion: 'opengauss.agent/v1', kind: 'Version', version: text, node: process.versions.node };
-    io.out.write(format === 'json' || format === 'yaml' ? render(format, document) : `opengauss-agent ${text}\n`);
+    io.out.write(format === 'json' || format === 'yaml' ? await render(format, document) : `opengauss-agent ${text}\n`);
     return exit.done;
   },
 };

@@ -71,7 +71,7 @@ export const kinds = {
   },
   level: matching(
     /^(fatal|error|warn|info|debug|trace)$/,
-    5,
+    63,
     'is not a log level',
     'Use fatal, error, warn, info, debug or trace.',
   ),
