@@ -263,6 +263,8 @@ export function createRelay(needs: RelayNeeds): Relay {
   return {
     listen: () =>
       new Promise((resolve, reject) => {
+        // the file of an earlier listen went away with the start of PostgreSQL
+        if (server.listening) server.close();
         rmSync(relaySocket, { force: true });
         server.once('error', reject);
         server.listen(relaySocket, () => resolve());

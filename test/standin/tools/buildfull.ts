@@ -152,7 +152,7 @@ async function copy(control: Control, source: Source, fromStandby: boolean): Pro
 }
 
 async function takeOverFiles(data: string, source: Source): Promise<boolean> {
-  const connection = await connectSource(source, 'gs_ctl');
+  const connection = await connectSource(source, source.user, 'gs_ctl');
   if ('error' in connection) return false;
   await takeOver(data, connection, () => true);
   connection.close();

@@ -212,7 +212,7 @@ async function asRewind(control: Control, source: Source): Promise<boolean> {
   say(
     'set gaussdb state file when incremental build:db state(BUILDING_STATE), server mode(STANDBY_MODE), build mode(INC_BUILD).\n',
   );
-  const connection = await connectSource(source, 'gs_rewind');
+  const connection = await connectSource(source, source.user, 'gs_rewind');
   if ('error' in connection) return fatal(`could not connect to server: ${connection.error.trim()}`);
   say(
     `connected to server: host=${source.remoteHost} port=${source.remotePort} dbname=postgres application_name=gs_rewind connect_timeout=5  rw_timeout=600\n`,

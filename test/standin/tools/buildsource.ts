@@ -22,14 +22,14 @@ export interface Source extends Peer {
 export const boundTo = (entry: Peer): string | undefined => (isIP(entry.localHost) === 0 ? undefined : entry.localHost);
 
 /** Connects to a source's HA port as a tool. */
-export async function connectSource(entry: Peer, name: 'gs_ctl' | 'gs_rewind'): Promise<Wire | { error: string }> {
+export async function connectSource(entry: Peer, user: string, name: 'gs_ctl' | 'gs_rewind'): Promise<Wire | { error: string }> {
   const from = boundTo(entry);
   return open({
     host: entry.remoteHost,
     called: entry.remoteHost,
     port: entry.remotePort,
     ...(from !== undefined && { localAddress: from }),
-    user: ownName(),
+    user,
     database: 'postgres',
     parameters: { application_name: name },
     timeoutMs: CONNECT_TIMEOUT_MS,
@@ -42,7 +42,13 @@ export async function single(connection: Wire, sql: string): Promise<string | un
   return 'error' in answer ? undefined : answer.rows[0]?.[0];
 }
 
-async function inspect(entry: Peer, connection: Wire, term: number, wanted: readonly Mode[]): Promise<Source | undefined> {
+async function inspect(
+  entry: Peer,
+  user: string,
+  connection: Wire,
+  term: number,
+  wanted: readonly Mode[],
+): Promise<Source | undefined> {
   const theirTerm = Number((await single(connection, 'select term from pg_last_xlog_replay_location()')) ?? 0);
   if (theirTerm > 0 && term > theirTerm) {
     raw(`the primary term ${theirTerm} is smaller than the standby term ${term}.\n`);
@@ -52,7 +58,7 @@ async function inspect(entry: Peer, connection: Wire, term: number, wanted: read
   if (!wanted.includes(modes.find((mode) => mode === role) ?? 'Unknown')) return undefined;
   const systemId = await single(connection, 'select system_identifier from pg_control_system()');
   if (systemId === undefined) return undefined;
-  return { ...entry, user: ownName(), systemId, nodeName: (await single(connection, 'show pgxc_node_name')) ?? '' };
+  return { ...entry, user, systemId, nodeName: (await single(connection, 'show pgxc_node_name')) ?? '' };
 }
 
 /** Goes once over the entries; says of each whether it will do. */
@@ -62,16 +68,17 @@ export async function findSource({ data, options }: Control, kind: 'primary' | '
   const given = options.connection === undefined ? undefined : peer(options.connection);
   const entries = kind === 'cross' ? [] : given === undefined ? peers(data) : [given];
   if (entries.length === 0) say(' invalid value for parameter "replconninfo" in postgresql.conf.\n');
+  const user = ownName(data);
   const wanted: readonly Mode[] = kind === 'standby' ? ['Standby'] : ['Primary', 'Normal'];
   for (const entry of entries) {
-    const connection = await connectSource(entry, 'gs_ctl');
+    const connection = await connectSource(entry, user, 'gs_ctl');
     let source: Source | undefined;
     if ('error' in connection) {
       say(
         `build connection to ${entry.remoteHost} failed cause (connect to V5 server) ${connection.error}(connect to V1 server) ${connection.error}.\n`,
       );
     } else {
-      source = await inspect(entry, connection, options.term, wanted);
+      source = await inspect(entry, user, connection, options.term, wanted);
       connection.close();
     }
     const what = `${kind === 'standby' ? 'standby ' : ''}build try host(${entry.remoteHost}) port(${entry.remotePort})`;

@@ -47,7 +47,8 @@ if (existsSync(data) && readdirSync(data).length > 0) fail(`directory "${data}" 
 mkdirSync(data, { recursive: true, mode: 0o700 });
 
 const source = { localHost: '', remoteHost: options.host, remotePort: Number(options.port) };
-const connection = await connectSource(source, 'gs_ctl');
+const user = options.username ?? ownName(data);
+const connection = await connectSource(source, user, 'gs_ctl');
 if ('error' in connection) fail(`could not connect to server: ${connection.error.trim()}`);
 await takeOver(data, connection, () => true, true);
 connection.close();
@@ -55,7 +56,7 @@ const run = spawnSync(
   join(requirePostgres().bin, 'pg_basebackup'),
   [
     '-d',
-    `host=${options.host} port=${options.port} user=${options.username ?? ownName()} application_name=gs_basebackup`,
+    `host=${options.host} port=${options.port} user=${user} application_name=gs_basebackup`,
     '-D',
     postgresData(data),
     `--waldir=${walDirectory(data)}`,

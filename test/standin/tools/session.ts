@@ -2,6 +2,7 @@
 // nothing listens on TCP), and when it cannot connect it believes gaussdb.state, stale or not.
 import { readSync, existsSync } from 'node:fs';
 import { userInfo } from 'node:os';
+import { postgresData } from '../shared/postgres.ts';
 import { type GaussState, type Mode, modes, readPidFile, readState } from '../shared/state.ts';
 import { at, Leave, lines } from './datadir.ts';
 import { raw, say } from './messages.ts';
@@ -15,8 +16,10 @@ export interface Failure {
   error: string;
 }
 
-/** The database user gs_ctl is: the operating system's, and openGauss's initial user where that has no name or is root. */
-export function ownName(): string {
+/** The database user gs_ctl is: the initial user of the data directory, which on a real installation the operating system's is. */
+export function ownName(data: string): string {
+  const initial = lines(`${postgresData(data)}/og_initial_user`)[0]?.trim();
+  if (initial !== undefined && initial !== '') return initial;
   try {
     const name = userInfo().username;
     return name === '' || name === 'root' ? 'omm' : name;
@@ -36,7 +39,7 @@ function target(data: string, user: string | undefined, password: string | undef
     host,
     called: host,
     port: file.port + (called === '' ? 0 : 1),
-    user: user ?? ownName(),
+    user: user ?? ownName(data),
     database: 'postgres',
     parameters: { application_name: 'gs_ctl', options: '-c xc_maintenance_mode=on -c remotetype=internaltool' },
     password,
