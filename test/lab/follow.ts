@@ -54,7 +54,8 @@ async function reportSet(frame: Frame, parts: Parts) {
   await frame.api.merge(path, { status: counts }).catch(() => undefined);
 }
 
-function isReady(pod: KubeObject): boolean {
+/** Whether the pod's readiness probe passes. */
+export function isReady(pod: KubeObject): boolean {
   const conditions = (pod['status']?.conditions ?? []) as { type: string; status: string }[];
   return conditions.some(({ type, status }) => type === 'Ready' && status === 'True');
 }

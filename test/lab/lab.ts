@@ -11,7 +11,7 @@ import { serveControl } from './control.ts';
 import { countStreaming, createClientAccount, type LocalServer } from './database.ts';
 import { memberCommand, memberEnv, superuser } from './environment.ts';
 import { type FaultOrder, inject, type Reply } from './faults.ts';
-import { followObjects } from './follow.ts';
+import { followObjects, isReady } from './follow.ts';
 import { type Frame, type Parts, startFrame, type Undo, unwind } from './frame.ts';
 import { type Member, startMember } from './member.ts';
 import type { Network } from './network.ts';
@@ -217,10 +217,11 @@ async function whenStreaming(frame: Frame, parts: Parts, deadlineMs: number, sig
   const end = performance.now() + deadlineMs;
   while (performance.now() < end && signal?.aborted !== true) {
     const primary = primaryOf(parts);
-    if (primary !== undefined) {
-      const streaming = await countStreaming(localServer(frame, primary));
-      const standbys = [...parts.pods.values()].filter((pod) => pod.metadata.labels?.['opengauss.role'] === 'standby');
-      if (streaming === parts.members.length - 1 && standbys.length === streaming) return true;
+    const pods = [...parts.pods.values()];
+    const standbys = pods.filter((pod) => pod.metadata.labels?.['opengauss.role'] === 'standby').length;
+    const ready = pods.filter(isReady).length === parts.members.length && frame.services.write.isOpen();
+    if (primary !== undefined && ready && standbys === parts.members.length - 1) {
+      if ((await countStreaming(localServer(frame, primary))) === standbys) return true;
     }
     await sleep(100);
   }

@@ -10,6 +10,8 @@ export interface ServiceListener {
   endpoint: Endpoint;
   /** The members that new connections go to from now on. */
   setEndpoints(endpoints: Endpoint[]): void;
+  /** Whether a connect is accepted now. */
+  isOpen(): boolean;
   close(): Promise<void>;
 }
 
@@ -60,6 +62,7 @@ export function createService(endpoint: Endpoint): ServiceListener {
       endpoints = next;
       schedule();
     },
+    isOpen: () => server !== undefined,
     async close() {
       ending = true;
       schedule();
