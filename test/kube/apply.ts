@@ -1,14 +1,15 @@
 /**
  * Server-side apply: the fields that a manager applied are its own; applying without a field again removes it;
- * another manager's field with another value is a conflict unless forced. Ownership is kept in metadata.managedFields
- * in the form of Kubernetes (fieldsV1), for appliers only.
+ * another manager's field with another value is a conflict unless forced. Ownership is kept in metadata.managedFields.
  */
 import type { Dict } from './json.ts';
-import { copy, dictAt, isDict, listAt, same, textAt } from './json.ts';
+import { copy, dictAt, isDict, listAt, same } from './json.ts';
 import type { Kind } from './kinds.ts';
 import { groupVersion } from './kinds.ts';
 import type { KubeObject } from './objects.ts';
 import { ApiError, badRequest } from './status.ts';
+import type { Owner, Path } from './managed.ts';
+import { elementAt, fieldsOf, fieldValue, managedFields, ownersOf, pathKey } from './managed.ts';
 import { mergeKeyAt } from './strategic.ts';
 
 export interface ApplyStamp {
@@ -16,72 +17,6 @@ export interface ApplyStamp {
   force: boolean;
   time: string;
   subresource: string;
-}
-
-/** A field: the steps to it, each `f:name`, `k:{"key":"value"}` or `v:"scalar"`. */
-type Path = string[];
-
-const IDENTITY = new Set([
-  'apiVersion',
-  'kind',
-  'metadata.name',
-  'metadata.namespace',
-  'metadata.uid',
-  'metadata.resourceVersion',
-  'metadata.managedFields',
-  'metadata.creationTimestamp',
-]);
-
-/** All leaf fields of an applied object. */
-function leaves(value: unknown, dotted: string, path: Path, found: Path[]): Path[] {
-  const key = Array.isArray(value) ? mergeKeyAt(dotted) : undefined;
-  if (isDict(value) && Object.keys(value).length > 0) {
-    for (const [field, item] of Object.entries(value)) {
-      const here = dotted === '' ? field : `${dotted}.${field}`;
-      if (!IDENTITY.has(here)) leaves(item, here, [...path, `f:${field}`], found);
-    }
-  } else if (Array.isArray(value) && key !== undefined) {
-    for (const item of value) {
-      if (key === '') found.push([...path, `v:${JSON.stringify(item)}`]);
-      else if (isDict(item)) leaves(item, dotted, [...path, `k:${JSON.stringify({ [key]: item[key] })}`], found);
-    }
-  } else found.push(path);
-  return found;
-}
-
-function toFields(paths: Path[]): Dict {
-  const root: Dict = {};
-  for (const path of paths) {
-    let here = root;
-    for (const step of path) {
-      const next = isDict(here[step]) ? here[step] : {};
-      here[step] = next;
-      here = next;
-    }
-  }
-  return root;
-}
-
-function fromFields(fields: unknown, path: Path, found: Path[]): Path[] {
-  const entries = Object.entries(dictAt(fields)).filter(([step]) => step !== '.');
-  if (entries.length === 0 && path.length > 0) found.push(path);
-  for (const [step, inner] of entries) fromFields(inner, [...path, step], found);
-  return found;
-}
-
-function findIn(list: unknown[], step: string): number {
-  if (step.startsWith('v:')) return list.findIndex((item) => same(item, JSON.parse(step.slice(2))));
-  const wanted = JSON.parse(step.slice(2)) as Dict;
-  return list.findIndex((item) => isDict(item) && Object.entries(wanted).every(([key, value]) => same(item[key], value)));
-}
-
-function valueAt(object: unknown, path: Path): unknown {
-  let here: unknown = object;
-  for (const step of path) {
-    if (step.startsWith('f:')) here = isDict(here) ? here[step.slice(2)] : undefined;
-    else here = Array.isArray(here) ? here[findIn(here, step)] : undefined;
-  }
-  return here;
 }
 
 /** Removes a field from an object of ours, and the containers that become empty on the way. */
@@ -98,7 +33,7 @@ function removeAt(object: unknown, path: Path): void {
       if (empty) delete object[field];
     }
   } else if (Array.isArray(object)) {
-    const place = findIn(object, step);
+    const place = elementAt(object, step);
     if (place < 0) return;
     // The last owned field of an element takes the element with it: only its key is left.
     if (rest.length === 0 || (isDict(object[place]) && Object.keys(object[place]).length <= 1)) object.splice(place, 1);
@@ -126,28 +61,6 @@ function overlay(live: unknown, applied: unknown, dotted: string): unknown {
   return result;
 }
 
-interface Owner {
-  manager: string;
-  operation: string;
-  subresource: string;
-  version: string;
-  paths: Path[];
-}
-
-function owners(live: KubeObject | undefined): Owner[] {
-  return listAt(live, 'metadata', 'managedFields').map((entry) => ({
-    manager: textAt(entry, 'manager') ?? '',
-    operation: textAt(entry, 'operation') ?? '',
-    subresource: textAt(entry, 'subresource') ?? '',
-    version: textAt(entry, 'apiVersion') ?? '',
-    paths: fromFields(dictAt(entry, 'fieldsV1'), [], []),
-  }));
-}
-
-function key(path: Path): string {
-  return path.join(' ');
-}
-
 /** The field as people write it: `.spec.containers[name="og"].image`. */
 function shown(path: Path): string {
   return path
@@ -162,85 +75,66 @@ function shown(path: Path): string {
     .join('');
 }
 
-function refuse(kind: Kind, conflicts: { owner: Owner; path: Path }[], name: string): never {
-  const words = (owner: Owner): string =>
-    `conflict with "${owner.manager}"${owner.subresource === '' ? '' : ` with subresource "${owner.subresource}"`} using ${owner.version}`;
-  const causes = conflicts.map(({ owner, path }) => ({
+interface Clash {
+  owner: Owner;
+  path: Path;
+}
+
+/** Who else owns the field; only updaters are shown with their version. */
+function words(owner: Owner): string {
+  const sub = owner.subresource === '' ? '' : ` with subresource "${owner.subresource}"`;
+  return `conflict with "${owner.manager}"${sub}${owner.operation === 'Apply' ? '' : ` using ${owner.version}`}`;
+}
+
+function refuse(clashes: Clash[]): never {
+  const causes = clashes.map(({ owner, path }) => ({
     reason: 'FieldManagerConflict',
     message: words(owner),
     field: shown(path),
   }));
-  const [first] = conflicts;
-  const list =
-    conflicts.length === 1 && first !== undefined
-      ? `Apply failed with 1 conflict: ${words(first.owner)}: ${shown(first.path)}`
-      : `Apply failed with ${conflicts.length} conflicts: ${[...new Set(conflicts.map(({ owner }) => owner))]
-          .map(
-            (owner) =>
-              `${words(owner).replace('conflict', 'conflicts')}:\n${conflicts
-                .filter((item) => item.owner === owner)
-                .map((item) => `- ${shown(item.path)}`)
-                .join('\n')}`,
-          )
-          .join('\n')}`;
-  void kind;
-  void name;
-  throw new ApiError(409, 'Conflict', list, { causes });
+  const fields = (owner: Owner): string[] => clashes.filter((clash) => clash.owner === owner).map(({ path }) => shown(path));
+  const parts = [...new Set(clashes.map(({ owner }) => owner))].map((owner) => {
+    const own = fields(owner);
+    if (own.length === 1) return `${words(owner)}: ${own[0]}`;
+    return `${words(owner).replace('conflict', 'conflicts')}:\n${own.map((field) => `- ${field}`).join('\n')}`;
+  });
+  const count = clashes.length === 1 ? '1 conflict' : `${clashes.length} conflicts`;
+  throw new ApiError(409, 'Conflict', `Apply failed with ${count}: ${parts.join('\n')}`, { causes });
 }
 
 /** The live object with the applied configuration in it; `live` undefined makes a new one. */
 export function applyPatch(kind: Kind, live: KubeObject | undefined, applied: Dict, stamp: ApplyStamp): Dict {
-  if (stamp.manager === '')
-    throw badRequest('PatchOptions.meta.k8s.io "" is invalid: fieldManager: Required value: is required for apply patch');
   if (listAt(applied, 'metadata', 'managedFields').length > 0) throw badRequest('metadata.managedFields must be nil');
-  const paths = leaves(applied, '', [], []);
-  const wanted = new Set(paths.map(key));
+  const paths = fieldsOf(applied);
+  const wanted = new Set(paths.map(pathKey));
   const mine = (owner: Owner): boolean =>
     owner.manager === stamp.manager && owner.operation === 'Apply' && owner.subresource === stamp.subresource;
-  const everyone = owners(live);
-  const others = everyone.filter((owner) => !mine(owner));
+  const before = ownersOf(live);
+  const others = before.filter((owner) => !mine(owner));
   const conflicts = others.flatMap((owner) =>
     owner.paths
-      .filter((path) => wanted.has(key(path)) && !same(valueAt(live, path), valueAt(applied, path)))
+      .filter((path) => wanted.has(pathKey(path)) && !same(fieldValue(live, path), fieldValue(applied, path)))
       .map((path) => ({ owner, path })),
   );
-  if (conflicts.length > 0 && !stamp.force) refuse(kind, conflicts, textAt(applied, 'metadata', 'name') ?? '');
-  const lost = new Set(conflicts.map(({ path }) => key(path)));
+  if (conflicts.length > 0 && !stamp.force) refuse(conflicts);
+  const lost = new Set(conflicts.map(({ path }) => pathKey(path)));
   const result = overlay(live === undefined ? {} : copy(live), applied, '') as Dict;
-  const kept = new Set(others.flatMap((owner) => owner.paths.map(key)));
-  for (const owner of everyone.filter(mine))
-    for (const path of owner.paths) if (!wanted.has(key(path)) && !kept.has(key(path))) removeAt(result, path);
-  const entry = (owner: Owner, time: unknown): Dict => ({
-    manager: owner.manager,
-    operation: owner.operation,
-    apiVersion: owner.version,
-    time,
-    fieldsType: 'FieldsV1',
-    fieldsV1: toFields(owner.paths.filter((path) => mine(owner) || !lost.has(key(path)))),
-    ...(owner.subresource === '' ? {} : { subresource: owner.subresource }),
-  });
-  const own: Owner = {
+  const kept = new Set(others.flatMap((owner) => owner.paths.map(pathKey)));
+  const own = before.find(mine);
+  for (const path of own?.paths ?? []) if (!wanted.has(pathKey(path)) && !kept.has(pathKey(path))) removeAt(result, path);
+  const unchanged =
+    own !== undefined &&
+    own.paths.length === wanted.size &&
+    own.paths.every((path) => wanted.has(pathKey(path))) &&
+    conflicts.length === 0;
+  const entry: Owner = {
     manager: stamp.manager,
     operation: 'Apply',
     subresource: stamp.subresource,
     version: groupVersion(kind),
+    time: unchanged ? own.time : stamp.time,
     paths,
   };
-  const before = listAt(live, 'metadata', 'managedFields');
-  const unchanged = before.find(
-    (item) => textAt(item, 'manager') === stamp.manager && same(dictAt(item, 'fieldsV1'), toFields(paths)),
-  );
-  const entries = [
-    entry(own, textAt(unchanged, 'time') ?? stamp.time),
-    ...others.map((owner) =>
-      entry(
-        owner,
-        textAt(
-          before.find((item) => textAt(item, 'manager') === owner.manager),
-          'time',
-        ) ?? stamp.time,
-      ),
-    ),
-  ].filter((item) => Object.keys(dictAt(item, 'fieldsV1')).length > 0);
-  return { ...result, metadata: { ...dictAt(result, 'metadata'), managedFields: entries } };
+  const rest = others.map((owner) => ({ ...owner, paths: owner.paths.filter((path) => !lost.has(pathKey(path))) }));
+  return { ...result, metadata: { ...dictAt(result, 'metadata'), managedFields: managedFields([entry, ...rest]) } };
 }

@@ -4,7 +4,9 @@
  */
 import type { IncomingMessage } from 'node:http';
 import { parse as parseYaml } from 'yaml';
-import { ApiError, badRequest, unsupportedMedia } from './status.ts';
+import type { Dict } from './json.ts';
+import { isDict } from './json.ts';
+import { ApiError, badRequest, unsupportedMedia, unsupportedPatch } from './status.ts';
 
 /** The API server's own limit. */
 const BODY_BYTES = 3 * 1024 * 1024;
@@ -26,11 +28,11 @@ function mediaType(request: IncomingMessage): string {
   return (request.headers['content-type'] ?? '').split(';')[0]?.trim().toLowerCase() ?? '';
 }
 
-function parseJson(text: string): unknown {
+function parseJson(text: string, lead: string): unknown {
   try {
     return JSON.parse(text) as unknown;
   } catch (error) {
-    throw badRequest(`couldn't get version/kind; json parse error: ${(error as Error).message}`);
+    throw badRequest(`${lead}${(error as Error).message}`);
   }
 }
 
@@ -42,13 +44,24 @@ function parseYamlText(text: string): unknown {
   }
 }
 
-const BODY_TYPES = ['application/json', 'application/yaml', 'application/vnd.kubernetes.protobuf', 'application/cbor'];
+const BODY_TYPES = ['application/json', 'application/yaml', 'application/vnd.kubernetes.protobuf'];
 
-/** The object in a POST, PUT or DELETE; undefined when there is no body. */
-export function parseBody(request: IncomingMessage, body: Buffer): unknown {
+/** The object in a POST or PUT, which there must be. */
+export function parseObject(request: IncomingMessage, body: Buffer, kind: string): Dict {
+  const lead = `the object provided is unrecognized (must be of type ${kind}): `;
+  if (body.length === 0)
+    throw badRequest(`${lead}couldn't get version/kind; json parse error: unexpected end of JSON input (<empty>)`);
+  const value = parseBody(request, body, lead);
+  if (isDict(value)) return value;
+  throw badRequest(`${lead}couldn't get version/kind; json parse error: the value is no object`);
+}
+
+/** The object in a body that may be absent, as in a DELETE. */
+export function parseBody(request: IncomingMessage, body: Buffer, lead = ''): unknown {
   if (body.length === 0) return undefined;
   const type = mediaType(request);
-  if (type === '' || type === 'application/json') return parseJson(body.toString('utf8'));
+  if (type === '' || type === 'application/json')
+    return parseJson(body.toString('utf8'), `${lead}couldn't get version/kind; json parse error: `);
   if (type === 'application/yaml') return parseYamlText(body.toString('utf8'));
   throw unsupportedMedia(BODY_TYPES);
 }
@@ -67,9 +80,9 @@ export function parsePatch(
 ): { type: 'json' | 'merge' | 'strategic' | 'apply'; patch: unknown } {
   const type = mediaType(request);
   const found = Object.entries(PATCH_TYPES).find(([name]) => name === type)?.[1];
-  if (found === undefined) throw unsupportedMedia([...Object.keys(PATCH_TYPES), 'application/apply-patch+cbor']);
+  if (found === undefined) throw unsupportedPatch();
   const text = body.toString('utf8');
-  return { type: found, patch: found === 'apply' ? parseYamlText(text) : parseJson(text) };
+  return { type: found, patch: found === 'apply' ? parseYamlText(text) : parseJson(text, 'error decoding patch: ') };
 }
 
 /** The form of the answer. */

@@ -2,9 +2,11 @@
  * The disruption controller: keeps the status of PodDisruptionBudgets in step with their pods, so that evictions can
  * be judged. The number of pods expected is what the owning StatefulSet asks for, or the pods there are.
  */
+import type { Dict } from './json.ts';
 import { at, dictAt, listAt, numberAt, same, textAt } from './json.ts';
 import { kindNamed } from './kinds.ts';
 import type { KubeObject } from './objects.ts';
+import { kubeTime } from './registry.ts';
 import { labelSelectorMatcher } from './selectors.ts';
 import type { ObjectStore } from './store.ts';
 
@@ -23,7 +25,7 @@ function ready(pod: KubeObject): boolean {
 }
 
 /** Runs until stopped; the answer stops it. */
-export function startBudgets(store: ObjectStore): () => void {
+export function startBudgets(store: ObjectStore, now: () => number): () => void {
   const kinds = { pods: kindNamed('pods'), sets: kindNamed('statefulsets'), budgets: kindNamed('poddisruptionbudgets') };
   let scheduled: NodeJS.Immediate | undefined;
 
@@ -37,6 +39,19 @@ export function startBudgets(store: ObjectStore): () => void {
       else owners.set(set.metadata.uid, numberAt(set, 'spec', 'replicas') ?? 1);
     }
     return loose + [...owners.values()].reduce((sum, replicas) => sum + replicas, 0);
+  }
+
+  function condition(budget: KubeObject, allowed: number): Dict {
+    const status = allowed > 0 ? 'True' : 'False';
+    const [old] = listAt(budget, 'status', 'conditions');
+    return {
+      type: 'DisruptionAllowed',
+      status,
+      reason: allowed > 0 ? 'SufficientPods' : 'InsufficientPods',
+      message: '',
+      observedGeneration: budget.metadata.generation ?? 1,
+      lastTransitionTime: textAt(old, 'status') === status ? (textAt(old, 'lastTransitionTime') ?? '') : kubeTime(now()),
+    };
   }
 
   function sync(budget: KubeObject): void {
@@ -55,12 +70,12 @@ export function startBudgets(store: ObjectStore): () => void {
       ),
     );
     const healthy = pods.filter((pod) => ready(pod) && disrupted[pod.metadata.name] === undefined).length;
-    const allowed = Math.max(0, healthy - desired);
+    const allowed = expected === 0 ? 0 : Math.max(0, healthy - desired);
     const status = {
-      conditions: listAt(budget, 'status', 'conditions'),
+      conditions: [condition(budget, allowed)],
       currentHealthy: healthy,
       desiredHealthy: desired,
-      disruptionsAllowed: expected === 0 ? 0 : allowed,
+      disruptionsAllowed: allowed,
       expectedPods: expected,
       observedGeneration: budget.metadata.generation ?? 1,
       ...(Object.keys(disrupted).length === 0 ? {} : { disruptedPods: disrupted }),

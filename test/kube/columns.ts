@@ -9,6 +9,7 @@ export interface Column {
   name: string;
   wide?: boolean;
   integer?: boolean;
+  date?: boolean;
   cell(object: KubeObject, nowMs: number): unknown;
 }
 
@@ -103,7 +104,8 @@ const PODS: Column[] = [
 
 /** Reads both forms of Event. */
 function eventField(event: KubeObject, core: string, served: string): unknown {
-  return event[core] ?? event[served];
+  // Times that are not set are served as null.
+  return event[core] ?? event[served] ?? undefined;
 }
 
 function firstSeen(event: KubeObject, nowMs: number): string {
@@ -139,7 +141,7 @@ const EVENTS: Column[] = [
   wide('Source', eventSource),
   col('Message', (event) => String(eventField(event, 'message', 'note') ?? '').trim()),
   wide('First Seen', firstSeen),
-  wide('Count', (event) => String(numberAt(event, 'series', 'count') ?? eventField(event, 'count', 'deprecatedCount') ?? 1)),
+  wide('Count', (event) => numberAt(event, 'series', 'count') ?? eventField(event, 'count', 'deprecatedCount') ?? 1),
   wide('Name', (event) => event.metadata.name),
 ];
 
@@ -242,12 +244,12 @@ function budgetLimit(budget: KubeObject, field: string): string {
 }
 
 function size(...parts: string[]): Column['cell'] {
-  return (object) => String(parts.reduce((sum, part) => sum + Object.keys(dictAt(object, part)).length, 0));
+  return (object) => parts.reduce((sum, part) => sum + Object.keys(dictAt(object, part)).length, 0);
 }
 
 /** By plural name; `''` is for kinds without columns of their own. */
 export const CELLS: Record<string, Column[]> = {
-  '': [NAME, { name: 'Created At', cell: (object) => object.metadata.creationTimestamp }],
+  '': [NAME, { name: 'Created At', date: true, cell: (object) => object.metadata.creationTimestamp }],
   pods: PODS,
   events: EVENTS,
   endpointslices: SLICES,

@@ -47,11 +47,38 @@ function podSpec(spec: Dict): Dict {
 }
 
 /** Pod: the spec's defaults; phase Pending on creation. */
-export const podDefaults: Defaults = (pod) => ({
-  ...pod,
-  spec: { ...podSpec(dictAt(pod, 'spec')), enableServiceLinks: at(pod, 'spec', 'enableServiceLinks') ?? true },
-  status: { phase: 'Pending', qosClass: 'BestEffort', ...dictAt(pod, 'status') },
-});
+export const podDefaults: Defaults = (pod) => {
+  const spec = dictAt(pod, 'spec');
+  const account = spec['serviceAccountName'] ?? 'default';
+  const status = dictAt(pod, 'status');
+  const conditions = listAt(status, 'conditions').map((item) =>
+    isDict(item) ? { lastProbeTime: null, lastTransitionTime: null, ...item } : item,
+  );
+  return {
+    ...pod,
+    spec: {
+      ...podSpec(spec),
+      enableServiceLinks: spec['enableServiceLinks'] ?? true,
+      preemptionPolicy: spec['preemptionPolicy'] ?? 'PreemptLowerPriority',
+      priority: spec['priority'] ?? 0,
+      serviceAccount: account,
+      serviceAccountName: account,
+      tolerations: tolerated(listAt(spec, 'tolerations')),
+    },
+    status: { phase: 'Pending', qosClass: 'BestEffort', ...status, ...(conditions.length === 0 ? {} : { conditions }) },
+  };
+};
+
+/** Every pod stays five minutes on a node that is not ready or not reachable, unless it says otherwise. */
+function tolerated(tolerations: unknown[]): unknown[] {
+  const keys = ['node.kubernetes.io/not-ready', 'node.kubernetes.io/unreachable'];
+  const has = (key: string): boolean =>
+    tolerations.some(
+      (item) => [key, undefined].includes(textAt(item, 'key')) && ['NoExecute', undefined].includes(textAt(item, 'effect')),
+    );
+  const missing = keys.filter((key) => !has(key));
+  return [...tolerations, ...missing.map((key) => ({ effect: 'NoExecute', key, operator: 'Exists', tolerationSeconds: 300 }))];
+}
 
 /** Service: type, cluster IP, protocols and target ports. */
 export const serviceDefaults: Defaults = (service, help) => {
@@ -111,6 +138,12 @@ export const statefulSetDefaults: Defaults = (set) => {
     status: { availableReplicas: 0, replicas: 0, ...dictAt(set, 'status') },
   };
 };
+
+/** PodDisruptionBudget: counts from the start. */
+export const budgetDefaults: Defaults = (budget) => ({
+  ...budget,
+  status: { currentHealthy: 0, desiredHealthy: 0, disruptionsAllowed: 0, expectedPods: 0, ...dictAt(budget, 'status') },
+});
 
 /** PersistentVolumeClaim: volume mode; phase Pending. */
 export const claimDefaults: Defaults = (claim) => ({

@@ -41,12 +41,12 @@ export function deleteOptions(body: unknown, query: URLSearchParams): DeleteOpti
 
 function demandPreconditions(place: Place, object: KubeObject, options: DeleteOptions): void {
   if (options.uid !== undefined && options.uid !== object.metadata.uid) {
-    const why = `Precondition failed: UID in precondition: ${options.uid}, UID in object meta: ${object.metadata.uid}`;
-    throw status.conflict(place.kind, place.name, why);
+    const why = `the UID in the precondition (${options.uid}) does not match the UID in record (${object.metadata.uid}). The object might have been deleted and then recreated`;
+    throw status.failedPrecondition(place.kind, place.name, why);
   }
   if (options.resourceVersion !== undefined && options.resourceVersion !== object.metadata.resourceVersion) {
-    const why = `Precondition failed: ResourceVersion in precondition: ${options.resourceVersion}, ResourceVersion in object meta: ${object.metadata.resourceVersion}`;
-    throw status.conflict(place.kind, place.name, why);
+    const why = `the ResourceVersion in the precondition (${options.resourceVersion}) does not match the ResourceVersion in record (${object.metadata.resourceVersion}). The object might have been modified`;
+    throw status.failedPrecondition(place.kind, place.name, why);
   }
 }
 
@@ -58,12 +58,15 @@ function graceOf(place: Place, object: KubeObject, options: DeleteOptions): numb
   return options.gracePeriodSeconds ?? numberAt(object, 'spec', 'terminationGracePeriodSeconds') ?? 30;
 }
 
+/** A deletion under way is only moved, not counted as another change. */
 function marked(object: KubeObject, grace: number, nowMs: number): KubeObject {
+  const { generation, deletionTimestamp } = object.metadata;
+  const counted = generation === undefined || deletionTimestamp !== undefined ? {} : { generation: generation + 1 };
   const metadata: Meta = {
     ...object.metadata,
+    ...counted,
     deletionTimestamp: kubeTime(nowMs + grace * 1000),
     deletionGracePeriodSeconds: grace,
-    ...(object.metadata.generation === undefined ? {} : { generation: object.metadata.generation + 1 }),
   };
   return { ...object, metadata };
 }
@@ -76,10 +79,13 @@ export function deleteObject(store: ObjectStore, place: Place, options: DeleteOp
   const grace = graceOf(place, object, options);
   const waits = (object.metadata.finalizers ?? []).length > 0;
   const under = object.metadata.deletionTimestamp !== undefined;
-  if (grace === 0 && !waits) return { object: options.dryRun ? object : store.remove(place.kind, object), gone: true };
-  const left = object.metadata.deletionGracePeriodSeconds ?? 0;
+  const put = (next: KubeObject): KubeObject => (options.dryRun ? next : store.put(place.kind, next));
+  if (grace === 0 && !waits) {
+    // A pod is seen with its deletionTimestamp before it is gone, as in Kubernetes.
+    const last = place.kind.graceful ? put(marked(object, 0, nowMs)) : object;
+    return { object: options.dryRun ? last : store.remove(place.kind, last), gone: true };
+  }
   // A deletion under way can only be made shorter.
-  if (under && grace >= left) return { object, gone: false };
-  const next = marked(object, grace, nowMs);
-  return { object: options.dryRun ? next : store.put(place.kind, next), gone: false };
+  if (under && grace >= (object.metadata.deletionGracePeriodSeconds ?? 0)) return { object, gone: false };
+  return { object: put(marked(object, grace, nowMs)), gone: false };
 }

@@ -153,13 +153,14 @@ export function startEndpointSlices(store: ObjectStore, now: () => number): () =
       return;
     }
     const left = ownSlices(service);
+    const take = (fits: (slice: KubeObject) => boolean): KubeObject | undefined => {
+      const place = left.findIndex(fits);
+      return place < 0 ? undefined : left.splice(place, 1)[0];
+    };
     for (const wanted of wantedFor(service)) {
-      // One slice per set of ports; the placeholder without ports is taken over when real ports come.
-      const place = left.findIndex(
-        (slice) =>
-          same(slice['ports'] ?? null, wanted.ports.length === 0 ? null : wanted.ports) || listAt(slice, 'ports').length === 0,
-      );
-      const slice = place < 0 ? undefined : left.splice(place, 1)[0];
+      // One slice per set of ports; one whose ports nobody needs any more is used again.
+      const ports = wanted.ports.length === 0 ? null : wanted.ports;
+      const slice = take((item) => same(item['ports'] ?? null, ports)) ?? take(() => true);
       const fresh = newSlice(service, wanted);
       if (slice === undefined) store.put(kinds.slices, fresh);
       else change(slice, fresh);

@@ -3,7 +3,7 @@
  * in one form it reads in the other, as in Kubernetes.
  */
 import type { Dict } from './json.ts';
-import { compact } from './json.ts';
+import { compact, isDict, same } from './json.ts';
 import type { KubeObject } from './objects.ts';
 
 /** Each pair: name in events.k8s.io/v1, name in core/v1. */
@@ -24,7 +24,33 @@ export function eventFromServed(event: Dict): Dict {
     result[stored] = event[served];
     delete result[served];
   }
+  // What only fills in for absence is not stored.
+  if (isDict(result['source']) && Object.keys(result['source']).length === 0) delete result['source'];
   return compact(result);
+}
+
+/** Fields that Kubernetes writes even when they are not set. */
+const CORE_EMPTY = {
+  involvedObject: {},
+  source: {},
+  firstTimestamp: null,
+  lastTimestamp: null,
+  eventTime: null,
+  reportingComponent: '',
+  reportingInstance: '',
+};
+const SERVED_EMPTY = { deprecatedSource: {}, deprecatedFirstTimestamp: null, deprecatedLastTimestamp: null, eventTime: null };
+
+/** The stored form as core/v1 shows it. */
+export function coreEventToServed(event: KubeObject): KubeObject {
+  return { ...CORE_EMPTY, ...event };
+}
+
+/** What a client sends as core/v1, without fields that only fill in for absence. */
+export function coreEventFromServed(event: Dict): Dict {
+  const result: Dict = { ...event };
+  for (const [field, empty] of Object.entries(CORE_EMPTY)) if (same(result[field], empty)) delete result[field];
+  return result;
 }
 
 /** From the stored form to events.k8s.io/v1. */
@@ -34,5 +60,5 @@ export function eventToServed(event: KubeObject): KubeObject {
     result[served] = event[stored];
     delete result[stored];
   }
-  return compact(result);
+  return { ...SERVED_EMPTY, ...compact(result) };
 }

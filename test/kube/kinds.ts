@@ -3,7 +3,7 @@
  * table and nothing names a kind on its own where a column here would do.
  */
 import * as defaults from './defaults.ts';
-import { eventFromServed, eventToServed } from './events.ts';
+import { coreEventFromServed, coreEventToServed, eventFromServed, eventToServed } from './events.ts';
 import type { Dict } from './json.ts';
 import type { NameRule } from './names.ts';
 import type { KubeObject } from './objects.ts';
@@ -111,6 +111,8 @@ export const KINDS: readonly Kind[] = [
     shortNames: ['ev'],
     shape: shapes.CORE_EVENT,
     createOnUpdate: true,
+    fromServed: coreEventFromServed,
+    toServed: coreEventToServed,
     selectable: EVENT_FIELDS,
     errors: validation.coreEventErrors,
   }),
@@ -257,6 +259,7 @@ export const KINDS: readonly Kind[] = [
     subresources: ['status'],
     generation: true,
     unconditionalUpdate: false,
+    defaults: defaults.budgetDefaults,
     errors: validation.budgetErrors,
   }),
   kind({

@@ -25,9 +25,7 @@ const { values } = parseArgs({
 });
 
 const directory = values.dir ?? (await mkdtemp(join(tmpdir(), 'kube-')));
-const tls = values.tls ? await selfSigned(directory, [values.host, 'localhost']) : undefined;
-if (values.tls && tls === undefined)
-  process.stderr.write('error: no certificate could be made\nhint: install openssl, or leave out --tls\n');
+const tls = values.plain ? undefined : await selfSigned(directory, [values.host, 'localhost']);
 const rbac =
   values.rbac === undefined
     ? undefined

@@ -28,7 +28,8 @@ function nameFault(name: string, rule: NameRule): string | undefined {
   }
   const limit = rule === 'label' ? 63 : 253;
   if (name.length > limit) return `must be no more than ${limit} characters`;
-  if (rule === 'label') return whole(LABEL).test(name) ? undefined : LABEL_WORDS;
+  if (rule === 'label' && !whole(LABEL).test(name)) return whole(SUBDOMAIN).test(name) ? 'must not contain dots' : LABEL_WORDS;
+  if (rule === 'label') return undefined;
   return whole(SUBDOMAIN).test(name) ? undefined : SUBDOMAIN_WORDS;
 }
 

@@ -77,6 +77,16 @@ function remove(document: unknown, path: string[]): unknown {
   return document;
 }
 
+/** Kubernetes sets a key that is not there; an index must exist. */
+function replaced(document: unknown, path: string[], value: unknown): unknown {
+  const last = path.at(-1);
+  if (last === undefined) return value;
+  const holder = parent(document, path);
+  if (Array.isArray(holder)) holder[indexIn(holder, last, false)] = value;
+  else holder[last] = value;
+  return document;
+}
+
 function applyOne(document: unknown, operation: Operation): unknown {
   const path = steps(operation.path);
   switch (operation.op) {
@@ -85,8 +95,7 @@ function applyOne(document: unknown, operation: Operation): unknown {
     case 'remove':
       return remove(document, path);
     case 'replace':
-      if (path.length > 0 && read(document, path) === undefined) throw unprocessable();
-      return path.length === 0 ? copy(operation.value) : add(remove(document, path), path, copy(operation.value));
+      return replaced(document, path, copy(operation.value));
     case 'test':
       if (!same(read(document, path) ?? null, operation.value ?? null)) throw unprocessable();
       return document;
@@ -105,7 +114,7 @@ function applyOne(document: unknown, operation: Operation): unknown {
 /** RFC 6902; one operation that cannot be applied, a failed `test` included, refuses the whole patch. */
 export function jsonPatch(target: unknown, patch: unknown): unknown {
   if (!Array.isArray(patch))
-    throw badRequest('error decoding patch: json: cannot unmarshal object into Go value of type jsonpatch.Patch');
+    throw badRequest('error decoding patch: json: cannot unmarshal object into Go value of type []handlers.jsonPatchOp');
   let document = copy(target);
   for (const item of patch) {
     if (!isDict(item) || typeof item['op'] !== 'string' || typeof item['path'] !== 'string') throw unprocessable();

@@ -15,7 +15,7 @@ import { parseAsk } from './paths.ts';
 import type { Authorizer } from './rbac.ts';
 import type { Requests } from './requests.ts';
 import type { Answer, Exchange } from './resources.ts';
-import { includedOf, selectedName, selectionOf } from './resources.ts';
+import { badVersion, includedOf, selectedName, selectionOf } from './resources.ts';
 import { review } from './reviews.ts';
 import * as status from './status.ts';
 import type { ObjectStore } from './store.ts';
@@ -130,7 +130,9 @@ export function createPipeline(
   function openWatch(exchange: Exchange, response: ServerResponse, seen: Sighting): void {
     const { ask, query, form } = exchange;
     const kind = ask.kind;
-    if (kind === undefined) throw status.notFound({ group: ask.group, plural: ask.resource, kind: '' }, '');
+    if (kind === undefined) throw status.unknownResource();
+    const version = query.get('resourceVersion') ?? '';
+    if (!/^\d*$/.test(version)) throw status.internal(badVersion(version));
     const selects = selectionOf(kind, query);
     const initial = query.get('sendInitialEvents') === 'true';
     if (initial && query.get('resourceVersionMatch') !== 'NotOlderThan') {
@@ -238,7 +240,7 @@ export function createPipeline(
       const who = demandUser(user, ask, query);
       if (ask.of === 'path') return plainAnswer(seen.path, form);
       const exchange: Exchange = { ask, query, request, body, form };
-      const reviewed = ask.kind === undefined ? review(ask, who, parseBody(request, body), authorizer) : undefined;
+      const reviewed = ask.kind === undefined ? review(ask, who, parseBody(request, body), authorizer, now()) : undefined;
       if (reviewed !== undefined) return { code: 201, body: reviewed };
       if (ask.verb !== 'watch') return parts.answer(exchange);
       openWatch(exchange, response, seen);

@@ -25,15 +25,21 @@ export interface PolicyRule {
   apiGroups: string[];
   resources: string[];
   resourceNames: string[];
+  /** Who gives it to whom, in the words of an access review. */
+  source?: string;
 }
 
 export interface Authorizer {
   allows(user: User, attributes: Attributes): boolean;
+  /** The rule that allows it. */
+  grant(user: User, attributes: Attributes): PolicyRule | undefined;
   /** The refusal for a request, or undefined when it is allowed. */
   refusal(user: User, ask: Ask, selectedName: string): ApiError | undefined;
   rulesOf(user: User, namespace: string): PolicyRule[];
 }
 
+const SELF_SOURCE =
+  'RBAC: allowed by ClusterRoleBinding "system:basic-user" of ClusterRole "system:basic-user" to Group "system:authenticated"';
 const SELF: PolicyRule[] = [
   {
     verbs: ['create'],
@@ -42,7 +48,7 @@ const SELF: PolicyRule[] = [
     resourceNames: [],
   },
   { verbs: ['create'], apiGroups: ['authentication.k8s.io'], resources: ['selfsubjectreviews'], resourceNames: [] },
-];
+].map((rule) => ({ ...rule, source: SELF_SOURCE }));
 const EVERYTHING: PolicyRule = { verbs: ['*'], apiGroups: ['*'], resources: ['*'], resourceNames: [] };
 
 const PUBLIC_PATHS = /^\/(healthz|livez|readyz|version)\/?$/;
@@ -86,6 +92,12 @@ function isSubject(subject: unknown, user: User, bindingNamespace: string): bool
   }
 }
 
+function shownSubject(subject: unknown, namespace: string): string {
+  const name = textAt(subject, 'name') ?? '';
+  const kind = textAt(subject, 'kind') ?? '';
+  return `${kind} "${kind === 'ServiceAccount' ? `${name}/${textAt(subject, 'namespace') ?? namespace}` : name}"`;
+}
+
 /** Words of a refusal, as the API server composes them. */
 function sentence(user: User, asked: Attributes): string {
   const resource = asked.subresource === '' ? asked.resource : `${asked.resource}/${asked.subresource}`;
@@ -107,10 +119,11 @@ export function createAuthorizer(store: ObjectStore, enforced: boolean): Authori
 
   function bound(user: User, namespace: string): PolicyRule[] {
     return store.list(kindNamed('rolebindings'), namespace).flatMap((binding) => {
-      const applies = listAt(binding, 'subjects').some((subject) => isSubject(subject, user, namespace));
-      if (!applies || textAt(binding, 'roleRef', 'kind') !== 'Role') return [];
-      const role = store.get(kindNamed('roles'), namespace, textAt(binding, 'roleRef', 'name') ?? '');
-      return listAt(role, 'rules').map(ruleOf);
+      const subject = listAt(binding, 'subjects').find((item) => isSubject(item, user, namespace));
+      if (subject === undefined || textAt(binding, 'roleRef', 'kind') !== 'Role') return [];
+      const name = textAt(binding, 'roleRef', 'name') ?? '';
+      const source = `RBAC: allowed by RoleBinding "${binding.metadata.name}/${namespace}" of Role "${name}" to ${shownSubject(subject, namespace)}`;
+      return listAt(store.get(kindNamed('roles'), namespace, name), 'rules').map((rule) => ({ ...ruleOf(rule), source }));
     });
   }
 
@@ -119,8 +132,12 @@ export function createAuthorizer(store: ObjectStore, enforced: boolean): Authori
     return isKnown(user) ? [...SELF, ...bound(user, namespace)] : bound(user, namespace);
   }
 
+  function grant(user: User, asked: Attributes): PolicyRule | undefined {
+    return rulesOf(user, asked.namespace).find((rule) => covers(rule, asked));
+  }
+
   function allows(user: User, asked: Attributes): boolean {
-    return rulesOf(user, asked.namespace).some((rule) => covers(rule, asked));
+    return grant(user, asked) !== undefined;
   }
 
   function allowsPath(user: User, verb: string, path: string): boolean {
@@ -139,7 +156,7 @@ export function createAuthorizer(store: ObjectStore, enforced: boolean): Authori
     return forbidden({ group: ask.group, plural: ask.resource, kind: '' }, asked.name, sentence(user, asked));
   }
 
-  return { allows, refusal, rulesOf };
+  return { allows, grant, refusal, rulesOf };
 }
 
 /** A rule as SelfSubjectRulesReview shows it. */

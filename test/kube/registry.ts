@@ -5,10 +5,13 @@
  */
 import { randomUUID } from 'node:crypto';
 import { applyPatch } from './apply.ts';
+import { CLAIM_FINALIZER } from './claims.ts';
 import type { Dict } from './json.ts';
+import type { Stamp } from './managed.ts';
+import { tracked, unmanaged } from './managed.ts';
 import { at, copy, dictAt, isDict, listAt, same, textAt } from './json.ts';
 import type { Kind } from './kinds.ts';
-import { groupVersion, kindNamed } from './kinds.ts';
+import { groupVersion, kindNamed, kindOf } from './kinds.ts';
 import { metadataErrors } from './names.ts';
 import type { Draft, KubeObject, Meta } from './objects.ts';
 import { jsonPatch, mergePatch } from './patch.ts';
@@ -25,6 +28,8 @@ export interface WriteOptions {
   fieldValidation: 'Strict' | 'Warn' | 'Ignore';
   fieldManager: string;
   force: boolean;
+  /** The write is an apply, which keeps the record of field managers itself. */
+  applied?: boolean;
   /** Filled while the write is done; sent as Warning headers. */
   warnings: string[];
 }
@@ -85,7 +90,9 @@ export function createRegistry({ store, now }: RegistryParts): Registry {
 
   function checked(kind: Kind, object: KubeObject, old: KubeObject | undefined, extra: FieldError[] = []): KubeObject {
     const errors = [...metadataErrors(object.metadata, kind.nameRule), ...extra, ...kind.errors(object, old)];
-    if (errors.length > 0) throw status.invalid(kind, object.metadata.name, errors);
+    // Both forms of Event are refused in the name of the stored one.
+    const subject = kind.plural === 'events' ? { ...kind, group: '' } : kind;
+    if (errors.length > 0) throw status.invalid(subject, object.metadata.name, errors);
     return object;
   }
 
@@ -96,10 +103,11 @@ export function createRegistry({ store, now }: RegistryParts): Registry {
       throw status.badRequest(`the namespace of the provided object does not match the namespace sent on the request`);
     demandNamespace(kind, namespace, draft);
     if (textAt(decoded, 'metadata', 'resourceVersion'))
-      throw status.badRequest('resourceVersion should not be set on objects to be created');
+      throw status.internal('resourceVersion should not be set on objects to be created');
     const object = checked(kind, kind.defaults(fresh(kind, namespace, decoded), help), undefined);
     if (store.get(kind, namespace, object.metadata.name) !== undefined) throw status.alreadyExists(kind, object.metadata.name);
-    return options.dryRun ? object : store.put(kind, object);
+    if (options.dryRun) return unversioned(object);
+    return store.put(kind, options.applied ? object : tracked(undefined, object, stampOf(kind, '', options)));
   }
 
   function demandNamespace(kind: Kind, namespace: string, draft: Draft): void {
@@ -120,6 +128,8 @@ export function createRegistry({ store, now }: RegistryParts): Registry {
     else delete metadata.namespace;
     for (const own of ['deletionTimestamp', 'deletionGracePeriodSeconds', 'selfLink', 'generation']) delete metadata[own];
     if (kind.generation) metadata.generation = 1;
+    if (kind.plural === 'persistentvolumeclaims')
+      metadata.finalizers = [...new Set([...(metadata.finalizers ?? []), CLAIM_FINALIZER])];
     const object: KubeObject = { ...decoded, apiVersion: storedVersion(kind), kind: kind.kind, metadata };
     if (kind.subresources.includes('status') && kind.plural !== 'nodes') delete object.status;
     return object;
@@ -128,7 +138,8 @@ export function createRegistry({ store, now }: RegistryParts): Registry {
   function update(place: Place, draft: Draft, options: WriteOptions): { object: KubeObject; created: boolean } {
     const decoded = read(place.kind, draft, options);
     const named = textAt(decoded, 'metadata', 'name') ?? '';
-    if (named === '') throw status.badRequest(`name must be provided`);
+    if (named === '')
+      throw status.badRequest(`the name of the object (${place.name} based on URL) was undeterminable: name must be provided`);
     if (named !== place.name)
       throw status.badRequest(`the name of the object (${named}) does not match the name on the URL (${place.name})`);
     const space = textAt(decoded, 'metadata', 'namespace') ?? '';
@@ -139,17 +150,16 @@ export function createRegistry({ store, now }: RegistryParts): Registry {
     const current = existing(place);
     const uid = textAt(decoded, 'metadata', 'uid');
     if (uid !== undefined && uid !== '' && uid !== current.metadata.uid)
-      throw status.conflict(place.kind, place.name, uidMismatch(uid, current));
+      throw status.conflict(place.kind, place.name, uidMismatch(place, uid, current.metadata.uid));
     return { object: commit(place, current, decoded, options), created: false };
   }
 
   function createByUpdate(place: Place, draft: Draft, options: WriteOptions): { object: KubeObject; created: boolean } {
-    if (textAt(draft, 'metadata', 'uid')) {
-      const why = `Precondition failed: UID in precondition: ${textAt(draft, 'metadata', 'uid')}, UID in object meta: `;
-      throw status.conflict(place.kind, place.name, why);
-    }
-    if (textAt(draft, 'metadata', 'resourceVersion')) throw status.notFound(place.kind, place.name);
-    return { object: create(place.kind, place.namespace, draft, options), created: true };
+    const uid = textAt(draft, 'metadata', 'uid');
+    if (uid) throw status.conflict(place.kind, place.name, uidMismatch(place, uid, ''));
+    // A version that was read before somebody deleted the object does not keep it from being made anew.
+    const { resourceVersion: _old, ...metadata } = dictAt(draft, 'metadata');
+    return { object: create(place.kind, place.namespace, { ...draft, metadata }, options), created: true };
   }
 
   /** Compares versions, puts together what may change, validates, stores; an update without a change is none. */
@@ -168,11 +178,18 @@ export function createRegistry({ store, now }: RegistryParts): Registry {
     if (version !== '' && version !== current.metadata.resourceVersion) throw status.conflict(kind, name);
     const next = merged(place, current, decoded);
     const checkedNext = checked(kind, next, current, [...newFinalizers(current, next), ...fixedMetadata(current, decoded)]);
-    if (same(checkedNext, current)) return current;
+    if (same(unmanaged(checkedNext), unmanaged(current)) && !(options.applied && !same(checkedNext, current))) return current;
     if (options.dryRun) return checkedNext;
     const finished = next.metadata.deletionTimestamp !== undefined && listAt(next.metadata, 'finalizers').length === 0;
     if (finished && (next.metadata.deletionGracePeriodSeconds ?? 0) === 0) return store.remove(kind, checkedNext);
-    return store.put(kind, checkedNext);
+    return store.put(
+      kind,
+      options.applied ? checkedNext : tracked(current, checkedNext, stampOf(kind, place.subresource, options)),
+    );
+  }
+
+  function stampOf(kind: Kind, subresource: string, options: WriteOptions): Stamp {
+    return { manager: options.fieldManager, version: groupVersion(kind), time: kubeTime(now()), subresource };
   }
 
   function merged(place: Place, current: KubeObject, decoded: Dict): KubeObject {
@@ -181,7 +198,8 @@ export function createRegistry({ store, now }: RegistryParts): Registry {
     for (const own of ['deletionTimestamp', 'deletionGracePeriodSeconds', 'generation', 'generateName'] as const)
       if (current.metadata[own] === undefined) delete metadata[own];
     const identity = { apiVersion: current.apiVersion, kind: current.kind, metadata };
-    if (place.subresource === 'status') return { ...current, ...identity, status: dictAt(decoded, 'status') };
+    if (place.subresource === 'status')
+      return kind.defaults({ ...current, ...identity, status: dictAt(decoded, 'status') }, help);
     const next: KubeObject = kind.defaults(
       { ...decoded, ...identity, ...(keepsStatus(kind) ? { status: current.status ?? {} } : {}) },
       help,
@@ -212,6 +230,9 @@ export function createRegistry({ store, now }: RegistryParts): Registry {
     options: WriteOptions,
   ): { object: KubeObject; created: boolean } {
     if (!isDict(body)) throw status.badRequest('error decoding YAML: the patch is no object');
+    const sent = textAt(body, 'metadata', 'name') ?? place.name;
+    if (sent !== place.name)
+      throw status.badRequest(`the name of the object (${sent}) does not match the name on the URL (${place.name})`);
     read(place.kind, body, options);
     if (old === undefined && textAt(body, 'metadata', 'uid')) {
       const why = `uid mismatch: the provided object specified uid ${textAt(body, 'metadata', 'uid')}, and no existing object was found`;
@@ -219,9 +240,10 @@ export function createRegistry({ store, now }: RegistryParts): Registry {
     }
     const stamp = { manager: options.fieldManager, force: options.force, time: kubeTime(now()), subresource: place.subresource };
     const applied = applyPatch(place.kind, old === undefined ? undefined : place.kind.toServed(old), body, stamp);
-    if (old === undefined) return { object: create(place.kind, place.namespace, named(applied, place), options), created: true };
+    if (old === undefined)
+      return { object: create(place.kind, place.namespace, named(applied, place), { ...options, applied: true }), created: true };
     const decoded = read(place.kind, applied, { ...options, fieldValidation: 'Ignore' });
-    return { object: commit(place, old, decoded, options), created: false };
+    return { object: commit(place, old, decoded, { ...options, applied: true }), created: false };
   }
 
   return { get: existing, create, update, patch };
@@ -236,8 +258,22 @@ function storedVersion(kind: Kind): string {
   return kind.plural === 'events' ? 'v1' : groupVersion(kind);
 }
 
-function uidMismatch(uid: string, current: KubeObject): string {
-  return `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${current.metadata.uid}`;
+/** Where etcd would keep an object; part of the message of a conflict. */
+function storageKey({ kind, namespace, name }: Place): string {
+  const folders: Record<string, string> = { nodes: 'minions', services: 'services/specs' };
+  const folder = folders[kind.plural] ?? kind.plural;
+  return kind.namespaced ? `/registry/${folder}/${namespace}/${name}` : `/registry/${folder}/${name}`;
+}
+
+function uidMismatch(place: Place, wanted: string, found: string): string {
+  const why = `Precondition failed: UID in precondition: ${wanted}, UID in object meta: ${found}`;
+  return `StorageError: invalid object, Code: 4, Key: ${storageKey(place)}, ResourceVersion: 0, AdditionalErrorMsg: ${why}`;
+}
+
+/** A dry run shows the object as it would be, without a version it never gets. */
+function unversioned(object: KubeObject): KubeObject {
+  const { resourceVersion: _none, ...metadata } = object.metadata;
+  return { ...object, metadata: metadata as Meta };
 }
 
 function keepsStatus(kind: Kind): boolean {
@@ -290,13 +326,18 @@ function newFinalizers(current: KubeObject, next: KubeObject): FieldError[] {
   if (added.length === 0) return [];
   const list = added.map((finalizer) => JSON.stringify(finalizer)).join(', ');
   const detail = `no new finalizers can be added if the object is being deleted, found new finalizers []string{${list}}`;
-  return [{ type: 'Forbidden', field: 'metadata.finalizers', detail }];
+  // Kubernetes checks metadata twice on updates, and says so twice.
+  return twice({ type: 'Forbidden', field: 'metadata.finalizers', detail });
 }
 
 function fixedMetadata(current: KubeObject, decoded: Dict): FieldError[] {
   const uid = textAt(decoded, 'metadata', 'uid');
   if (uid === undefined || uid === '' || uid === current.metadata.uid) return [];
-  return [{ type: 'Invalid', field: 'metadata.uid', value: uid, detail: 'field is immutable' }];
+  return twice({ type: 'Invalid', field: 'metadata.uid', value: uid, detail: 'field is immutable' });
+}
+
+function twice(error: FieldError): FieldError[] {
+  return [error, error];
 }
 
 function patchedObject(type: PatchType, served: Dict, body: unknown): unknown {
@@ -305,13 +346,23 @@ function patchedObject(type: PatchType, served: Dict, body: unknown): unknown {
   return type === 'merge' ? mergePatch(served, body) : strategicPatch(served, body);
 }
 
+/** A value as Go prints a map. */
+function goMap(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(goMap).join(' ')}]`;
+  if (!isDict(value)) return value === null ? '<nil>' : String(value);
+  return `map[${Object.keys(value)
+    .sort()
+    .map((key) => `${key}:${goMap(value[key])}`)
+    .join(' ')}]`;
+}
+
 /** A patch result of the wrong shape is an invalid patch, not a bad request. */
 function readPatched(kind: Kind, type: PatchType, patched: unknown, body: unknown, options: WriteOptions): Dict {
   const result: Decoded = isDict(patched)
     ? decode(patched, kind.shape, `${kind.kind}`)
     : { value: {}, unknown: [], wrong: 'no object' };
   if (result.wrong !== undefined) {
-    const value = type === 'strategic' ? JSON.stringify(body) : JSON.stringify(patched);
+    const value = type === 'strategic' ? goMap(body) : JSON.stringify(patched);
     const error: FieldError = { type: 'Invalid', field: 'patch', value, detail: result.wrong };
     throw status.invalid({ group: '', plural: '', kind: '' }, '', [error], '');
   }
@@ -323,19 +374,22 @@ function read(kind: Kind, draft: Draft, options: WriteOptions): Dict {
   const version = textAt(draft, 'apiVersion');
   const name = textAt(draft, 'kind');
   if (version !== undefined && version !== '' && name !== undefined && (version !== groupVersion(kind) || name !== kind.kind)) {
-    if (version !== groupVersion(kind))
-      throw status.badRequest(
-        `the API version in the data (${version}) does not match the expected API version (${groupVersion(kind)})`,
-      );
-    throw status.badRequest(
-      `${name} in version "${kind.version}" cannot be handled as a ${kind.kind}: converting (${name}) to (${kind.kind}): unknown conversion`,
-    );
+    throw status.badRequest(wrongKind(kind, version, name));
   }
   const result = decode(draft, kind.shape, kind.kind);
   if (result.wrong !== undefined)
     throw status.badRequest(`${kind.kind} in version "${kind.version}" cannot be handled as a ${kind.kind}: ${result.wrong}`);
   report(result, kind, options, 'body');
   return kind.fromServed(result.value);
+}
+
+function wrongKind(kind: Kind, version: string, name: string): string {
+  const sent = kindOf(version, name);
+  const lead = `${name} in version "${version.split('/').at(-1)}" cannot be handled as a ${kind.kind}`;
+  const family = (group: string): string => (group === '' ? 'core' : (group.split('.')[0] ?? group));
+  if (sent === undefined)
+    return `${lead}: no kind "${name}" is registered for version "${version}" in scheme "pkg/runtime/scheme.go:111"`;
+  return `${lead}: converting (${sent.version}.${name}) to (${family(kind.group)}.${kind.kind}): unknown conversion`;
 }
 
 function report(result: Decoded, kind: Kind, options: WriteOptions, from: 'patch' | 'body'): void {

@@ -4,11 +4,12 @@
  */
 import type { IncomingMessage } from 'node:http';
 import type { AnswerForm } from './bodies.ts';
-import { parseBody, parsePatch } from './bodies.ts';
+import { parseBody, parseObject, parsePatch } from './bodies.ts';
 import { deleteObject, deleteOptions } from './deletion.ts';
 import type { Dict } from './json.ts';
-import { at, isDict } from './json.ts';
+import { at } from './json.ts';
 import type { Kind } from './kinds.ts';
+import { KINDS } from './kinds.ts';
 import type { KubeObject } from './objects.ts';
 import type { ResourceAsk } from './paths.ts';
 import type { Place, Registry, WriteOptions } from './registry.ts';
@@ -91,9 +92,21 @@ function writeOptions(query: URLSearchParams, request: IncomingMessage): WriteOp
   };
 }
 
-function demandBody(value: unknown): Dict {
-  if (isDict(value)) return value;
-  throw status.badRequest("Object 'Kind' is missing in 'null'");
+/** Whoever applies says who he is. */
+function unmanagedApply(): status.ApiError {
+  const error = { type: 'Required', field: 'fieldManager', detail: 'is required for apply patch' } as const;
+  return status.invalid({ group: 'meta.k8s.io', plural: '', kind: 'PatchOptions' }, '', [error]);
+}
+
+/** What Go says of a version that is no number. */
+export function badVersion(version: string): string {
+  return `resourceVersion: Invalid value: ${JSON.stringify(version)}: strconv.ParseUint: parsing ${JSON.stringify(version)}: invalid syntax`;
+}
+
+/** A group that is served knows what it does not have; any other path leads nowhere. */
+function absent(ask: ResourceAsk): Answer {
+  if (KINDS.some((kind) => kind.group === ask.group && kind.version === ask.version)) throw status.unknownResource();
+  return { code: 404, body: '404 page not found\n' };
 }
 
 interface Page {
@@ -127,10 +140,7 @@ export function createResources({ store, registry, subresources, now }: Resource
   function list(kind: Kind, exchange: Exchange): Answer {
     const { ask, query, form } = exchange;
     const version = query.get('resourceVersion') ?? '';
-    if (version !== '' && !/^\d+$/.test(version))
-      throw status.invalid({ group: '', plural: '', kind: 'ListOptions' }, '', [
-        { type: 'Invalid', field: 'resourceVersion', value: version, detail: 'strconv.ParseUint: parsing "x": invalid syntax' },
-      ]);
+    if (!/^\d*$/.test(version)) throw status.badRequest(`invalid resource version: ${badVersion(version)}`);
     if (Number(version) > store.revision()) throw tooLarge(version);
     const selects = selectionOf(kind, query);
     const { objects, metadata } = paged(store.list(kind, ask.namespace).filter(selects), query, store.revision());
@@ -139,7 +149,7 @@ export function createResources({ store, registry, subresources, now }: Resource
 
   function tooLarge(version: string): status.ApiError {
     const causes = [{ reason: 'ResourceVersionTooLarge', message: 'Too large resource version' }];
-    const message = `Too large resource version: ${version}, current: ${store.revision()}`;
+    const message = `Timeout: Too large resource version: ${version}, current: ${store.revision()}`;
     return new status.ApiError(504, 'Timeout', message, { causes, retryAfterSeconds: 1 }, { 'Retry-After': '1' });
   }
 
@@ -181,13 +191,14 @@ export function createResources({ store, registry, subresources, now }: Resource
         : { headers: { Warning: options.warnings.map((text) => `299 - ${JSON.stringify(text)}`) } }),
     });
     if (exchange.ask.verb === 'create') {
-      return shown(201, registry.create(kind, place.namespace, demandBody(parseBody(exchange.request, exchange.body)), options));
+      return shown(201, registry.create(kind, place.namespace, parseObject(exchange.request, exchange.body, kind.kind), options));
     }
     if (exchange.ask.verb === 'update') {
-      const done = registry.update(place, demandBody(parseBody(exchange.request, exchange.body)), options);
+      const done = registry.update(place, parseObject(exchange.request, exchange.body, kind.kind), options);
       return shown(done.created ? 201 : 200, done.object);
     }
     const { type, patch } = parsePatch(exchange.request, exchange.body);
+    if (type === 'apply' && !exchange.query.get('fieldManager')) throw unmanagedApply();
     const done = registry.patch(place, type, patch, options);
     return shown(done.created ? 201 : 200, done.object);
   }
@@ -195,7 +206,7 @@ export function createResources({ store, registry, subresources, now }: Resource
   return (exchange) => {
     const { ask } = exchange;
     const { kind } = ask;
-    if (kind === undefined) return { code: 404, body: '404 page not found\n' };
+    if (kind === undefined) return absent(ask);
     const place: Place = { kind, namespace: ask.namespace ?? '', name: ask.name, subresource: ask.subresource };
     if (kind.namespaced && ask.namespace === undefined && ask.verb !== 'list') throw status.methodNotAllowed();
     const special = ask.subresource === '' || ask.subresource === 'status' ? undefined : subresources.answer(place, exchange);

@@ -6,6 +6,7 @@ import { dictAt, isDict, textAt } from './json.ts';
 import type { ResourceAsk } from './paths.ts';
 import type { Authorizer } from './rbac.ts';
 import { shownRule } from './rbac.ts';
+import { kubeTime } from './registry.ts';
 import { badRequest } from './status.ts';
 import type { User } from './tokens.ts';
 
@@ -17,7 +18,7 @@ function accessReview(user: User, spec: Dict, authorizer: Authorizer): Dict {
     return { allowed: authorizer.refusal(user, { of: 'path', verb, path }, '') === undefined };
   }
   const text = (field: string): string => textAt(asked, field) ?? '';
-  const allowed = authorizer.allows(user, {
+  const rule = authorizer.grant(user, {
     verb: text('verb'),
     group: text('group'),
     resource: text('resource'),
@@ -25,29 +26,35 @@ function accessReview(user: User, spec: Dict, authorizer: Authorizer): Dict {
     name: text('name'),
     namespace: text('namespace'),
   });
-  return { allowed };
+  return { allowed: rule !== undefined, ...(rule?.source === undefined ? {} : { reason: rule.source }) };
 }
 
 function rulesReview(user: User, spec: Dict, authorizer: Authorizer): Dict {
   const rules = authorizer.rulesOf(user, textAt(spec, 'namespace') ?? '').map(shownRule);
-  const paths = [
-    '/api',
-    '/api/*',
-    '/apis',
-    '/apis/*',
-    '/healthz',
-    '/livez',
-    '/openapi',
-    '/openapi/*',
-    '/readyz',
-    '/version',
-    '/version/',
+  const get = (paths: string[]): Dict => ({ verbs: ['get'], nonResourceURLs: paths });
+  const openId = ['/.well-known/openid-configuration', '/openid/v1/jwks'].flatMap((path) => [path, `${path}/`]);
+  const nonResourceRules = [
+    get(['/healthz', '/livez', '/readyz', '/version', '/version/']),
+    get([
+      '/api',
+      '/api/*',
+      '/apis',
+      '/apis/*',
+      '/healthz',
+      '/livez',
+      '/openapi',
+      '/openapi/*',
+      '/readyz',
+      '/version',
+      '/version/',
+    ]),
+    get(openId),
   ];
-  return { resourceRules: rules, nonResourceRules: [{ verbs: ['get'], nonResourceURLs: paths }], incomplete: false };
+  return { resourceRules: rules, nonResourceRules, incomplete: false };
 }
 
 /** The answer of a review, or undefined when the resource is no review. */
-export function review(ask: ResourceAsk, user: User, body: unknown, authorizer: Authorizer): Dict | undefined {
+export function review(ask: ResourceAsk, user: User, body: unknown, authorizer: Authorizer, nowMs: number): Dict | undefined {
   if (ask.verb !== 'create') return undefined;
   const at = `${ask.group}/${ask.resource}`;
   const known: Record<string, string> = {
@@ -58,9 +65,14 @@ export function review(ask: ResourceAsk, user: User, body: unknown, authorizer: 
   const kind = known[at];
   if (kind === undefined) return undefined;
   const shell = { kind, apiVersion: `${ask.group}/${ask.version}`, metadata: {} };
-  if (kind === 'SelfSubjectReview') return { ...shell, status: { userInfo: { username: user.name, groups: user.groups } } };
+  if (kind === 'SelfSubjectReview')
+    return {
+      ...shell,
+      metadata: { creationTimestamp: kubeTime(nowMs) },
+      status: { userInfo: { username: user.name, groups: user.groups } },
+    };
   if (!isDict(body)) throw badRequest("Object 'Kind' is missing in 'null'");
   const spec = dictAt(body, 'spec');
-  const status = kind === 'SelfSubjectAccessReview' ? accessReview(user, spec, authorizer) : rulesReview(user, spec, authorizer);
-  return { ...shell, spec, status };
+  if (kind === 'SelfSubjectRulesReview') return { ...shell, spec: {}, status: rulesReview(user, spec, authorizer) };
+  return { ...shell, spec, status: accessReview(user, spec, authorizer) };
 }

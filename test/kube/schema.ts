@@ -5,7 +5,7 @@
 import type { Dict } from './json.ts';
 import { isDict } from './json.ts';
 
-export type Scalar = 'string' | 'int32' | 'int64' | 'bool' | 'time' | 'microtime' | 'quantity' | 'intOrString' | 'any';
+export type Scalar = 'base64' | 'string' | 'int32' | 'int64' | 'bool' | 'time' | 'microtime' | 'quantity' | 'intOrString' | 'any';
 
 /** A scalar, a list of one shape, a map of one shape (`*`), or known fields. */
 export type Shape = Scalar | [Shape] | { readonly [field: string]: Shape };
@@ -86,6 +86,13 @@ function microtimeFault(text: string): string | undefined {
   return extra === '' ? undefined : `parsing time ${JSON.stringify(text)}: extra text: ${JSON.stringify(extra)}`;
 }
 
+function base64Fault(text: string): string | undefined {
+  const clean = text.replace(/[\r\n]/g, '');
+  const wrong = /[^A-Za-z0-9+/]/.exec(clean.replace(/={1,2}$/, ''));
+  if (wrong !== null) return `illegal base64 data at input byte ${wrong.index}`;
+  return clean.length % 4 === 0 ? undefined : `illegal base64 data at input byte ${clean.length - (clean.length % 4)}`;
+}
+
 function goKind(value: unknown): string {
   if (Array.isArray(value)) return 'array';
   if (typeof value === 'boolean') return 'bool';
@@ -95,6 +102,7 @@ function goKind(value: unknown): string {
 function fits(value: unknown, scalar: Scalar): boolean {
   switch (scalar) {
     case 'string':
+    case 'base64':
       return typeof value === 'string';
     case 'bool':
       return typeof value === 'boolean';
@@ -118,13 +126,22 @@ interface Walk {
   wrong: string | undefined;
 }
 
+/** The Go struct and path that the decoder names: indexes and keys of maps are left out. */
+function goField(root: string, path: string): string {
+  const parts = path.replace(/\[\d+\]/g, '').split('.');
+  if (parts.length < 2) return `${root}.${path}`;
+  const structs: Record<string, string> = { metadata: 'ObjectMeta', spec: `${root}Spec`, status: `${root}Status` };
+  return `${structs[parts[0] ?? ''] ?? root}.${parts.join('.')}`;
+}
+
 function scalarValue(value: unknown, scalar: Scalar, path: string, walk: Walk): unknown {
   if (!fits(value, scalar)) {
-    const shown = typeof value === 'number' ? `number ${value}` : goKind(value);
-    const type = scalar === 'intOrString' || scalar === 'quantity' ? 'string' : scalar;
-    walk.wrong ??= `json: cannot unmarshal ${shown} into Go struct field ${walk.root}.${path} of type ${type}`;
+    const fraction = typeof value === 'number' && (scalar === 'int32' || scalar === 'int64');
+    const type = scalar === 'intOrString' || scalar === 'quantity' || scalar === 'base64' ? 'string' : scalar;
+    walk.wrong ??= `json: cannot unmarshal ${fraction ? `number ${value}` : goKind(value)} into Go struct field ${goField(walk.root, path)} of type ${type}`;
     return undefined;
   }
+  if (scalar === 'base64') walk.wrong ??= base64Fault(String(value));
   if (scalar === 'microtime') walk.wrong ??= microtimeFault(String(value));
   if (scalar === 'time' && !FULL.test(String(value)))
     walk.wrong ??= `parsing time ${JSON.stringify(value)} as "2006-01-02T15:04:05Z07:00": cannot parse ${JSON.stringify(value)} as "2006"`;
@@ -139,14 +156,15 @@ function walked(value: unknown, shape: Shape, path: string, walk: Walk): unknown
     return value.map((item, index) => walked(item, shape[0] as Shape, `${path}[${index}]`, walk));
   }
   if (!isDict(value)) {
-    walk.wrong ??= `json: cannot unmarshal ${goKind(value)} into Go struct field ${walk.root}.${path} of type object`;
+    walk.wrong ??= `json: cannot unmarshal ${goKind(value)} into Go struct field ${goField(walk.root, path)} of type ${path === 'spec' ? `v1.${walk.root}Spec` : 'object'}`;
     return undefined;
   }
   const fields = shape as { readonly [field: string]: Shape };
   const result: Dict = {};
   for (const [key, item] of Object.entries(value)) {
     const inner = fields[key] ?? fields['*'];
-    const here = path === '' ? key : `${path}.${key}`;
+    // A wrong value in a map is reported by the map's own path.
+    const here = path === '' ? key : fields[key] === undefined && inner !== undefined ? path : `${path}.${key}`;
     if (inner === undefined) walk.unknown.push(here);
     // A null is what the Go types read as "not set".
     else if (item !== null) result[key] = walked(item, inner, here, walk);

@@ -59,6 +59,8 @@ function clause(text: string, whole: string): Matcher {
     const [, not, key = ''] = present;
     return (labels) => (labels[key] !== undefined) === (not === '');
   }
+  const odd = /^\S+\s+(\S+)/.exec(text)?.[1];
+  if (odd !== undefined) throw badRequest(`unable to parse requirement: found '${odd}', expected: in, notin, =, ==, !=, gt, lt`);
   throw badRequest(`unable to parse requirement: found '${text}', in selector "${whole}"`);
 }
 
@@ -92,6 +94,12 @@ function expression(item: unknown): Matcher {
   }
 }
 
+/** Kinds that can be selected by nothing but name and namespace have another sentence. */
+function unknownField(key: string, allowed: readonly string[]): Error {
+  if (allowed.some((field) => !field.startsWith('metadata.'))) return badRequest(`field label not supported: ${key}`);
+  return badRequest(`"${key}" is not a known field selector: only "metadata.name", "metadata.namespace"`);
+}
+
 /** The matcher of a `fieldSelector` parameter over the fields that a kind can be selected by. */
 export function fieldMatcher(text: string | undefined, allowed: readonly string[]): Matcher {
   if (text === undefined || text.trim() === '') return everything;
@@ -99,7 +107,7 @@ export function fieldMatcher(text: string | undefined, allowed: readonly string[
     const found = /^([^!=]+?)\s*(==|=|!=)\s*(.*)$/.exec(part.trim());
     if (found === null) throw badRequest(`invalid selector: '${part}'; can't understand '${part}'`);
     const [, key = '', operator, value] = found;
-    if (!allowed.includes(key)) throw badRequest(`field label not supported: ${key}`);
+    if (!allowed.includes(key)) throw unknownField(key, allowed);
     return (fields) => ((fields[key] ?? '') === value) === (operator !== '!=');
   });
   return (fields) => matchers.every((matches) => matches(fields));

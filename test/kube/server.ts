@@ -8,6 +8,7 @@ import { createServer as createHttpServer } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { startBudgets } from './budgets.ts';
+import { startClaims } from './claims.ts';
 import { startEndpointSlices } from './endpointslices.ts';
 import type { Faults } from './faults.ts';
 import { createFaults } from './faults.ts';
@@ -85,7 +86,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     now,
     bookmarkMs: options.bookmarkMs ?? 60_000,
   });
-  const stops = [startEndpointSlices(store, now), startBudgets(store)];
+  const stops = [startEndpointSlices(store, now), startBudgets(store, now), startClaims(store)];
   const servers: Server[] = [];
 
   for (const name of new Set(['default', 'kube-system', namespace]))

@@ -8,10 +8,10 @@ import { LABEL_SELECTOR, METADATA, objectShape, REFERENCE } from './schema.ts';
 /** Metadata checked, spec and status stored as they come. */
 export const LOOSE: Shape = objectShape({ spec: { '*': 'any' }, status: { '*': 'any' } });
 
-export const CONFIG_MAP: Shape = objectShape({ data: { '*': 'string' }, binaryData: { '*': 'string' }, immutable: 'bool' });
+export const CONFIG_MAP: Shape = objectShape({ data: { '*': 'string' }, binaryData: { '*': 'base64' }, immutable: 'bool' });
 
 export const SECRET: Shape = objectShape({
-  data: { '*': 'string' },
+  data: { '*': 'base64' },
   stringData: { '*': 'string' },
   immutable: 'bool',
   type: 'string',

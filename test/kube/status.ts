@@ -54,7 +54,7 @@ function detailsOf(subject: Subject, name: string, kind = subject.plural, causes
   return compact({
     name: name === '' ? undefined : name,
     group: subject.group === '' ? undefined : subject.group,
-    kind,
+    kind: kind === '' ? undefined : kind,
     uid,
     causes,
   });
@@ -74,6 +74,23 @@ export const MODIFIED = 'the object has been modified; please apply your changes
 export function conflict(subject: Subject, name: string, why: string = MODIFIED): ApiError {
   const message = `Operation cannot be fulfilled on ${qualified(subject)} "${name}": ${why}`;
   return new ApiError(409, 'Conflict', message, detailsOf(subject, name));
+}
+
+/** A precondition of a DELETE that does not hold names the kind instead of the resource. */
+export function failedPrecondition(subject: Subject, name: string, why: string): ApiError {
+  const title = subject.group === '' ? subject.kind : `${subject.kind}.${subject.group}`;
+  const details = detailsOf(subject, name, subject.kind);
+  return new ApiError(409, 'Conflict', `Operation cannot be fulfilled on ${title} "${name}": ${why}`, details);
+}
+
+/** What a resource gets that a known group does not have. */
+export function unknownResource(): ApiError {
+  return new ApiError(404, 'NotFound', 'the server could not find the requested resource', {});
+}
+
+/** Refusals that Kubernetes reports as its own fault. */
+export function internal(message: string): ApiError {
+  return new ApiError(500, '', message);
 }
 
 export function badRequest(message: string): ApiError {
@@ -118,6 +135,7 @@ export function unprocessable(): ApiError {
 }
 
 export function forbidden(subject: Subject, name: string, why: string): ApiError {
+  if (subject.plural === '') return new ApiError(403, 'Forbidden', `forbidden: ${why}`, {});
   const what = name === '' ? qualified(subject) : `${qualified(subject)} "${name}"`;
   return new ApiError(403, 'Forbidden', `${what} is forbidden: ${why}`, detailsOf(subject, name));
 }
@@ -138,6 +156,10 @@ export function tooManyRequests(message: string, retryAfterSeconds: number, caus
 
 export function methodNotAllowed(): ApiError {
   return new ApiError(405, 'MethodNotAllowed', 'the server does not allow this method on the requested resource', {});
+}
+
+export function unsupportedPatch(): ApiError {
+  return new ApiError(415, 'UnsupportedMediaType', '415: Unsupported Media Type', {});
 }
 
 export function unsupportedMedia(accepted: string[]): ApiError {

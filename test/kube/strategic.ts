@@ -51,23 +51,34 @@ function mergeKeyed(target: unknown[], patch: unknown[], key: string, path: stri
   return result;
 }
 
-/** Puts the elements that the patch names in its order first; the others keep theirs after. */
-function ordered(list: unknown[], order: unknown[], key: string): unknown[] {
+/**
+ * The order of a merged list: elements that the patch names keep its order and come before the others, unless both
+ * were in the list before, the other first.
+ */
+function ordered(list: unknown[], named: unknown[], before: unknown[], key: string): unknown[] {
   const identity = (item: unknown): unknown => (key !== '' && isDict(item) ? item[key] : item);
-  const wanted = order.map(identity);
-  const rank = (item: unknown): number => wanted.findIndex((other) => same(other, identity(item)));
-  return [...list.filter((item) => rank(item) >= 0).sort((a, b) => rank(a) - rank(b)), ...list.filter((item) => rank(item) < 0)];
+  const place = (items: unknown[], item: unknown): number => items.findIndex((other) => same(identity(other), identity(item)));
+  const others = list.filter((item) => place(named, item) < 0);
+  const mine = list.filter((item) => place(named, item) >= 0).sort((a, b) => place(named, a) - place(named, b));
+  const result: unknown[] = [];
+  while (others.length > 0 && mine.length > 0) {
+    const left = place(before, others[0]);
+    const right = place(before, mine[0]);
+    result.push(left >= 0 && right >= 0 && left < right ? others.shift() : mine.shift());
+  }
+  return [...result, ...others, ...mine];
 }
 
 function mergeList(target: unknown, patch: unknown[], path: string): unknown[] {
   const key = mergeKeyAt(path);
   const old = Array.isArray(target) ? target : [];
   if (key === undefined) return copy(patch);
-  return key === '' ? mergeSet(old, copy(patch)) : mergeKeyed(old, patch, key, path);
+  const merged = key === '' ? mergeSet(old, copy(patch)) : mergeKeyed(old, patch, key, path);
+  return ordered(merged, patch, old, key);
 }
 
 /** Keys with `$`: list deletions and orders, and the keys to retain. */
-function applyDirectives(result: Dict, patch: Dict, path: string): Dict {
+function applyDirectives(result: Dict, patch: Dict, before: Dict, path: string): Dict {
   for (const [directive, value] of Object.entries(patch)) {
     if (!Array.isArray(value)) continue;
     if (directive.startsWith(DELETE_FROM)) {
@@ -78,7 +89,8 @@ function applyDirectives(result: Dict, patch: Dict, path: string): Dict {
       const field = directive.slice(ORDER_OF.length);
       const key = mergeKeyAt(join(path, field));
       const list = result[field];
-      if (Array.isArray(list) && key !== undefined) result[field] = ordered(list, value, key);
+      if (Array.isArray(list) && key !== undefined)
+        result[field] = ordered(list, value, Array.isArray(before[field]) ? before[field] : [], key);
     } else if (directive === '$retainKeys') {
       for (const key of Object.keys(result)) if (!value.includes(key)) delete result[key];
     }
@@ -103,7 +115,7 @@ function mergeDict(target: Dict, patch: Dict, path: string): Dict {
     else if (isDict(value)) result[field] = mergeDict(isDict(old) ? old : {}, value, here);
     else result[field] = value;
   }
-  return applyDirectives(result, patch, path);
+  return applyDirectives(result, patch, target, path);
 }
 
 /** A copy of the patch without directives. */

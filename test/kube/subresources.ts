@@ -48,7 +48,8 @@ function scaleOf(set: KubeObject): Dict {
     kind: 'Scale',
     apiVersion: 'autoscaling/v1',
     metadata: { name, namespace, uid, resourceVersion, creationTimestamp },
-    spec: { replicas: numberAt(set, 'spec', 'replicas') ?? 1 },
+    // Zero is left out, as Go leaves it out.
+    spec: (numberAt(set, 'spec', 'replicas') ?? 1) === 0 ? {} : { replicas: numberAt(set, 'spec', 'replicas') ?? 1 },
     status: { replicas: numberAt(set, 'status', 'replicas') ?? 0, selector: selector.sort().join(',') },
   };
 }
@@ -102,6 +103,20 @@ export function createSubresources({ store, registry, tokens, podLog, now }: Sub
     ]);
   }
 
+  /** The pod says why it goes, before it does. */
+  function markEvicted(pod: KubeObject): void {
+    const condition = {
+      type: 'DisruptionTarget',
+      status: 'True',
+      reason: 'EvictionByEvictionAPI',
+      message: 'Eviction API: evicting',
+      lastProbeTime: null,
+      lastTransitionTime: kubeTime(now()),
+    };
+    const others = listAt(pod, 'status', 'conditions').filter((item) => textAt(item, 'type') !== condition.type);
+    store.put(kindNamed('pods'), { ...pod, status: { ...pod.status, conditions: [...others, condition] } });
+  }
+
   function evict(place: Place, exchange: Exchange): Answer {
     if (exchange.ask.verb !== 'create') throw status.methodNotAllowed();
     const body = parseBody(exchange.request, exchange.body);
@@ -114,6 +129,7 @@ export function createSubresources({ store, registry, tokens, podLog, now }: Sub
     const free =
       phase === 'Pending' || phase === 'Succeeded' || phase === 'Failed' || pod.metadata.deletionTimestamp !== undefined;
     if (!free) spend(pod, options.dryRun);
+    if (!options.dryRun) markEvicted(pod);
     deleteObject(store, { ...place, subresource: '' }, options, now());
     return { code: 201, body: { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', code: 201 } };
   }

@@ -23,9 +23,9 @@ function shownObject(object: KubeObject, included: TableAsk['included']): Dict |
 /** A Table of objects of one kind. */
 export function tableOf(kind: Kind, objects: KubeObject[], ask: TableAsk): Dict {
   const columns = CELLS[kind.plural] ?? CELLS[''] ?? [];
-  const definitions = columns.map(({ name, wide, integer }) => ({
+  const definitions = columns.map(({ name, wide, integer, date }) => ({
     name,
-    type: integer === true ? 'integer' : 'string',
+    type: integer === true ? 'integer' : date === true ? 'date' : 'string',
     format: name === 'Name' ? 'name' : '',
     description: name,
     priority: wide === true ? 1 : 0,

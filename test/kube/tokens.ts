@@ -30,11 +30,11 @@ export interface Tokens {
 export const ANONYMOUS: User = { name: 'system:anonymous', groups: ['system:unauthenticated'] };
 
 function groupsOf(user: string, more: string[]): string[] {
-  const groups = ['system:authenticated', ...more];
+  const groups = [...more];
   if (user === 'admin') groups.push('system:masters');
   const account = /^system:serviceaccount:([^:]+):[^:]+$/.exec(user);
   if (account !== null) groups.push('system:serviceaccounts', `system:serviceaccounts:${account[1]}`);
-  return groups;
+  return [...groups, 'system:authenticated'];
 }
 
 /** The tokens known at the start, and those that come later. */

@@ -120,6 +120,14 @@ export const serviceErrors: Validation = (service, old) => {
       errors.push({ type: 'Required', field: `${field}.name`, detail: '' });
     if (number < 1 || number > 65535)
       errors.push({ type: 'Invalid', field: `${field}.port`, value: number, detail: 'must be between 1 and 65535, inclusive' });
+    const target = at(port, 'targetPort');
+    if (typeof target === 'number' && (target < 1 || target > 65535))
+      errors.push({
+        type: 'Invalid',
+        field: `${field}.targetPort`,
+        value: target,
+        detail: 'must be between 1 and 65535, inclusive',
+      });
   });
   const before = textAt(old, 'spec', 'clusterIP');
   if (before !== undefined && before !== '' && ip !== before) {
@@ -192,30 +200,41 @@ export const budgetErrors: Validation = (budget) => {
 export const roleErrors: Validation = (role) =>
   listAt(role, 'rules').flatMap((rule, index): FieldError[] => {
     const field = `rules[${index}]`;
-    if (listAt(rule, 'verbs').length === 0)
-      return [{ type: 'Required', field: `${field}.verbs`, detail: 'verbs must contain at least one value' }];
-    if (listAt(rule, 'nonResourceURLs').length > 0)
+    const need = (part: string, detail: string): FieldError[] =>
+      listAt(rule, part).length > 0 ? [] : [{ type: 'Required', field: `${field}.${part}`, detail }];
+    const urls = listAt(rule, 'nonResourceURLs');
+    const verbs = need('verbs', 'verbs must contain at least one value');
+    if (urls.length > 0)
       return [
+        ...verbs,
         {
           type: 'Invalid',
           field: `${field}.nonResourceURLs`,
-          value: listAt(rule, 'nonResourceURLs'),
+          value: urls,
           detail: 'namespaced rules cannot apply to non-resource URLs',
         },
       ];
-    if (listAt(rule, 'apiGroups').length === 0)
-      return [{ type: 'Required', field: `${field}.apiGroups`, detail: 'resource rules must supply at least one api group' }];
-    if (listAt(rule, 'resources').length === 0)
-      return [{ type: 'Required', field: `${field}.resources`, detail: 'resource rules must supply at least one resource' }];
-    return [];
+    const groups = need('apiGroups', 'resource rules must supply at least one api group');
+    return [...verbs, ...groups, ...need('resources', 'resource rules must supply at least one resource')];
   });
+
+/** The value as Go's internal type prints it, which has no JSON names. */
+function goNames(value: Dict): Dict {
+  const name = (key: string): string => (key === 'apiGroup' ? 'APIGroup' : key.charAt(0).toUpperCase() + key.slice(1));
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [name(key), item]));
+}
 
 /** RoleBinding: the reference never changes. */
 export const bindingErrors: Validation = (binding, old) => {
   const errors: FieldError[] = [];
   if ((textAt(binding, 'roleRef', 'name') ?? '') === '') errors.push({ type: 'Required', field: 'roleRef.name', detail: '' });
   if (old !== undefined && !same(binding['roleRef'], old['roleRef']))
-    errors.push({ type: 'Invalid', field: 'roleRef', value: binding['roleRef'], detail: 'cannot change roleRef' });
+    errors.push({
+      type: 'Invalid',
+      field: 'roleRef',
+      value: goNames(dictAt(binding, 'roleRef')),
+      detail: 'cannot change roleRef',
+    });
   return errors;
 };
 

@@ -60,7 +60,7 @@ export function startWatch(store: ObjectStore, ask: WatchAsk, sink: WatchSink, t
 
   function bookmark(initialEnd: boolean): void {
     const annotations = initialEnd ? { annotations: { 'k8s.io/initial-events-end': 'true' } } : {};
-    const metadata = { resourceVersion: String(store.revision()), creationTimestamp: null, ...annotations };
+    const metadata = { resourceVersion: String(store.revision()), ...annotations };
     send('BOOKMARK', { kind: ask.kind.kind, apiVersion: groupVersion(ask.kind), metadata });
   }
 
