@@ -14,5 +14,5 @@ export type Wire<T> = T extends Date
 
 /** MicroTime: exactly six fractional digits, or the API server refuses the object. */
 export function microTime(iso: string): string {
-  return iso.replace(/(?:\.(\d{1,6}))?\d*Z$/, (_, fraction: string | undefined) => `.${(fraction ?? '').padEnd(6, '0')}Z`);
+  return iso.replace(/(?:\.(\d+))?Z$/, (_, fraction = '') => `.${String(fraction).slice(0, 6).padEnd(6, '0')}Z`);
 }
