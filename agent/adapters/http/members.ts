@@ -64,12 +64,11 @@ function ownWord(snapshot: Snapshot): Word {
   const { instance } = view;
   const running = instance.is === 'primary' || instance.is === 'standby' || instance.is === 'pending' ? instance : undefined;
   const standby = instance.is === 'standby' ? instance : undefined;
-  const building = view.job?.kind === 'build';
   const why = obstacle(view, instance);
   return {
     instance: instance.is,
-    role: running?.role ?? (building ? 'Standby' : 'Unknown'),
-    state: building ? 'Building' : (running?.state ?? (instance.is === 'starting' ? 'Starting' : 'Unknown')),
+    role: running?.role ?? 'Unknown',
+    state: running?.state ?? 'Unknown',
     detail: running?.detail ?? instance.is,
     term: standby?.term ?? running?.data.promotedTerm ?? 0,
     received: standby?.received,
@@ -100,8 +99,7 @@ function memberStatus({ view, name, pod, word, position }: Parts): MemberStatus 
     name,
     uid: self ? view.self.uid : (pod?.uid ?? sight?.state.uid ?? null),
     address: self ? view.self.ip : (pod?.ip ?? null),
-    role: word?.role ?? 'Unknown',
-    state: word?.build === undefined ? (word?.state ?? 'Unknown') : 'Building',
+    ...shownState(word),
     detail: word?.detail ?? null,
     sync: syncWord(view, name),
     receivedLsn: lsnOrNull(standby ? word.received : word?.written),
@@ -124,6 +122,13 @@ function memberStatus({ view, name, pod, word, position }: Parts): MemberStatus 
     node: pod?.node ?? null,
     agentVersion: word?.agentVersion ?? null,
   };
+}
+
+/** openGauss's own words; a server that is down says none, but what is being made of it is known. */
+function shownState(word: Word | undefined): Pick<MemberStatus, 'role' | 'state'> {
+  if (word?.build !== undefined) return { role: 'Standby', state: 'Building' };
+  const state = word?.instance === 'starting' ? 'Starting' : word?.state;
+  return { role: word?.role ?? 'Unknown', state: state ?? 'Unknown' };
 }
 
 function lag(ahead: bigint | undefined, behind: bigint | undefined): number | null {

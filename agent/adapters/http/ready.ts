@@ -61,6 +61,7 @@ export function serveReady(options: ReadyOptions): ReadyPort {
     if (verdict.ok) open(verdict.reason);
     else shut(verdict.reason);
   };
+  look();
   options.board.onShow(look);
   const timer = setInterval(look, lookMs).unref();
   return {
