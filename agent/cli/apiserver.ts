@@ -7,6 +7,7 @@ import { readFile } from 'node:fs/promises';
 import { type RequestOptions, request as requestHttp } from 'node:http';
 import { request as requestHttps } from 'node:https';
 import { join } from 'node:path';
+import { rights } from '../adapters/kube/rights.ts';
 import type { Settings } from '../settings/table.ts';
 import { failure, type Finding, fine, warning, why } from './checks.ts';
 
@@ -14,28 +15,22 @@ const callMs = 3000;
 const bodyBytesMax = 1 << 20;
 const check = 'API server';
 
-export interface Right {
+interface Asked {
   verb: string;
   group: string;
   resource: string;
   /** Undefined: any. */
-  name?: string;
+  name: string | undefined;
 }
 
-/** Every right the agent uses in its namespace; a test holds the Role in the manifests to it. */
-export function rightsOf(cluster: string): Right[] {
-  const named = (group: string, resource: string, name: string, verbs: string[]) =>
-    verbs.map((verb) => ({ verb, group, resource, name }));
-  return [
-    ...named('coordination.k8s.io', 'leases', `og-${cluster}-leader`, ['get', 'update']),
-    { verb: 'create', group: 'coordination.k8s.io', resource: 'leases' },
-    ...['list', 'watch', 'patch'].map((verb) => ({ verb, group: '', resource: 'pods' })),
-    ...named('', 'configmaps', `og-${cluster}-config`, ['get']),
-    ...named('', 'configmaps', `og-${cluster}-state`, ['get', 'update']),
-    ...named('', 'configmaps', `og-${cluster}-request`, ['get', 'update']),
-    { verb: 'create', group: '', resource: 'configmaps' },
-    { verb: 'create', group: 'events.k8s.io', resource: 'events' },
-  ];
+/** The adapter's rights one by one; of the pods only the own one, as a right on all nine names is one rule. */
+function asked(settings: Settings): Asked[] {
+  return rights(settings.cluster).flatMap(({ apiGroups, resources, verbs, resourceNames }) => {
+    const names = resourceNames?.includes(settings.pod) === true ? [settings.pod] : (resourceNames ?? [undefined]);
+    return apiGroups.flatMap((group) =>
+      resources.flatMap((resource) => verbs.flatMap((verb) => names.map((name) => ({ verb, group, resource, name })))),
+    );
+  });
 }
 
 interface Account {
@@ -86,9 +81,9 @@ async function readAccount(settings: Settings): Promise<Account | Finding> {
 }
 
 async function checkRights(settings: Settings, account: Account): Promise<Finding> {
-  const rights = rightsOf(settings.cluster);
-  const replies = await Promise.all(rights.map((right) => review(settings, account, right)));
-  const missing = rights.filter((_, index) => replies[index] === 'no').map(words);
+  const wanted = asked(settings);
+  const replies = await Promise.all(wanted.map((right) => review(settings, account, right)));
+  const missing = wanted.filter((_, index) => replies[index] === 'no').map(words);
   const unknown = replies.filter((reply) => reply === 'unknown').length;
   if (missing.length > 0) {
     return failure(
@@ -98,15 +93,15 @@ async function checkRights(settings: Settings, account: Account): Promise<Findin
     );
   }
   if (unknown > 0)
-    return warning('rights', `${unknown} of ${rights.length} could not be checked`, 'The agent says so if one is missing.');
-  return fine('rights', `all ${rights.length} that are needed`);
+    return warning('rights', `${unknown} of ${wanted.length} could not be checked`, 'The agent says so if one is missing.');
+  return fine('rights', `all ${wanted.length} that are needed`);
 }
 
-function words({ verb, resource, name }: Right): string {
+function words({ verb, resource, name }: Asked): string {
   return `${verb} ${resource}${name === undefined ? '' : `/${name}`}`;
 }
 
-async function review(settings: Settings, account: Account, right: Right): Promise<'yes' | 'no' | 'unknown'> {
+async function review(settings: Settings, account: Account, right: Asked): Promise<'yes' | 'no' | 'unknown'> {
   const { verb, group, resource, name } = right;
   const resourceAttributes = { namespace: settings.namespace, verb, group, resource, ...(name === undefined ? {} : { name }) };
   const body = { apiVersion: 'authorization.k8s.io/v1', kind: 'SelfSubjectAccessReview', spec: { resourceAttributes } };

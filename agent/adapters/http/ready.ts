@@ -28,11 +28,11 @@ const connectionsMax = 32;
 export function serveReady(options: ReadyOptions): ReadyPort {
   let server: Server | undefined;
   let closed = false;
-  let said: boolean | undefined;
+  let said: 'open' | 'closed' | 'taken' | undefined;
 
-  const say = (open: boolean, reason: string) => {
-    if (open !== said) options.onChange?.({ open, reason });
-    said = open;
+  const say = (now: 'open' | 'closed' | 'taken', reason: string) => {
+    if (now !== said) options.onChange?.({ open: now === 'open', reason });
+    said = now;
   };
   const open = (reason: string) => {
     if (server !== undefined) return;
@@ -46,14 +46,14 @@ export function serveReady(options: ReadyOptions): ReadyPort {
     opened.maxConnections = connectionsMax;
     opened.on('error', (error: NodeJS.ErrnoException) => {
       if (server === opened) server = undefined;
-      say(false, `the port could not be opened: ${error.code ?? error.message}`);
+      say('taken', `the port could not be opened: ${error.code ?? error.message}`);
     });
-    opened.listen({ host: options.address, port: options.port }, () => say(true, reason));
+    opened.listen({ host: options.address, port: options.port }, () => say('open', reason));
   };
   const shut = (reason: string) => {
     server?.close();
     server = undefined;
-    say(false, reason);
+    say('closed', reason);
   };
   const look = () => {
     if (closed) return;

@@ -216,8 +216,9 @@ test('the readiness port opens and closes with the fitness, also when only time 
   assert.deepEqual(changes, [false, true, false, true, false]);
 });
 
-test('a readiness port that somebody else holds is tried again until it is free', async () => {
+test('a readiness port that somebody else holds is tried again until it is free', async (t) => {
   const thief = createServer();
+  t.after(() => thief.close());
   await new Promise<void>((resolve) => thief.listen({ host: '127.0.0.1', port: 0 }, resolve));
   const { port } = thief.address() as { port: number };
   const board = createBoard();
