@@ -4,7 +4,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Postgres, postgresData, serverPrefix } from '../shared/postgres.ts';
+import { giveToPostgres, openTheWay, type Postgres, postgresData, serverPrefix } from '../shared/postgres.ts';
 import { readText, replaceFile } from '../shared/state.ts';
 import { type Control, openControl } from './control.ts';
 import { backendSocket, privateHba, privateSockets } from './render.ts';
@@ -68,13 +68,17 @@ export function createBackend(postgres: Postgres, user: string, pgdata: string, 
 
   function prepare(standby: boolean): void {
     rmSync(privateSockets, { recursive: true, force: true });
-    mkdirSync(join(privateSockets, 'relay'), { recursive: true, mode: 0o777 });
+    mkdirSync(join(privateSockets, 'relay'), { recursive: true });
     rmSync(join(data, 'og_calls'), { recursive: true, force: true });
     mkdirSync(join(data, 'og_calls'), { mode: 0o700 });
     for (const name of ['postmaster.pid', 'promote', 'recovery.signal']) rmSync(join(data, name), { force: true });
     writeFileSync(join(data, 'pg_hba.conf'), privateHba);
+    for (const path of [privateSockets, join(privateSockets, 'relay'), join(data, 'pg_hba.conf'), join(data, 'og_calls')])
+      giveToPostgres(path);
+    openTheWay(pgdata);
     if (standby) {
       writeFileSync(join(data, 'standby.signal'), '');
+      giveToPostgres(join(data, 'standby.signal'));
       // a standby of openGauss has no replication slots
       const slots = join(data, 'pg_replslot');
       for (const slot of existsSync(slots) ? readdirSync(slots) : []) rmSync(join(slots, slot), { recursive: true, force: true });
@@ -93,6 +97,7 @@ export function createBackend(postgres: Postgres, user: string, pgdata: string, 
   return {
     configure(conf) {
       replaceFile(join(data, 'postgresql.conf'), conf, false);
+      giveToPostgres(join(data, 'postgresql.conf'));
       if (existsSync(backendSocket)) signal('SIGHUP');
     },
     async start(standby) {
@@ -137,6 +142,7 @@ export function createBackend(postgres: Postgres, user: string, pgdata: string, 
     },
     promote() {
       writeFileSync(join(data, 'promote'), '');
+      giveToPostgres(join(data, 'promote'));
       signal('SIGUSR1');
     },
     running: () => child !== undefined,

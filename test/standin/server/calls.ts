@@ -3,7 +3,7 @@
 import { renameSync, rmSync, writeFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { join } from 'node:path';
-import { postgresData } from '../shared/postgres.ts';
+import { giveToPostgres, postgresData } from '../shared/postgres.ts';
 import { type ConnectionLock, encodeLock, lockModes, replaceFile } from '../shared/state.ts';
 import { termClass } from './catalog.ts';
 import type { Context } from './context.ts';
@@ -24,7 +24,8 @@ export function takeCall(context: Context, line: string): boolean {
 function answer(pgdata: string, id: string, reply: string): void {
   const path = join(postgresData(pgdata), 'og_calls', id);
   try {
-    writeFileSync(`${path}.new`, reply, { mode: 0o644 });
+    writeFileSync(`${path}.new`, reply);
+    giveToPostgres(`${path}.new`);
     renameSync(`${path}.new`, path);
   } catch {
     return; // PostgreSQL was stopped and the directory went with it

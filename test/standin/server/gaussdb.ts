@@ -2,7 +2,7 @@
 // SIGTERM and SIGINT are a fast stop, SIGQUIT an immediate one, SIGHUP a reload, SIGUSR1 announces request files.
 import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { postgresData, requirePostgres } from '../shared/postgres.ts';
+import { namedUid, postgresData, requirePostgres } from '../shared/postgres.ts';
 import { processState, readPidFile } from '../shared/state.ts';
 import { createInstance } from './instance.ts';
 import { readOptions } from './options.ts';
@@ -15,7 +15,8 @@ function fatal(text: string, detail?: string, code = 1): never {
 function checkDirectory(pgdata: string): void {
   const stat = statSync(pgdata, { throwIfNoEntry: false });
   if (stat === undefined) fatal(`data directory "${pgdata}" does not exist`);
-  if (stat.uid !== process.getuid?.()) fatal(`data directory "${pgdata}" has wrong ownership`, undefined);
+  const given = process.getuid?.() === 0 && stat.uid === namedUid();
+  if (stat.uid !== process.getuid?.() && !given) fatal(`data directory "${pgdata}" has wrong ownership`, undefined);
   if ((stat.mode & 0o077) !== 0)
     fatal(`data directory "${pgdata}" has group or world access`, 'Permissions should be u=rwx (0700).');
   if (existsSync(join(pgdata, 'build_completed.start'))) {

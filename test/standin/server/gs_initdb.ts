@@ -3,18 +3,18 @@
 import { spawnSync } from 'node:child_process';
 import {
   chmodSync,
-  chownSync,
   existsSync,
   mkdirSync,
   readdirSync,
   readFileSync,
+  realpathSync,
   rmSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { userInfo } from 'node:os';
 import { join, resolve } from 'node:path';
-import { namedUid, namespacesAllowed, ordinaryUser, postgresData, requirePostgres, walDirectory } from '../shared/postgres.ts';
+import { giveToPostgres, openTheWay, ordinaryUser, postgresData, requirePostgres, walDirectory } from '../shared/postgres.ts';
 import { catalogScript } from './catalog.ts';
 import { sampleConf, sampleHba } from './samples.ts';
 
@@ -133,10 +133,13 @@ else {
 }
 const data = postgresData(pgdata);
 mkdirSync(data);
-if (process.getuid?.() === 0 && !namespacesAllowed())
-  for (const path of [pgdata, wal, data]) chownSync(path, namedUid(), namedUid());
+for (const path of [pgdata, realpathSync(wal), data]) giveToPostgres(path);
+openTheWay(pgdata);
 const passwordFile = join(pgdata, '.password');
-if (options.password !== undefined) writeFileSync(passwordFile, `${options.password}\n`, { mode: 0o644 });
+if (options.password !== undefined) {
+  writeFileSync(passwordFile, `${options.password}\n`);
+  giveToPostgres(passwordFile);
+}
 run(join(postgres.bin, 'initdb'), [
   ...['-D', data, '-X', wal, '-U', options.user, '-E', options.encoding, `--locale=${options.locale}`, '-N', '-A', 'trust'],
   ...(options.password === undefined ? [] : [`--pwfile=${passwordFile}`]),
@@ -150,7 +153,8 @@ for (const database of ['template1', 'postgres'])
   run(join(postgres.bin, 'postgres'), ['--single', '-O', '-j', '-F', '-D', data, database], script);
 for (const name of directories.split(' ')) mkdirSync(join(pgdata, name), { recursive: true });
 mkdirSync(join(wal, 'archive_status'), { recursive: true });
-writeFileSync(join(data, 'og_initial_user'), `${options.user}\n`, { mode: 0o644 });
+writeFileSync(join(data, 'og_initial_user'), `${options.user}\n`);
+giveToPostgres(join(data, 'og_initial_user'));
 writeFileSync(join(pgdata, 'PG_VERSION'), '9.2\n');
 writeFileSync(join(pgdata, 'postgresql.conf'), sampleConf(options.nodeName));
 writeFileSync(join(pgdata, 'pg_hba.conf'), sampleHba);

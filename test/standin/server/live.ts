@@ -2,7 +2,7 @@
 // the tools) whenever it changes. It holds facts; deciding them is the business of others.
 import { renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { postgresData } from '../shared/postgres.ts';
+import { giveToPostgres, postgresData } from '../shared/postgres.ts';
 import {
   blankState,
   type ConnectionLock,
@@ -70,7 +70,8 @@ export function detailOf(facts: Readonly<Facts>): string {
 /** Writes a JSON file of the data directory in one step. */
 export function writeJson(pgdata: string, name: string, value: unknown): void {
   const path = join(postgresData(pgdata), name);
-  writeFileSync(`${path}.new`, JSON.stringify(value), { mode: 0o644 });
+  writeFileSync(`${path}.new`, JSON.stringify(value));
+  giveToPostgres(`${path}.new`);
   renameSync(`${path}.new`, path);
 }
 

@@ -5,6 +5,7 @@ import { rmSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { delayMs, pace, paced } from '../shared/pace.ts';
+import { giveToPostgres } from '../shared/postgres.ts';
 import type { ConnectionLock, RebuildReason } from '../shared/state.ts';
 import type { ReplConnInfo } from './gucs.ts';
 import { connectPeer, type PeerAddress, type PeerFacts, probePeer } from './peers.ts';
@@ -267,7 +268,10 @@ export function createRelay(needs: RelayNeeds): Relay {
         if (server.listening) server.close();
         rmSync(relaySocket, { force: true });
         server.once('error', reject);
-        server.listen(relaySocket, () => resolve());
+        server.listen(relaySocket, () => {
+          giveToPostgres(relaySocket);
+          resolve();
+        });
       }),
     enable(on) {
       enabled = on;

@@ -1,8 +1,9 @@
 // Where the PostgreSQL behind the stand-in lives and how its programs are run: its binaries, its data directory inside an openGauss
 // PGDATA, and the prefix that makes them believe they are an ordinary user. Starts nothing by itself.
 import { execFileSync, spawnSync } from 'node:child_process';
-import { accessSync, constants, readdirSync, readFileSync, realpathSync } from 'node:fs';
-import { delimiter, dirname, join } from 'node:path';
+import { accessSync, chmodSync, chownSync, constants, readdirSync, readFileSync, realpathSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { delimiter, dirname, join, resolve } from 'node:path';
 
 /** The oldest PostgreSQL that will do. */
 export const oldestPostgres = 13;
@@ -138,4 +139,20 @@ export function serverPrefix(): string[] {
   const withParent = ['setpriv', '--pdeathsig', 'KILL'];
   if (namespacesAllowed()) return [...withParent, 'unshare', ...mapping(), ...isolation];
   return process.getuid?.() === 0 ? [...becomeOrdinary(), '--pdeathsig', 'KILL'] : withParent;
+}
+
+/** Gives a file or directory to the user PostgreSQL runs as; nothing to do where PostgreSQL runs as the caller. */
+export function giveToPostgres(path: string): void {
+  if (process.getuid?.() === 0 && !namespacesAllowed()) chownSync(path, namedUid(), namedUid());
+}
+
+/**
+ * Lets PostgreSQL's user pass through the directories above a path where it is not the caller: those below the system's temporary
+ * directory are opened for passing. Others are left as they are.
+ */
+export function openTheWay(path: string): void {
+  if (process.getuid?.() !== 0 || namespacesAllowed()) return;
+  const top = tmpdir();
+  for (let above = dirname(resolve(path)); above.startsWith(`${top}/`); above = dirname(above))
+    chmodSync(above, statSync(above).mode | 0o011);
 }

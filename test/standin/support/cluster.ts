@@ -1,7 +1,7 @@
 // A small cluster of stand-in instances for tests: directories under the system's temporary one, loopback addresses of its own, processes
 // that it started and ends itself. It drives gaussdb directly, by its files and signals, as gs_ctl does.
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { chmodSync, cpSync, existsSync, mkdtempSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -82,11 +82,8 @@ export async function createCluster(size: number, extra: string[] = []): Promise
     const socketDirectory = join(root, name);
     const address = `${net}.${index + 1}`;
     const logFile = join(root, name, 'log');
-    if (index > 0) {
-      cpSync(first, pgdata, { recursive: true, verbatimSymlinks: true });
-      chmodSync(pgdata, 0o700);
-      chmodSync(join(pgdata, 'base'), 0o700);
-    }
+    mkdirSync(socketDirectory, { recursive: true });
+    if (index > 0) execFileSync('cp', ['-a', first, pgdata]);
     const peers = names.map((_, other) => other).filter((other) => other !== index);
     const lines = [
       `port = ${port}`,
