@@ -1,0 +1,46 @@
+/** Goal: an invariant cited in the code can be looked up, and its table names files that exist. Method: docs/ARCHITECTURE.md against code. */
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { code, root, rows, textOf } from './tree.ts';
+
+const text = textOf('docs/ARCHITECTURE.md');
+const section = text.slice(text.indexOf('## Invariants'), text.indexOf('## Verified fakes'));
+const table = rows(section).map(([name = '', , upheld = '', attacked = '']) => ({ name, upheld, attacked }));
+
+function cited(file: string, pattern: RegExp): string[] {
+  return [...textOf(file).matchAll(pattern)].map(([word]) => word);
+}
+
+test('invariants are numbered without gaps, and every number that the code cites is one of them', () => {
+  const names = table.map((row) => row.name);
+  assert.deepEqual(
+    names,
+    names.map((_, at) => `I${at + 1}`),
+  );
+  const unknown = code().flatMap((file) =>
+    cited(file, /\bI\d{1,2}\b/g)
+      .filter((word) => !names.includes(word))
+      .map((word) => `${file}: ${word}`),
+  );
+  assert.deepEqual(unknown, []);
+});
+
+test('the code cites no other numbering', () => {
+  const agent = code().filter((file) => !file.startsWith('test/'));
+  const other = agent.flatMap((file) => cited(file, /\b[SK]\d{1,2}\b/g).map((word) => `${file}: ${word}`));
+  assert.deepEqual(other, []);
+});
+
+test('the files that uphold and attack an invariant exist', () => {
+  const paths = (cell: string) => [...cell.matchAll(/`([\w./-]+\.(?:ts|sh))`/g)].map(([, path = '']) => path);
+  const at = (path: string, places: string[]) => places.some((place) => existsSync(join(root, place, path)));
+  const missing = table.flatMap(({ name, upheld, attacked }) => [
+    ...paths(upheld).filter((path) => !at(path, ['', 'agent', 'entrypoint'])),
+    ...paths(attacked).filter((path) => !at(path, ['test'])),
+    ...(paths(upheld).length === 0 && name !== 'I4' ? [`${name}: nothing upholds it`] : []),
+    ...(paths(attacked).length === 0 ? [`${name}: nothing attacks it`] : []),
+  ]);
+  assert.deepEqual(missing, []);
+});
