@@ -166,7 +166,7 @@ function requested(view: View, me: PrimaryInstance): Decision | undefined {
   }
   const begin = { do: 'begin-switchover', target, cause: 'request', seconds: 30 } as const;
   const decision = renewing(view, 'switchover', { instance: begin });
-  return { ...decision, answer: { id: request.id, phase: 'running', result: `handing over to ${target}` } };
+  return { ...decision, answer: { id: request.id, phase: 'running', target, result: `handing over to ${target}` } };
 }
 
 function answered(view: View, answer: RequestAnswer): Decision {

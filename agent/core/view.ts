@@ -155,6 +155,8 @@ export type InstanceIntent =
 export interface RequestAnswer {
   id: string;
   phase: Request['phase'];
+  /** Whom the primary chose where the request named nobody; the next primary knows by it that it was meant. */
+  target?: MemberName;
   result: string;
   hint?: string;
 }

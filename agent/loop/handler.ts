@@ -5,7 +5,7 @@
  */
 import { obstacle } from '../core/election.ts';
 import { leads, recordOf } from '../core/lease.ts';
-import type { PeerState } from '../core/model.ts';
+import type { PeerState, Sender } from '../core/model.ts';
 import { isValid } from '../core/permit.ts';
 import { failed, type Fault, ok, type Result } from '../core/result.ts';
 import type { View } from '../core/view.ts';
@@ -65,9 +65,14 @@ export function peerState(ctx: Context): PeerState {
     paused: view.paused,
     build: view.job?.progress,
     volumes: view.volumes,
+    ...(primary === undefined ? {} : { syncObserved: syncNames(primary.senders), readOnly: primary.readOnly }),
     agentVersion: ctx.self.version,
     since: undefined,
   };
+}
+
+function syncNames(senders: Sender[]): string[] {
+  return senders.filter((sender) => sender.sync === 'Sync' || sender.sync === 'Quorum').map((sender) => sender.name);
 }
 
 function refusal(detail: string, hint: string): Fault {

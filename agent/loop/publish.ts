@@ -139,7 +139,8 @@ async function answer(ctx: Context, view: View, decision: Decision): Promise<voi
   const reply = decision.answer;
   const request = view.request.known ? view.request.value : undefined;
   if (reply === undefined || request === undefined || request.id !== reply.id) return;
-  const change = { ...request, phase: reply.phase, result: reply.result, hint: reply.hint };
+  const { phase, target = request.target, result, hint } = reply;
+  const change = { ...request, phase, target, result, hint };
   const written = await ports.kube.writeRequest(change, memory.config.lease.requestTimeoutSeconds * 1000);
   memory.stale.add('request');
   if (written.ok) memory.request = { known: true, value: written.value, at: ports.clock.now() };
