@@ -96,6 +96,10 @@ function judge(name: string, value: string): void {
   }
 }
 
+if (process.argv[2] === '-V' || process.argv[2] === '--version') {
+  process.stdout.write('gs_guc (openGauss) 9.2.4\n');
+  process.exit(0);
+}
 const { action, pgdata, settings, hba } = readWords(process.argv.slice(2));
 const conf = join(pgdata, 'postgresql.conf');
 const out = (line: string) => process.stdout.write(`${line}\n`);
