@@ -113,6 +113,10 @@ function run(program: string, words: string[], input = '', environment: Record<s
 const directories =
   'pg_clog pg_csnlog pg_notify pg_serial pg_snapshots pg_twophase pg_multixact pg_replslot pg_tblspc pg_stat_tmp pg_llog pg_errorinfo undo pg_logical pg_location pg_log global';
 
+if (process.argv[2] === '-V' || process.argv[2] === '--version') {
+  process.stdout.write('gs_initdb (openGauss) 9.2.4\n');
+  process.exit(0);
+}
 const options = readWords(process.argv.slice(2));
 checkPassword(options.password);
 const { pgdata } = options;

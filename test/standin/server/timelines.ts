@@ -1,7 +1,8 @@
 // PostgreSQL counts timelines where openGauss has none: this file keeps that invisible. A follower gets every timeline history file of its
 // primary before it streams, loses those of a branch that nobody follows any more, and so never finds itself on a stale one.
-import { readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { giveToPostgres } from '../shared/postgres.ts';
 import { readText } from '../shared/state.ts';
 
 /** History files by name. */
@@ -55,7 +56,11 @@ export function adoptHistories(wal: string, primary: HistoryFiles): boolean {
     const name = nameOf(timeline);
     const derived = parents.filter((line) => Number.parseInt(line, 10) < timeline).join('\n');
     const content = primary[name] ?? `${derived}\n`;
-    if (local[name] === undefined || stale) writeFileSync(join(wal, name), content, { mode: 0o600 });
+    if (local[name] !== undefined && !stale) continue;
+    const path = join(wal, name);
+    writeFileSync(`${path}.new`, content, { mode: 0o600 });
+    giveToPostgres(`${path}.new`);
+    renameSync(`${path}.new`, path);
   }
   return stale;
 }
