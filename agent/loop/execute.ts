@@ -8,6 +8,7 @@ import type { PeerState } from '../core/model.ts';
 import { isValid } from '../core/permit.ts';
 import { failed, ok, type Result } from '../core/result.ts';
 import type { Decision, InstanceIntent, PeerSight, View } from '../core/view.ts';
+import { configure } from './configure.ts';
 import { handOver, runBuild, runInitialise, runPromotion, runStop } from './jobs.ts';
 import type { Context } from './context.ts';
 import type { Outcome } from './lease.ts';
@@ -103,19 +104,6 @@ async function start(ctx: Context, mode: 'standby' | 'pending'): Promise<Result<
   if (started.ok) ctx.log.info('server started', { mode, pid: started.value.pid });
   memory.observedAt = Number.NEGATIVE_INFINITY;
   return started;
-}
-
-/** Keeps the server's files in step with who the members are; only what differs is written (level, not edge). */
-export async function configure(ctx: Context): Promise<Result<unknown>> {
-  const { memory, ports, self } = ctx;
-  if (!memory.pods.known) return ok();
-  const own = ctx.addressOf(self.name);
-  if (own === undefined) return ok();
-  const peers = memory.pods.value.filter((pod) => pod.name !== self.name).flatMap((pod) => ctx.addressOf(pod.name) ?? []);
-  const applied = await ports.instance.configure({ self: own, peers, parameters: memory.config.parameters }, sqlDeadlineMs);
-  if (applied.ok && applied.value.changed)
-    ctx.log.info('server configuration rewritten', { peers: peers.map((peer) => `${peer.name}=${peer.host}:${peer.haPort}`) });
-  return applied;
 }
 
 async function fence(ctx: Context, reason: string): Promise<Result<unknown>> {

@@ -7,6 +7,7 @@ import { formatLsn, lsnOrNull } from '../core/lsn.ts';
 import type { BuildProgress, Job } from '../core/model.ts';
 import { isValid, type LeaderPermit } from '../core/permit.ts';
 import { failed, ok, type Result } from '../core/result.ts';
+import { configure } from './configure.ts';
 import type { Context } from './context.ts';
 import { armFence } from './lease.ts';
 import { noteFailure } from './memory.ts';
@@ -92,7 +93,10 @@ async function awaitEcho(ctx: Context): Promise<Result<void>> {
 }
 
 export function runInitialise(ctx: Context): Started {
-  return run(ctx, 'initialise', (abort) => ctx.ports.instance.initialise(abort.signal));
+  return run(ctx, 'initialise', async (abort) => {
+    const configured = await configure(ctx);
+    return configured.ok ? await ctx.ports.instance.initialise(abort.signal) : configured;
+  });
 }
 
 /** The marker is outside the data directory and on disk before the build begins: an interrupted build must be seen. */
@@ -102,6 +106,9 @@ export function runBuild(ctx: Context, mode: 'full' | 'incremental', from: strin
   if (address === undefined) return failed({ of: 'kube', kind: 'absent', done: 'no', detail: `no address of ${from}` });
   const startedAt = ports.clock.wall();
   return run(ctx, 'build', async (abort) => {
+    // The built server is configured by what was last said, which a member that never had data has not heard yet.
+    const configured = await configure(ctx);
+    if (!configured.ok) return configured;
     const marked = { ...memory.records, build: { mode, startedAt } };
     const saved = await ports.records.save(marked);
     if (!saved.ok) return saved;

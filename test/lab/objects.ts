@@ -72,7 +72,21 @@ export function clusterObjects(names: Names, options: ClusterOptions): Placed[] 
     service(`${name}-svc`, { 'opengauss.role': 'primary' }),
     service(`${name}-svc-read`, { 'opengauss.readable': 'true' }),
     statefulSet(names, options),
+    ...nodes(options.members),
   ];
+}
+
+/** The pods' nodes: a pod on a node that does not exist has no endpoint, as in Kubernetes. */
+function nodes(count: number): Placed[] {
+  return Array.from({ length: count }, (_, index) => ({
+    collection: '/api/v1/nodes',
+    object: {
+      apiVersion: 'v1',
+      kind: 'Node',
+      metadata: { name: `node-${index}`, labels: { 'kubernetes.io/hostname': `node-${index}` } },
+      status: { conditions: [{ type: 'Ready', status: 'True', reason: 'KubeletReady' }] },
+    },
+  }));
 }
 
 export interface ClusterOptions {

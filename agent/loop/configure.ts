@@ -1,0 +1,18 @@
+/** Level-triggered configuration of the local server: who the members are and what people set. Never decides. */
+import { ok, type Result } from '../core/result.ts';
+import type { Context } from './context.ts';
+
+const deadlineMs = 1000;
+
+/** Keeps the server's files in step with who the members are; only what differs is written (level, not edge). */
+export async function configure(ctx: Context): Promise<Result<unknown>> {
+  const { memory, ports, self } = ctx;
+  if (!memory.pods.known) return ok();
+  const own = ctx.addressOf(self.name);
+  if (own === undefined) return ok();
+  const peers = memory.pods.value.filter((pod) => pod.name !== self.name).flatMap((pod) => ctx.addressOf(pod.name) ?? []);
+  const applied = await ports.instance.configure({ self: own, peers, parameters: memory.config.parameters }, deadlineMs);
+  if (applied.ok && applied.value.changed)
+    ctx.log.info('server configuration rewritten', { peers: peers.map((peer) => `${peer.name}=${peer.host}:${peer.haPort}`) });
+  return applied;
+}
