@@ -285,12 +285,14 @@ export function createInstance(options: StartOptions, postgres: Postgres, initia
       await sleep(faultMs('slow-start'));
       const clean = /shut down\b/.test(await controlState(postgres, pgdata));
       // a data directory that was a standby's becomes a primary by promotion only, whatever -M says: its WAL must get a mark of its own
+      // freshly built data may end before the point where it is consistent: it must stream to get there
+      if (asStandby && role !== 'Pending' && context.unchecked) relay.enable(true);
       if (!(await context.launch(asStandby || wasStandby))) {
         if (!context.stopping) await finish(1);
         return;
       }
       if (asStandby) {
-        live.update({ dbState: 'Need repair' });
+        if (live.facts().receiver === undefined) live.update({ dbState: 'Need repair' });
         relay.enable(role !== 'Pending');
       } else if (wasStandby) await promote(context);
       else live.update({ dbState: 'Normal', hideTerm: clean });
