@@ -3,10 +3,12 @@
  * is not believed, and the role is asked for by SQL every 10 ms. The term stands in the data directory, durably,
  * before anything is asked for, so that whoever finds this data later knows which promotion it has seen (design 4.1).
  */
+import { join } from 'node:path';
 import type { Mono, ServerProcess, Term } from '../../core/model.ts';
 import { isValid, type LeaderPermit } from '../../core/permit.ts';
 import { type Fault, failed, ok, type Result } from '../../core/result.ts';
 import type { Configurer } from './configure.ts';
+import { removeFiles } from './files.ts';
 import { writePromotedTerm } from './identity.ts';
 import type { InstanceOptions } from './options.ts';
 import type { ServerKeeper } from './process.ts';
@@ -54,6 +56,7 @@ type Situation = { role: string; primary: boolean };
 export function createPromoter(parts: Parts): Promoter {
   const { options, keeper, session } = parts;
   let request: Promise<Result<ToolResult>> | undefined;
+  let cancel = new AbortController();
   let askedAt: Mono = Number.NEGATIVE_INFINITY;
 
   async function situation(): Promise<Situation | undefined> {
@@ -69,7 +72,8 @@ export function createPromoter(parts: Parts): Promoter {
   function ask(args: string[]): void {
     if (request !== undefined || options.clock.now() < askedAt + askEveryMs) return;
     askedAt = options.clock.now();
-    const run = { deadlineMs: (requestSeconds + 10) * 1000, logFile: 'gs_ctl.log' };
+    cancel = new AbortController();
+    const run = { deadlineMs: (requestSeconds + 10) * 1000, logFile: 'gs_ctl.log', signal: cancel.signal };
     request = runTool(options, 'gs_ctl', [...args, '-D', options.pgdata, '-t', String(requestSeconds)], run);
     void request.then((result) => {
       request = undefined;
@@ -79,11 +83,16 @@ export function createPromoter(parts: Parts): Promoter {
   }
 
   async function promote(order: Promotion): Promise<Result<void>> {
-    const { permit, deadline } = order;
     const process = keeper.known();
     if (process === undefined) return failed(refusal('absent', 'no', 'no server runs that could be promoted'));
     const ready = await prepare(order);
     if (!ready.ok) return ready;
+    const outcome = await untilPrimary(process, order);
+    if (!outcome.ok) await withdraw();
+    return outcome;
+  }
+
+  async function untilPrimary(process: ServerProcess, { permit, deadline }: Promotion): Promise<Result<void>> {
     for (;;) {
       if (!sameServer(process)) return failed(refusal('exited', 'maybe', 'the server ended while it was promoted'));
       const now = await situation();
@@ -98,15 +107,24 @@ export function createPromoter(parts: Parts): Promoter {
     }
   }
 
-  /** Term first, names second: a primary whose names were still the old ones could acknowledge too early. */
+  /** A gs_ctl that goes on asking would promote later, and holds the lock that a build needs. The server may have read it. */
+  async function withdraw(): Promise<void> {
+    cancel.abort();
+    await request;
+    await removeFiles(['failover', 'primary'].map((name) => join(options.pgdata, name)));
+  }
+
+  /** Both before anything is asked for: a primary whose names were still the old ones could acknowledge too early. */
   async function prepare(order: Promotion): Promise<Result<void>> {
     if (!isValid(order.permit, options.clock.now())) return failed(refusal('cancelled', 'no', 'the permit has ended'));
-    const recorded = await writePromotedTerm(options.pgdata, order.permit.term);
-    if (!recorded.ok) return recorded;
-    parts.recorded(order.permit.term);
     const boundMs = Math.max(1, Math.min(namesMs, order.deadline - options.clock.now()));
-    const named = await parts.configurer.apply({ synchronous_standby_names: order.names, most_available_sync: 'off' }, boundMs);
-    if (!named.ok) return named;
+    const names = { synchronous_standby_names: order.names, most_available_sync: 'off' };
+    const [recorded, named] = await Promise.all([
+      writePromotedTerm(options.pgdata, order.permit.term),
+      parts.configurer.apply(names, boundMs),
+    ]);
+    if (recorded.ok) parts.recorded(order.permit.term);
+    if (!recorded.ok || !named.ok) return recorded.ok ? named : recorded;
     if (isValid(order.permit, options.clock.now())) return ok();
     return failed(refusal('cancelled', 'no', 'the permit ended before the promotion was asked for'));
   }

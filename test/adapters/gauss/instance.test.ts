@@ -181,9 +181,10 @@ test('nothing that only a leader may do happens once the permit has ended', asyn
 test('a promotion that never comes ends at its deadline, or with the permit, and may still happen', async (t) => {
   const { options, instance, serving } = await scene(t);
   await serving(aServer(options, () => 'Standby'));
-  await aProgram(options, 'gs_ctl', 'exec sleep 5');
+  await aProgram(options, 'gs_ctl', `touch ${options.pgdata}/failover; exec sleep 600`);
   const late = await instance.promote({ permit: aPermit(7), names: '', deadline: clock.now() + 500 });
   assert.ok(!late.ok && late.fault.kind === 'timeout' && late.fault.done === 'maybe');
+  assert.equal(existsSync(join(options.pgdata, 'failover')), false, 'a request that was given up is withdrawn');
   const ended = await instance.promote({ permit: aPermit(7, 0.5), names: '', deadline: clock.now() + 10_000 });
   assert.ok(!ended.ok && ended.fault.kind === 'cancelled', JSON.stringify(ended));
 });

@@ -3,7 +3,7 @@
 // comes back. Rows that were acknowledged are read back at the end.
 import assert from 'node:assert/strict';
 import { existsSync, mkdirSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -20,6 +20,7 @@ const missing = existsSync(join(home, 'bin', 'gaussdb')) ? false : `no ${join(ho
 interface Member extends PeerAddress {
   instance: InstancePort;
   log: string[];
+  serverLog: string;
   sql(text: string): Promise<Row[]>;
 }
 
@@ -73,7 +74,7 @@ function aMember(place: string, index: number, port: number): Member {
     assert.ok(answer.ok, `${name}: ${text}: ${JSON.stringify(answer)}`);
     return answer.value[0] ?? [];
   };
-  return { name, host, haPort: port + 1, instance, log, sql };
+  return { name, host, haPort: port + 1, instance, log, serverLog: join(dir, 'log', 'gaussdb.log'), sql };
 }
 
 async function shape<K extends Instance['is']>(
@@ -90,7 +91,8 @@ async function shape<K extends Instance['is']>(
     });
   } catch (error) {
     const seen = JSON.stringify(last, (_, value) => (typeof value === 'bigint' ? value.toString(16) : value));
-    throw new Error(`${String(error)}; last seen: ${seen}; log: ${member.log.slice(-15).join('\n')}`);
+    const server = (await readFile(member.serverLog, 'utf8').catch(() => '')).split('\n').slice(-15);
+    throw new Error([`${String(error)}; last seen: ${seen}`, ...member.log.slice(-10), ...server].join('\n'));
   }
 }
 
@@ -215,7 +217,9 @@ test('a cluster is made, loses its primary under a freeze, goes on and gets it b
       const built = await shape(a, 'stopped');
       assert.deepEqual([built.data.dataId, built.data.promotedTerm], [dataId, promotedTerm]);
       done(await a.instance.start('standby'));
-    } else done(await a.instance.unlock(5_000));
+      await shape(a, 'standby');
+    }
+    done(await a.instance.unlock(5_000));
     await shape(a, 'standby', (one) => one.state === 'Normal' && one.term === 5 && one.lock?.mode === 'polling_connection');
     await b.sql('insert into rows values (3)');
     await eventually('the rows on the old primary', async () =>
