@@ -75,14 +75,17 @@ test('the Role holds exactly the rights that the code uses, and the pods have it
 
 test('each port is where the settings have it', () => {
   const ports: Record<string, number> = Object.fromEntries((og.ports ?? []).map((port) => [port.name ?? '', port.containerPort]));
-  assert.deepEqual(ports, {
-    opengauss: settings.port,
-    ha: settings.haPort,
-    heartbeat: settings.port + 5,
-    ready: settings.readyPort,
-    http: settings.httpPort,
-    peer: settings.peerPort,
-  });
+  assert.deepEqual(
+    { ...ports },
+    {
+      opengauss: settings.port,
+      ha: settings.haPort,
+      heartbeat: settings.port + 5,
+      ready: settings.readyPort,
+      http: settings.httpPort,
+      peer: settings.peerPort,
+    },
+  );
   for (const service of services) {
     for (const port of service.spec?.ports ?? []) assert.equal(port.port, ports[String(port.targetPort)]);
   }
