@@ -66,9 +66,14 @@ export function obstacle(view: View, instance: Instance): string | undefined {
   return undefined;
 }
 
-/** A former primary whose WAL has not learned of the promotion after its own: it may hold a tail that nobody has. */
+/**
+ * In mode `off`, where nobody votes: a former primary whose WAL has not learned of the promotion after its own would
+ * discard what was written since. In the synchronous modes votes and the comparison say so better: what a later term
+ * acknowledged is on a member of every vote set, and the former primary may be the only one that has the rest.
+ */
 function isFormerPrimary(view: View, instance: StandbyInstance): boolean {
-  const last = recordOf(view.lease)?.promoting;
+  const record = recordOf(view.lease);
+  const last = record?.syncMode === 'off' ? record.promoting : undefined;
   const own = instance.data.promotedTerm;
   if (last === undefined || own === 0 || own >= last.term) return false;
   return instance.term <= own;

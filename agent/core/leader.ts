@@ -105,7 +105,7 @@ function recordPromotion(view: View, instance: Waiting, record: LeaseRecord): De
   });
 }
 
-/** Gives the lease to somebody who can use it; without anybody it is kept, as nobody else could do better. */
+/** Gives the lease to somebody who can use it, or to whoever can first. */
 export function handOn(view: View, why: string): Decision {
   const heir = bestHeir(view);
   return only('not-eligible', { lease: { do: 'release', heir: heir?.name }, note: why });
@@ -116,6 +116,8 @@ export function whenLeading(view: View, me: PrimaryInstance, permit: LeaderPermi
   if (view.promotion === undefined) return renewing(view, 'leads', { note: 'adopting the running primary' });
   if (!view.promotion.settled) return renewing(view, 'leads', { instance: { do: 'settle', permit } });
   if (view.switchover !== undefined) return handingOver(view, me, permit, view.switchover);
+  const forgotten = frozenElsewhere(view);
+  if (forgotten.length > 0) return renewing(view, 'leads', { instance: { do: 'unfreeze', permit, members: forgotten } });
   const step = syncStep(view, me);
   if (step.do === 'record') {
     const { entries, syncMode } = step;
@@ -127,6 +129,15 @@ export function whenLeading(view: View, me: PrimaryInstance, permit: LeaderPermi
     });
   }
   return requested(view, me) ?? renewing(view, 'leads');
+}
+
+/** Members that a plan which nobody remembers has pointed at somebody else; while we lead, no other change is under way. */
+function frozenElsewhere(view: View): MemberName[] {
+  return freshPeers(view)
+    .map((peer) => peer.state)
+    .filter((state) => state.instance === 'standby' && state.streamingFrom === undefined)
+    .filter((state) => state.frozenFor !== undefined && state.frozenFor.candidate !== view.self.name)
+    .map((state) => state.name);
 }
 
 function syncReason(entries: LeaseRecord['entries']): 'degrading' | 'narrowing-sync' | 'widening-sync' {
@@ -156,6 +167,9 @@ function requested(view: View, me: PrimaryInstance): Decision | undefined {
     });
   }
   if (request.phase !== 'open') return undefined;
+  if (request.deadline !== undefined && Date.parse(request.deadline) < Date.parse(view.wall)) {
+    return answered(view, { id: request.id, phase: 'timed-out', result: 'nobody could act on it in time', hint: 'Ask again.' });
+  }
   const target = request.target ?? bestStreaming(view, me);
   if (target === view.self.name)
     return answered(view, { id: request.id, phase: 'done', result: 'this member is the primary already' });

@@ -13,6 +13,9 @@ import type { View } from './view.ts';
 /** A name that no standby bears: commits wait until the real names are set. Lower case, or nobody could ever connect as it. */
 export const nobody = 'ANY 1 ("nobody-yet")';
 
+/** Entries that a change may pile up before the next one waits; each costs votes, and the annotation has a limit. */
+const entriesLimit = 8;
+
 /** synchronous_standby_names for an entry; '' lets commits go on without a standby. */
 export function renderNames(entry: SyncEntry): string {
   if (entry.w === 0) return '';
@@ -119,10 +122,15 @@ export function syncStep(view: View, me: PrimaryInstance): SyncStep {
     return { do: 'set', names, mostAvailable };
   }
   const mode = view.config.sync.mode;
-  if (record.entries.length > 1) {
-    return reached(view, me, last) ? { do: 'record', entries: [last], syncMode: mode } : { do: 'nothing' };
-  }
   const desired = desiredEntry(view, me, last);
+  if (record.entries.length > 1) {
+    if (reached(view, me, last)) return { do: 'record', entries: [last], syncMode: mode };
+    // Standbys of the newest entry may have gone before they flushed; commits would wait for them for ever. A further
+    // entry is as safe as the one before: votes must meet them all.
+    const able = last.names.filter((name) => isStreaming(me, name)).length >= last.w;
+    const another = !able && !sameEntry(desired, last) && record.entries.length < entriesLimit;
+    return another ? { do: 'record', entries: [...record.entries, desired], syncMode: record.syncMode } : { do: 'nothing' };
+  }
   if (!sameEntry(desired, last)) {
     return { do: 'record', entries: [last, desired], syncMode: mode === 'off' ? 'off' : record.syncMode };
   }

@@ -88,6 +88,8 @@ export interface Switchover {
 
 export interface View {
   now: Mono;
+  /** Wall-clock ISO time; only for what people wrote down with one. */
+  wall: string;
   self: Self;
   config: DynamicConfig;
   paused: boolean;
@@ -149,6 +151,7 @@ export type InstanceIntent =
   | { do: 'settle'; permit: LeaderPermit }
   | { do: 'begin-switchover'; target: MemberName; cause: Switchover['cause']; seconds: number }
   | { do: 'point-others'; permit: LeaderPermit; target: MemberName; members: MemberName[] }
+  | { do: 'unfreeze'; permit: LeaderPermit; members: MemberName[] }
   | { do: 'hand-over'; permit: LeaderPermit; target: MemberName }
   | { do: 'undo-switchover'; permit: LeaderPermit; why: string };
 

@@ -89,6 +89,8 @@ async function carryOut(
     }
     case 'point-others':
       return await pointOthers(ctx, view, intent.target, intent.members);
+    case 'unfreeze':
+      return await unfreeze(ctx, view, intent.members);
     case 'hand-over':
       return handOver(ctx, intent.permit, intent.target);
     case 'undo-switchover':
@@ -224,6 +226,15 @@ async function pointOthers(ctx: Context, view: View, target: string, members: st
   }
   memory.switchover = { ...memory.switchover, pointedAt: ports.clock.now() };
   return ok();
+}
+
+/** Asks members to forget a freeze for a change that nobody goes through with any more. */
+async function unfreeze(ctx: Context, view: View, members: string[]): Promise<Result<unknown>> {
+  const { ports } = ctx;
+  const termOf = (member: string) => view.peers[member]?.state.frozenFor?.term ?? 0;
+  const answers = await Promise.all(members.map((member) => ports.peers.unfreeze(member, termOf(member), peerDeadlineMs)));
+  ctx.log.info('forgotten freezes removed', { members });
+  return answers.find((answer) => !answer.ok) ?? ok();
 }
 
 async function undoSwitchover(ctx: Context, view: View, why: string): Promise<Result<unknown>> {

@@ -92,7 +92,8 @@ async function renew(ctx: Context, view: View, change: LeaseChange | undefined):
   }
   if (change?.entries !== undefined) ctx.log.info('synchronous set recorded', { entries: change.entries, reason: 'recorded' });
   givePermit(ctx, permitFrom(written.sentAt, written.record.term, memory.config.lease.fenceSeconds));
-  return change === undefined ? 'nothing' : 'done';
+  // A permit where there was none is something to act on at once.
+  return change === undefined && margin !== undefined && margin > 0 ? 'nothing' : 'done';
 }
 
 /** Stores the permit, moves PID 1's deadline, and makes sure that this process acts at its end on its own as well. */

@@ -48,6 +48,7 @@ export function viewOf(ctx: Context): View {
   const { memory, ports } = ctx;
   return {
     now: ports.clock.now(),
+    wall: ports.clock.wall(),
     self: ctx.self,
     config: memory.config,
     paused: memory.config.paused,

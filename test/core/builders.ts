@@ -179,6 +179,7 @@ export function aPod(name: string, part: Partial<PodSight> = {}): PodSight {
 export function aView(part: Partial<View> = {}): View {
   return {
     now,
+    wall: '2026-11-21T00:00:00.000Z',
     self: {
       name: me,
       uid: 'uid-1',

@@ -176,11 +176,14 @@ describe('a standby', () => {
     const lease = known(aSeen(undefined, { record: undefined, firstSeenAt: now - 500 }), now);
     expectDecision(aView({ lease, peers: { 'og-demo-2': aPeer('og-demo-2') } }), { reason: 'waits-for-expiry' });
   });
-  test('whose data misses the last promotion does not stand', () => {
+  test('whose data misses the last promotion does not stand in mode off', () => {
     const instance = aStandby({ term: 6, data: someData({ promotedTerm: 6 }) });
-    expectDecision(aView({ instance, lease: known(anExpired(), now), peers: { 'og-demo-2': aPeer('og-demo-2') } }), {
-      reason: 'not-eligible',
-    });
+    expectDecision(
+      aView({ instance, lease: known(anExpired({ syncMode: 'off' }), now), peers: { 'og-demo-2': aPeer('og-demo-2') } }),
+      {
+        reason: 'not-eligible',
+      },
+    );
   });
   test('of another cluster does not stand', () => {
     const instance = aStandby({ data: someData({ systemId: '43' }) });

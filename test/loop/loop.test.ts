@@ -128,6 +128,69 @@ for (const members of [2, 3]) {
   }
 }
 
+test('a primary whose agent dies in a switchover goes on, and nobody stays pointed away', async () => {
+  const world = await settledWorld();
+  const old = world.primary() ?? '';
+  world.kube.ask({ kind: 'switchover', target: 'og-demo-1' });
+  await world.until('the others are pointed at the target', () => world.database.server('og-demo-2').data?.lock !== undefined);
+  world.killAgent(old);
+  await world.run(700);
+  world.startAgent(old);
+  await world.until('everybody streams', () => world.standbys().length === 2, 30_000);
+  assert.equal(world.primary(), old);
+  await world.until(
+    'the whole set',
+    () => world.kube.lease?.entries.length === 1 && world.kube.lease.entries[0]?.names.length === 2,
+  );
+  world.loseNothing();
+});
+
+test('a switchover whose target dies while the set is narrowed does not hang the writes', async () => {
+  const world = await settledWorld();
+  const old = world.primary() ?? '';
+  world.kube.ask({ kind: 'switchover', target: 'og-demo-1' });
+  await world.until('the narrow entry', () => (world.kube.lease?.entries.length ?? 0) > 1);
+  world.killNode('og-demo-1');
+  world.mark();
+  await world.run(40_000);
+  assert.equal(world.primary(), old);
+  assert.ok(world.longestGap() < 20_000, `gap ${world.longestGap()} ms`);
+  world.startAgent('og-demo-1');
+  await world.until('everybody streams', () => world.standbys().length === 2);
+  world.loseNothing();
+});
+
+test('a winner that is lost after it recorded its promotion is replaced by the others together', async () => {
+  const world = await settledWorld();
+  const old = world.primary() ?? '';
+  world.database.kill(old);
+  await world.until('the recorded promotion', () => world.kube.lease?.promoting?.member !== old);
+  const winner = world.kube.lease?.promoting?.member ?? '';
+  world.killNode(winner);
+  await world.until(
+    'another primary',
+    () =>
+      world.primary() !== undefined &&
+      world.primary() !== winner &&
+      world.database.server(world.primary() ?? '').role === 'Primary',
+    40_000,
+  );
+  await world.run(3000);
+  world.loseNothing();
+  world.startAgent(winner);
+  await world.until('everybody streams', () => world.standbys().length === 2);
+  world.loseNothing();
+  world.singleWriter();
+});
+
+test('a request that nobody could act on before its deadline is not acted on later', async () => {
+  const world = await settledWorld();
+  const old = world.primary();
+  world.kube.ask({ kind: 'switchover', target: 'og-demo-1', deadline: '2026-01-01T00:00:00.000Z' });
+  await world.until('the answer', () => world.kube.request?.phase === 'timed-out');
+  assert.equal(world.primary(), old);
+});
+
 test('a switchover to a member that does not exist is refused with a reason', async () => {
   const world = await settledWorld();
   world.kube.ask({ kind: 'switchover', target: 'og-demo-9' });
