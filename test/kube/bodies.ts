@@ -1,11 +1,12 @@
 /**
- * Bodies in and out: size limit, JSON or YAML, and which form of answer the client asked for (object, table, partial
+ * Bodies in and out: size limit, JSON, YAML or protobuf, and which form of answer the client asked for (object, table, partial
  * metadata, YAML).
  */
 import type { IncomingMessage } from 'node:http';
 import { parse as parseYaml } from 'yaml';
 import type { Dict } from './json.ts';
 import { isDict } from './json.ts';
+import { parseProtobuf } from './protobuf.ts';
 import { ApiError, badRequest, unsupportedMedia, unsupportedPatch } from './status.ts';
 
 /** The API server's own limit. */
@@ -44,7 +45,8 @@ function parseYamlText(text: string): unknown {
   }
 }
 
-const BODY_TYPES = ['application/json', 'application/yaml', 'application/vnd.kubernetes.protobuf'];
+const PROTOBUF = 'application/vnd.kubernetes.protobuf';
+const BODY_TYPES = ['application/json', 'application/yaml', PROTOBUF];
 
 /** The object in a POST or PUT, which there must be. */
 export function parseObject(request: IncomingMessage, body: Buffer, kind: string): Dict {
@@ -63,6 +65,8 @@ export function parseBody(request: IncomingMessage, body: Buffer, lead = ''): un
   if (type === '' || type === 'application/json')
     return parseJson(body.toString('utf8'), `${lead}couldn't get version/kind; json parse error: `);
   if (type === 'application/yaml') return parseYamlText(body.toString('utf8'));
+  const decoded = type === PROTOBUF ? parseProtobuf(body) : undefined;
+  if (decoded !== undefined) return decoded;
   throw unsupportedMedia(BODY_TYPES);
 }
 

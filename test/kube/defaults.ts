@@ -113,7 +113,7 @@ export const secretDefaults: Defaults = (secret) => {
     Buffer.from(String(value)).toString('base64'),
   ]);
   const data = { ...dictAt(secret, 'data'), ...Object.fromEntries(plain) };
-  return { ...rest, ...(Object.keys(data).length === 0 ? {} : { data }), type: secret['type'] ?? 'Opaque' } as KubeObject;
+  return { ...rest, ...(Object.keys(data).length === 0 ? {} : { data }), type: secret['type'] || 'Opaque' } as KubeObject;
 };
 
 /** StatefulSet: update strategy, pod management, the template's pod defaults. */

@@ -20,6 +20,7 @@ import { review } from './reviews.ts';
 import * as status from './status.ts';
 import type { ObjectStore } from './store.ts';
 import type { Tokens, User } from './tokens.ts';
+import { userNamed } from './tokens.ts';
 import { viewOf } from './views.ts';
 import { startWatch } from './watch.ts';
 
@@ -43,6 +44,14 @@ type Ending = 'answer' | 'destroy' | 'silence';
 
 function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms).unref());
+}
+
+/** `kubectl --as`: who may do everything may also ask as somebody else. */
+function impersonated(user: User | undefined, request: IncomingMessage): User | undefined {
+  const name = request.headers['impersonate-user'];
+  if (typeof name !== 'string' || user?.groups.includes('system:masters') !== true) return user;
+  const groups = request.headersDistinct['impersonate-group'];
+  return groups === undefined ? userNamed(name, []) : { name, groups: [...groups, 'system:authenticated'] };
 }
 
 function errorAnswer(error: unknown): Answer {
@@ -198,7 +207,7 @@ export function createPipeline(
     const url = new URL(request.url ?? '/', 'http://server');
     const query = url.searchParams;
     const ask = parseAsk(request.method ?? 'GET', url.pathname, query);
-    const user = tokens.userOf(request.headers.authorization, label.anonymousUser);
+    const user = impersonated(tokens.userOf(request.headers.authorization, label.anonymousUser), request);
     const form = answerForm(request.headers.accept);
     const seen = sightingOf(ask, url.pathname, user, label);
     const effects = faults.take(seen);

@@ -37,6 +37,11 @@ function groupsOf(user: string, more: string[]): string[] {
   return [...groups, 'system:authenticated'];
 }
 
+/** A user with the groups that the name implies. */
+export function userNamed(name: string, groups: string[]): User {
+  return { name, groups: groupsOf(name, groups) };
+}
+
 /** The tokens known at the start, and those that come later. */
 export function createTokens(grants: TokenGrant[], now: () => number): Tokens {
   const known = new Map(grants.map((grant) => [grant.token, grant]));
@@ -50,11 +55,11 @@ export function createTokens(grants: TokenGrant[], now: () => number): Tokens {
     },
     userOf(authorization, anonymousUser) {
       if (authorization === undefined || authorization === '')
-        return anonymousUser === undefined ? ANONYMOUS : { name: anonymousUser, groups: groupsOf(anonymousUser, []) };
+        return anonymousUser === undefined ? ANONYMOUS : userNamed(anonymousUser, []);
       const token = /^Bearer\s+(\S+)$/i.exec(authorization)?.[1];
       const grant = token === undefined ? undefined : known.get(token);
       if (grant === undefined || (grant.expiresAt !== undefined && grant.expiresAt <= now())) return undefined;
-      return { name: grant.user, groups: groupsOf(grant.user, grant.groups ?? []) };
+      return userNamed(grant.user, grant.groups ?? []);
     },
   };
 }

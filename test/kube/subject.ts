@@ -1,0 +1,106 @@
+/**
+ * The server under test. The same sentences hold for the embedded server and for a real one: with KUBE_TEST_URL and
+ * KUBE_TEST_TOKEN (a cluster administrator's; KUBE_TEST_CA names a PEM file) they are put to that server, which needs
+ * kube-controller-manager beside it. Each test works in a namespace of its own.
+ */
+import { readFileSync } from 'node:fs';
+import type { Client } from './client.ts';
+import { createClient } from './client.ts';
+import type { Dict } from './json.ts';
+import { textAt } from './json.ts';
+import { createApiServer } from './server.ts';
+
+export interface Subject {
+  /** Its administrator. */
+  admin: Client;
+  /** A client without any token. */
+  anonymous: Client;
+  real: boolean;
+  /** A new namespace. */
+  namespace(): Promise<string>;
+  /** A new service account with a token of its own. */
+  account(namespace: string, name: string): Promise<Client>;
+  /** Forgets all history; undefined where the server cannot be told to. */
+  compact: (() => void) | undefined;
+  client(token: string): Client;
+  close(): Promise<void>;
+}
+
+/** A node for the pods of tests: pods on nodes that do not exist get no endpoints. */
+export const NODE = 'kube-test-node';
+
+interface Base {
+  url: string;
+  token: string;
+  ca: string | undefined;
+  compact: (() => void) | undefined;
+  close(): Promise<void>;
+}
+
+async function embedded(): Promise<Base> {
+  const server = createApiServer({ tokens: [{ token: 'admin-of-tests', user: 'admin' }], rbac: [] });
+  const { url } = await server.listen('127.0.0.1', 0);
+  return { url, token: 'admin-of-tests', ca: undefined, compact: server.store.compact, close: server.close };
+}
+
+function external(url: string): Base {
+  const file = process.env['KUBE_TEST_CA'];
+  const token = process.env['KUBE_TEST_TOKEN'] ?? '';
+  return {
+    url,
+    token,
+    ca: file === undefined ? undefined : readFileSync(file, 'utf8'),
+    compact: undefined,
+    close: () => Promise.resolve(),
+  };
+}
+
+let last = 0;
+
+/** Starts or finds the server under test. */
+export async function startSubject(): Promise<Subject> {
+  const url = process.env['KUBE_TEST_URL'];
+  const base = url === undefined || url === '' ? await embedded() : external(url);
+  const clients: Client[] = [];
+  const namespaces: string[] = [];
+
+  function newClient(token: string | undefined): Client {
+    const client = createClient(base.url, token, base.ca);
+    clients.push(client);
+    return client;
+  }
+  const admin = newClient(base.token);
+
+  async function namespace(): Promise<string> {
+    last += 1;
+    const name = `kube-test-${process.pid}-${last}`;
+    const reply = await admin.post('/api/v1/namespaces', { apiVersion: 'v1', kind: 'Namespace', metadata: { name } });
+    if (reply.code !== 201) throw new Error(`no namespace: ${reply.text}`);
+    namespaces.push(name);
+    return name;
+  }
+
+  async function account(space: string, name: string): Promise<Client> {
+    const path = `/api/v1/namespaces/${space}/serviceaccounts`;
+    await admin.post(path, { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name } });
+    const ask: Dict = { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', spec: { expirationSeconds: 600 } };
+    const reply = await admin.post(`${path}/${name}/token`, ask);
+    return newClient(textAt(reply.body, 'status', 'token'));
+  }
+
+  await admin.post('/api/v1/nodes', { apiVersion: 'v1', kind: 'Node', metadata: { name: NODE } });
+  return {
+    admin,
+    anonymous: newClient(undefined),
+    real: url !== undefined && url !== '',
+    namespace,
+    account,
+    compact: base.compact,
+    client: newClient,
+    async close() {
+      for (const name of namespaces) await admin.delete(`/api/v1/namespaces/${name}`);
+      for (const client of clients) client.close();
+      await base.close();
+    },
+  };
+}
