@@ -156,7 +156,7 @@ test('garbage in the stream ends the connection, and the next one starts afresh 
     onObject: () => (objects += 1),
     onGap: () => (gaps += 1),
   });
-  await eventually('five connections', () => paths.length >= 5);
+  await eventually('five connections and what they tell', () => paths.length >= 5 && gaps >= 2);
   watch.stop();
   assert.deepEqual(paths.slice(0, 5), ['-', '9', '10', '-', '-']);
   assert.equal(objects, 2);
