@@ -11,7 +11,7 @@ import { renderHba } from './hba.ts';
 import type { InstanceOptions } from './options.ts';
 import { wantedParameters } from './parameters.ts';
 import type { ServerKeeper } from './process.ts';
-import { type Session, silenceOf, textOf } from './sql.ts';
+import { type Row, type Session, silenceOf, textOf } from './sql.ts';
 
 /** Between two looks at whether a reload has taken effect. */
 const lookEveryMs = 10;
@@ -125,16 +125,15 @@ export function createConfigurer(options: InstanceOptions, keeper: ServerKeeper,
   async function verify(expected: Record<string, string>, end: number): Promise<Result<void>> {
     const names = Object.keys(expected);
     const sql = names.map((name) => `show ${name}`).join('; ');
+    let wrong: string | undefined;
     for (;;) {
       const shown = await session.query(sql, Math.max(1, end - options.clock.now()));
-      if (!shown.ok && (silenceOf(shown.fault) !== 'starting' || options.clock.now() + lookEveryMs >= end)) {
-        return failed({ ...shown.fault, done: 'maybe' });
+      if (shown.ok) wrong = names.find((name, index) => !sameValue(expected[name], shownValue(shown.value[index])));
+      if (shown.ok && wrong === undefined) return ok();
+      if (options.clock.now() + lookEveryMs >= end) {
+        return failed(wrong === undefined && !shown.ok ? { ...shown.fault, done: 'maybe' } : notTaken(wrong ?? ''));
       }
-      const wrong = !shown.ok
-        ? names[0]
-        : names.find((name, index) => !sameValue(expected[name], textOf(Object.values(shown.value[index]?.[0] ?? {})[0])));
-      if (wrong === undefined) return ok();
-      if (options.clock.now() + lookEveryMs >= end) return failed(notTaken(wrong));
+      if (!shown.ok && silenceOf(shown.fault) !== 'starting') return failed({ ...shown.fault, done: 'maybe' });
       await options.clock.until(options.clock.now() + lookEveryMs);
     }
   }
@@ -163,6 +162,10 @@ export function createConfigurer(options: InstanceOptions, keeper: ServerKeeper,
     write: (change) => inTurn(() => write(change)),
     rewrite: (peers) => inTurn(() => rewrite(peers)),
   };
+}
+
+function shownValue(rows: Row[] | undefined): string | undefined {
+  return textOf(Object.values(rows?.[0] ?? {})[0]);
 }
 
 function sameValue(wanted: string | undefined, shown: string | undefined): boolean {

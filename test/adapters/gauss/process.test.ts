@@ -84,7 +84,7 @@ test('a second server is not started on the same data', async (t) => {
 });
 
 test('a server that has not written its pid file yet is found by its arguments', async (t) => {
-  const { options, keeper } = await scene(t, 'read -t 600 < <(sleep 600)');
+  const { options, keeper } = await scene(t, 'mkfifo "$2/f"; exec 3<>"$2/f"; read -r -t 600 -u 3');
   const process = await started(keeper());
   const again = await keeper().start('pending');
   assert.equal(!again.ok && again.fault.kind, 'exists');
