@@ -26,8 +26,6 @@ export interface Configurer {
   configure(wanted: InstanceConfig, deadlineMs: number): Promise<Result<{ changed: boolean }>>;
   /** Sets some parameters of the managed block, reloads, verifies. */
   apply(change: Record<string, string>, deadlineMs: number): Promise<Result<void>>;
-  /** Writes the managed block without telling a server. */
-  write(change: ReadonlyMap<string, string>): Promise<Result<boolean>>;
   /** Writes both files as last configured, with these peers only or all of them; builds bring the primary's along. */
   rewrite(peers?: PeerAddress[]): Promise<Result<void>>;
 }
@@ -159,7 +157,6 @@ export function createConfigurer(options: InstanceOptions, keeper: ServerKeeper,
   return {
     configure: (wanted, deadlineMs) => within(deadlineMs, () => configure(wanted, deadlineMs)),
     apply: (change, deadlineMs) => within(deadlineMs, () => apply(change, deadlineMs)),
-    write: (change) => inTurn(() => write(change)),
     rewrite: (peers) => inTurn(() => rewrite(peers)),
   };
 }
