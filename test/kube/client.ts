@@ -88,10 +88,10 @@ export function createClient(base: string, token: string | undefined, ca?: strin
       const headers: Record<string, string> = { accept: options.accept ?? 'application/json', ...options.headers };
       if (token !== undefined) headers['authorization'] = `Bearer ${token}`;
       if (body !== undefined) {
-      headers['content-type'] = options.type ?? 'application/json';
-      // Node sends no length by itself with a DELETE.
-      headers['content-length'] = String(Buffer.byteLength(body));
-    }
+        headers['content-type'] = options.type ?? 'application/json';
+        // Node sends no length by itself with a DELETE.
+        headers['content-length'] = String(Buffer.byteLength(body));
+      }
       const request = open(`${base}${path}`, { method, agent, headers }, (response) => {
         clearTimeout(timer);
         resolve({ request, response });

@@ -1,10 +1,10 @@
 /**
- * Discovery: version, groups, resources, in the old form and the aggregated one, and just enough OpenAPI for kubectl
- * to see that the server validates fields itself.
+ * Discovery: version, groups, resources, in the old form and the aggregated one, and the paths of OpenAPI.
  */
 import type { Dict } from './json.ts';
 import type { Kind } from './kinds.ts';
 import { groupVersion, KINDS } from './kinds.ts';
+import { openApiV2, openApiV3 } from './openapi.ts';
 
 export const VERSION: Dict = {
   major: '1',
@@ -130,33 +130,8 @@ function groupRow(group: string): Dict {
   return { name: group, versions: [version], preferredVersion: version };
 }
 
-function kindRef(kind: Kind): Dict {
-  return { group: kind.group, version: kind.version, kind: kind.kind };
-}
-
-/** One path per kind, with the query parameter that says "the server validates". */
-function openApi(group: string): Dict {
-  const paths: Dict = {};
-  const root = group === '' ? '/api/v1' : `/apis/${group}/v1`;
-  for (const kind of KINDS.filter((item) => item.group === group)) {
-    const parameters = [{ name: 'fieldValidation', in: 'query', schema: { type: 'string', uniqueItems: true } }];
-    const operation = {
-      parameters,
-      responses: { '200': { description: 'OK' } },
-      'x-kubernetes-group-version-kind': kindRef(kind),
-    };
-    const base = kind.namespaced ? `${root}/namespaces/{namespace}/${kind.plural}` : `${root}/${kind.plural}`;
-    paths[base] = { post: { ...operation, 'x-kubernetes-action': 'post' } };
-    paths[`${base}/{name}`] = {
-      patch: { ...operation, 'x-kubernetes-action': 'patch' },
-      put: { ...operation, 'x-kubernetes-action': 'put' },
-    };
-  }
-  return { openapi: '3.0.0', info: { title: 'Kubernetes', version: 'v1.36.3' }, paths, components: { schemas: {} } };
-}
-
 /** The answer for a path of discovery; undefined when it is none. */
-export function discover(path: string, wantsAggregated: boolean): Dict | string | undefined {
+export function discover(path: string, wantsAggregated: boolean): Dict | string | Buffer | undefined {
   const clean = path.replace(/\/+$/, '');
   if (/^\/(healthz|livez|readyz)(\/[\w.-]+)*$/.test(clean)) return 'ok';
   if (clean === '/version') return VERSION;
@@ -168,6 +143,7 @@ export function discover(path: string, wantsAggregated: boolean): Dict | string 
   if (clean === '/apis')
     return wantsAggregated ? aggregated(named) : { kind: 'APIGroupList', apiVersion: 'v1', groups: named.map(groupRow) };
   if (clean === '/api/v1') return resourceList('');
+  if (clean === '/openapi/v2') return openApiV2();
   if (clean === '/openapi/v3') {
     const entry = (group: string): string => (group === '' ? 'api/v1' : `apis/${group}/v1`);
     return {
@@ -177,7 +153,7 @@ export function discover(path: string, wantsAggregated: boolean): Dict | string 
     };
   }
   const schema = /^\/openapi\/v3\/(?:api|apis\/([^/]+))\/v1$/.exec(clean);
-  if (schema !== null) return openApi(schema[1] ?? '');
+  if (schema !== null) return openApiV3(schema[1] ?? '');
   const group = /^\/apis\/([^/]+)(\/v1)?$/.exec(clean);
   if (group?.[1] === undefined || !named.includes(group[1])) return undefined;
   return group[2] === undefined ? { kind: 'APIGroup', apiVersion: 'v1', ...groupRow(group[1]) } : resourceList(group[1]);

@@ -60,13 +60,19 @@ function errorAnswer(error: unknown): Answer {
   return { code: 500, body: new status.ApiError(500, 'InternalError', `Internal error occurred: ${message}`).body };
 }
 
+const PLAIN = 'text/plain; charset=utf-8';
+const AGGREGATED = 'application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList';
+const OPENAPI = 'application/com.github.proto-openapi.spec.v2.v1.0+protobuf';
+
+function encoded({ body }: Answer, form: AnswerForm): { payload: string | Buffer; type: string } {
+  if (Buffer.isBuffer(body)) return { payload: body, type: OPENAPI };
+  if (typeof body === 'string') return { payload: body, type: PLAIN };
+  if (form.yaml) return { payload: toYaml(body), type: 'application/yaml' };
+  return { payload: `${JSON.stringify(body)}\n`, type: form.as === 'discovery' ? AGGREGATED : 'application/json' };
+}
+
 function send(response: ServerResponse, answer: Answer, form: AnswerForm, head: boolean): void {
-  const text = typeof answer.body === 'string';
-  const payload =
-    typeof answer.body === 'string' ? answer.body : form.yaml ? toYaml(answer.body) : `${JSON.stringify(answer.body)}\n`;
-  const plainType = text ? 'text/plain; charset=utf-8' : form.yaml ? 'application/yaml' : 'application/json';
-  const type =
-    form.as === 'discovery' && !text ? 'application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList' : plainType;
+  const { payload, type } = encoded(answer, form);
   response.writeHead(answer.code, {
     'Cache-Control': 'no-cache, private',
     'Content-Type': type,
@@ -160,13 +166,18 @@ export function createPipeline(
       headers = false;
       return shown;
     };
+    // Half open: once it has kept something back it stays silent, and the client has to find out by itself.
+    let mute = false;
     const sink = {
       send(event: { type: string; object: unknown }): boolean {
-        if (faults.muted(seen)) return true;
+        mute ||= faults.muted(seen);
+        if (mute) return true;
         response.write(`${JSON.stringify(event)}\n`);
         return response.writableLength < WATCH_BACKLOG_BYTES;
       },
-      end: () => void (faults.muted(seen) || response.end()),
+      end(): void {
+        if (!mute && !faults.muted(seen)) response.end();
+      },
     };
     const stop = startWatch(store, watchAsk(ask, query, initial, selects, view), sink, { bookmarkMs: parts.bookmarkMs });
     response.on('close', stop);

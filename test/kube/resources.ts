@@ -31,8 +31,8 @@ export interface Exchange {
 
 export interface Answer {
   code: number;
-  /** An object, or plain text. */
-  body: Dict | string;
+  /** An object, plain text, or bytes in a form of their own. */
+  body: Dict | string | Buffer;
   headers?: Record<string, string | string[]>;
 }
 

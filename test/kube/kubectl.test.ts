@@ -1,0 +1,171 @@
+/**
+ * kubectl itself against the embedded server: the commands that the documentation tells users to type. Where there is
+ * no kubectl, or no openssl for the certificate, these tests are skipped by name.
+ */
+import assert from 'node:assert/strict';
+import { execFile, spawnSync } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { kubeconfig, selfSigned } from './kubeconfig.ts';
+import { lease, pod, podStatus, service } from './samples.ts';
+import type { ApiServer } from './server.ts';
+import { createApiServer } from './server.ts';
+
+const MISSING = ['kubectl', 'openssl'].filter((tool) => spawnSync(tool, ['--help'], { stdio: 'ignore' }).error !== undefined);
+const options = MISSING.length === 0 ? {} : { skip: `missing here: ${MISSING.join(', ')}` };
+
+let directory: string;
+let server: ApiServer;
+
+interface Outcome {
+  code: number;
+  out: string;
+}
+
+/** Runs kubectl with a configuration and a cache of its own. */
+function kubectl(...words: string[]): Promise<Outcome> {
+  const environment = {
+    ...process.env,
+    KUBECONFIG: join(directory, 'kubeconfig'),
+    KUBECACHEDIR: join(directory, 'cache'),
+    HOME: directory,
+  };
+  return new Promise((resolve) => {
+    execFile('kubectl', words, { env: environment, timeout: 30_000 }, (error, out, errors) => {
+      resolve({ code: error === null ? 0 : typeof error.code === 'number' ? error.code : 1, out: `${out}${errors}` });
+    });
+  });
+}
+
+async function fileOf(name: string, ...objects: object[]): Promise<string> {
+  const file = join(directory, name);
+  await writeFile(file, JSON.stringify({ apiVersion: 'v1', kind: 'List', items: objects }));
+  return file;
+}
+
+before(async () => {
+  if (MISSING.length > 0) return;
+  directory = await mkdtemp(join(tmpdir(), 'kubectl-'));
+  const tls = await selfSigned(directory, ['127.0.0.1']);
+  server = createApiServer({
+    tokens: [{ token: 'admin', user: 'admin' }],
+    ...(tls === undefined ? {} : { tls }),
+    podLog: () => 'a line of log\n',
+  });
+  const { url } = await server.listen('127.0.0.1', 0);
+  await writeFile(
+    join(directory, 'kubeconfig'),
+    kubeconfig({ url, token: 'admin', ...(tls === undefined ? {} : { ca: tls.cert }) }),
+  );
+  server.store.apply({ apiVersion: 'v1', kind: 'Node', metadata: { name: 'node-a' } });
+  server.store.apply(service());
+  server.store.apply(pod({ labels: { 'opengauss.role': 'primary' } }, { nodeName: 'node-a' }));
+  server.store.patchStatus('pods', 'og-0', podStatus('127.0.2.1', true)['status'] as Record<string, unknown>);
+  server.store.apply(lease({ holderIdentity: 'og-0/u/n' }));
+  server.store.apply({
+    apiVersion: 'events.k8s.io/v1',
+    kind: 'Event',
+    metadata: { name: 'og-0.1' },
+    eventTime: '2026-11-21T09:00:00.000000Z',
+    reportingController: 'opengauss-agent',
+    reportingInstance: 'og-0',
+    action: 'Promote',
+    reason: 'Promoted',
+    type: 'Normal',
+    note: 'og-0 is primary',
+    regarding: { kind: 'Pod', namespace: 'default', name: 'og-0', uid: server.store.get('pods', 'og-0')?.metadata.uid },
+  });
+});
+after(async () => {
+  if (MISSING.length > 0) return;
+  await server.close();
+  await rm(directory, { recursive: true, force: true });
+});
+
+test('get shows pods with their roles, the lease, the slices and the events', options, async () => {
+  const pods = await kubectl('get', 'pods', '-L', 'opengauss.role', '-o', 'wide');
+  assert.match(pods.out, /^NAME +READY +STATUS +RESTARTS +AGE +IP +NODE +NOMINATED NODE +READINESS GATES +OPENGAUSS\.ROLE$/m);
+  assert.match(pods.out, /^og-0 +0\/1 +Running +0 +\d+s +127\.0\.2\.1 +node-a +<none> +<none> +primary$/m);
+  const rest = await kubectl('get', 'leases,endpointslices,events', '-o', 'wide');
+  assert.match(rest.out, /leader +og-0\/u\/n +\d+s/);
+  assert.match(rest.out, /og-[a-z0-9]{5} +IPv4 +5432 +127\.0\.2\.1/);
+  assert.match(rest.out, /Normal +Promoted +pod\/og-0 .*og-0 is primary/);
+});
+
+test('get writes yaml, names and single fields', options, async () => {
+  assert.match((await kubectl('get', 'lease', 'leader', '-o', 'yaml')).out, /holderIdentity: og-0\/u\/n/);
+  assert.equal((await kubectl('get', 'pods', '-o', 'name')).out, 'pod/og-0\n');
+  assert.equal((await kubectl('get', 'lease', 'leader', '-o', 'jsonpath={.spec.leaseTransitions}')).out, '1');
+});
+
+test('describe shows the pod with its events', options, async () => {
+  const { out } = await kubectl('describe', 'pod', 'og-0');
+  assert.match(out, /^Labels: +opengauss\.role=primary$/m);
+  assert.match(out, /Normal +Promoted .* og-0 is primary/);
+});
+
+test('label, annotate and patch change a pod', options, async () => {
+  assert.equal((await kubectl('label', 'pod', 'og-0', 'x=y')).out, 'pod/og-0 labeled\n');
+  assert.equal((await kubectl('annotate', 'pod', 'og-0', 'opengauss.agent/paused=true')).out, 'pod/og-0 annotated\n');
+  assert.equal(
+    (await kubectl('patch', 'pod', 'og-0', '--type=merge', '-p', '{"metadata":{"labels":{"x":null}}}')).out,
+    'pod/og-0 patched\n',
+  );
+  const { labels, annotations } = server.store.get('pods', 'og-0')?.metadata ?? {};
+  assert.deepEqual([labels, annotations], [{ 'opengauss.role': 'primary' }, { 'opengauss.agent/paused': 'true' }]);
+});
+
+test('apply creates, finds nothing to do, and changes', options, async () => {
+  const config = (data: object): object => ({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'og-config' }, data });
+  const file = await fileOf('one.json', config({ a: '1', b: '2' }));
+  assert.match((await kubectl('apply', '-f', file)).out, /og-config created/);
+  assert.match((await kubectl('apply', '-f', file)).out, /og-config unchanged/);
+  await fileOf('one.json', config({ a: '1' }));
+  assert.match((await kubectl('apply', '-f', file)).out, /og-config configured/);
+  assert.deepEqual(server.store.get('configmaps', 'og-config')?.data, { a: '1' });
+  assert.match((await kubectl('apply', '--server-side', '-f', file)).out, /og-config serverside-applied/);
+  assert.match((await kubectl('delete', '-f', file)).out, /og-config" deleted/);
+});
+
+test('apply is refused a field that the kind does not have', options, async () => {
+  const file = await fileOf('odd.json', lease({ nonsense: 1 }, { name: 'odd' }));
+  const { code, out } = await kubectl('apply', '-f', file);
+  assert.equal(code, 1);
+  assert.match(out, /unknown field "spec\.nonsense"/);
+});
+
+test('wait returns when the condition holds and gives up when it does not', options, async () => {
+  assert.equal((await kubectl('wait', '--for=condition=Ready', 'pod/og-0', '--timeout=5s')).code, 0);
+  assert.equal((await kubectl('wait', '--for=condition=Other', 'pod/og-0', '--timeout=1s')).code, 1);
+});
+
+test('secrets, roles and tokens are created by hand, and auth can-i answers for them', options, async () => {
+  const run = async (text: string): Promise<string> => (await kubectl(...text.split(' '))).out;
+  assert.match(await run('create secret generic og-auth --from-literal=peer-key=x'), /og-auth created/);
+  assert.equal(server.store.get('secrets', 'og-auth')?.data?.['peer-key'], 'eA==');
+  await run('create serviceaccount og');
+  await run('create role og --verb=get,update --resource=leases.coordination.k8s.io --resource-name=leader');
+  await run('create rolebinding og --role=og --serviceaccount=default:og');
+  assert.match(await run('create token og'), /^\S{20,}$/);
+  assert.match(await run('auth can-i delete pods'), /^yes/);
+  assert.match(await run('auth whoami'), /Username +admin/);
+});
+
+test('logs shows what the harness has', options, async () => {
+  assert.equal((await kubectl('logs', 'og-0', '-c', 'og')).out, 'a line of log\n');
+});
+
+test('delete waits until the kubelet has stopped the pod', options, async () => {
+  server.store.apply(pod({ name: 'og-9' }, { nodeName: 'node-a' }));
+  const stop = server.store.subscribe('pods', ({ object }) => {
+    if (object.metadata.name !== 'og-9' || object.metadata.deletionTimestamp === undefined) return;
+    stop();
+    setImmediate(() => server.store.delete('pods', 'og-9', { uid: object.metadata.uid }));
+  });
+  const { code, out } = await kubectl('delete', 'pod', 'og-9');
+  assert.equal(code, 0);
+  assert.match(out, /pod "og-9" deleted/);
+  assert.equal(server.store.get('pods', 'og-9'), undefined);
+});
