@@ -16,6 +16,7 @@ import { createClock } from './adapters/os/clock.ts';
 import { createFence } from './adapters/os/fence.ts';
 import { createLog, type LogSink, wordFirst } from './adapters/os/log.ts';
 import { createRecords } from './adapters/os/records.ts';
+import { createVolumes } from './adapters/os/volumes.ts';
 import { createPeers } from './adapters/peers/peers.ts';
 import type { Result } from './core/result.ts';
 import type { Self } from './core/view.ts';
@@ -143,10 +144,18 @@ async function serve(settings: Settings, secrets: Secrets, { clock, board, metri
       onNote: (note) => main.info('peer', { ...note }),
     }),
   );
+  const mounts = [
+    { mount: 'data', path: settings.dataDir },
+    { mount: 'log', path: settings.logDir },
+  ];
   const fence = createFence({ runDir: settings.runDir });
   if (!fence.present) main.warn('no fence: PID 1 does not guard the server', { hint: 'Start the agent by entrypoint.sh.' });
   const loop = createLoop({
-    ports: { clock, kube, instance, peers, fence, records: createRecords({ dataDir: settings.dataDir }), board },
+    ports: {
+      ...{ clock, kube, instance, peers, fence, board },
+      records: createRecords({ dataDir: settings.dataDir }),
+      volumes: createVolumes({ mounts, clock }),
+    },
     self: { ...self, guarded: fence.present },
     log: wordFirst(sink.log, 'loop'),
     tally: metrics.tally,

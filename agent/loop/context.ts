@@ -3,7 +3,7 @@ import type { DynamicConfig } from '../core/config.ts';
 import type { Self, Snapshot } from '../core/view.ts';
 import type { InstancePort, PeerAddress } from '../ports/instance.ts';
 import type { EventNote, KubePort } from '../ports/kube.ts';
-import type { Board, Clock, FencePort, PeersPort, RecordsPort } from '../ports/others.ts';
+import type { Board, Clock, FencePort, PeersPort, RecordsPort, VolumesPort } from '../ports/others.ts';
 import type { Memory } from './memory.ts';
 
 export interface Ports {
@@ -14,6 +14,8 @@ export interface Ports {
   fence: FencePort;
   records: RecordsPort;
   board: Board;
+  /** Absent where nobody looks: then no volume is known. */
+  volumes?: VolumesPort;
 }
 
 export type ConfigParser = (

@@ -69,7 +69,7 @@ export function viewOf(ctx: Context): View {
     job: memory.job,
     failures: memory.failures,
     stopping: memory.stopping,
-    volumes: [],
+    volumes: ctx.ports.volumes?.seen() ?? [],
   };
 }
 

@@ -2,7 +2,7 @@
  * The remaining ports: time, the fence (PID 1), the local records, the peers and the board that surfaces read.
  * Small on purpose; the simulator implements the same ones.
  */
-import type { LocalRecords, MemberName, Mono, PeerState, ServerProcess, Term } from '../core/model.ts';
+import type { LocalRecords, MemberName, Mono, PeerState, ServerProcess, Term, VolumeUse } from '../core/model.ts';
 import type { Result } from '../core/result.ts';
 import type { PeerSight, Snapshot } from '../core/view.ts';
 
@@ -58,6 +58,12 @@ export interface PeerHandler {
   state(): Promise<PeerState | undefined>;
   freeze(ask: FreezeAsk): Promise<Result<PeerState>>;
   unfreeze(ask: { term: Term; from: MemberName }): Promise<Result<PeerState>>;
+}
+
+/** How full the member's volumes are. */
+export interface VolumesPort {
+  /** What the last look at each showed; never waits for a volume. */
+  seen(): VolumeUse[];
 }
 
 /** Where the loop puts what the surfaces show. */
