@@ -37,6 +37,8 @@ function fatal(message: string): false {
 
 /** The target's control data, after a standby that was killed has been brought to a clean stop. */
 async function cleanTarget(data: string): Promise<ControlData | undefined> {
+  // Its pid is one of a namespace that is gone; here it may be anybody's.
+  rmSync(join(postgresData(data), 'postmaster.pid'), { force: true });
   const found = await controlData(data);
   if (found?.state !== 'in archive recovery') return found;
   return (await settleStandby(data)) ? controlData(data) : undefined;
@@ -147,7 +149,7 @@ async function rewind(control: Control, source: Source, found: Comparison): Prom
       writtenAt = Date.now();
       writeProgress(data, 'incremental', progress);
     }
-    if (/error:|fatal:|detail:/i.test(text)) complaints.push(text.replace(/^pg_rewind: /, ''));
+    if (/error:|fatal:/i.test(text)) complaints.push(text.replace(/^pg_rewind: /, ''));
   };
   const code = await receive(
     control,

@@ -2,6 +2,7 @@
 // the wanted role, and what gs_ctl wants to know about it. All connections leave from the address that replconninfo calls
 // localhost, so that the source, and whatever stands between, sees which member asks.
 import { isIP } from 'node:net';
+import { probePeer } from '../server/peers.ts';
 import { type Mode, modes } from '../shared/state.ts';
 import { type Peer, peer, peers, setting } from './datadir.ts';
 import { raw, say, setNode } from './messages.ts';
@@ -21,7 +22,7 @@ export interface Source extends Peer {
 /** The address to bind to, when the entry names one. */
 export const boundTo = (entry: Peer): string | undefined => (isIP(entry.localHost) === 0 ? undefined : entry.localHost);
 
-/** Connects to a source's HA port as a tool. */
+/** Connects to a source's HA port as a tool. What SQL does not show of a primary, its term, the HA port's own probe does (openGauss: IDENTIFY_VERSION). */
 export async function connectSource(entry: Peer, user: string, name: 'gs_ctl' | 'gs_rewind'): Promise<Wire | { error: string }> {
   const from = boundTo(entry);
   return open({
@@ -49,7 +50,11 @@ async function inspect(
   term: number,
   wanted: readonly Mode[],
 ): Promise<Source | undefined> {
-  const theirTerm = Number((await single(connection, 'select term from pg_last_xlog_replay_location()')) ?? 0);
+  const facts = await probePeer(
+    { host: entry.remoteHost, port: entry.remotePort, localHost: boundTo(entry) },
+    CONNECT_TIMEOUT_MS,
+  );
+  const theirTerm = facts?.history.term ?? 0;
   if (theirTerm > 0 && term > theirTerm) {
     raw(`the primary term ${theirTerm} is smaller than the standby term ${term}.\n`);
     return undefined;

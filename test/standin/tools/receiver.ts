@@ -13,8 +13,8 @@ export interface Job {
   prefix: string[];
   /** Arguments; the text %PORT% in one of them becomes the local port of the way to the source. */
   arguments: string[];
-  /** argv[0] of the program. */
-  name: string;
+  /** argv[0] of the program, for one that does not look for its neighbours by it. */
+  name?: string;
   host: string;
   port: number;
   localAddress?: string;
@@ -65,7 +65,7 @@ listener.listen(0, '127.0.0.1', () => {
   const words = job.arguments.map((word) => word.replace('%PORT%', String(port)));
   const [command = '', ...rest] = [...job.prefix, job.program, ...words];
   const child = spawn(command, rest, {
-    argv0: job.prefix.length === 0 ? job.name : command,
+    argv0: job.name ?? command,
     env: { ...process.env, LC_ALL: 'C' },
     stdio: ['ignore', 'pipe', 'pipe'],
   });

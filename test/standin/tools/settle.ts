@@ -14,7 +14,6 @@ export async function settleStandby(data: string): Promise<boolean> {
   const place = mkdtempSync(join(tmpdir(), 'og-settle-'));
   const base = postgresData(data);
   writeFileSync(join(base, 'standby.signal'), '');
-  rmSync(join(base, 'postmaster.pid'), { force: true });
   const [program = '', ...words] = [...ordinaryUser(), join(requirePostgres().bin, 'postgres'), '-D', base];
   const settings = {
     listen_addresses: '',

@@ -57,7 +57,7 @@ export function receive(
   const from = boundTo(source);
   const whole: Job = {
     ...job,
-    name,
+    ...(job.program.endsWith('/pg_basebackup') && { name }),
     host: source.remoteHost,
     port: source.remotePort,
     ...(from !== undefined && { localAddress: from }),

@@ -65,7 +65,7 @@ export async function controlData(data: string): Promise<ControlData | undefined
 /** The last record from a checkpoint's redo point on; undefined when there is no WAL to read. */
 export async function lastRecord(data: string, from: string, timeline: number): Promise<Place | undefined> {
   const read = async (tli: number): Promise<string> => {
-    const words = ['-q', '-p', walDirectory(data), '-t', String(tli), '-s', from];
+    const words = ['-p', walDirectory(data), '-t', String(tli), '-s', from];
     const { stdout } = await run(join(requirePostgres().bin, 'pg_waldump'), words, { maxBuffer: 1 << 30 }).catch(
       (error: { stdout?: string }) => ({ stdout: error.stdout ?? '' }),
     );

@@ -1,0 +1,103 @@
+// openGauss is one process: what SIGKILL and SIGSTOP do to gaussdb they do to everything of it, at once. Twenty sessions write; after
+// the signal not one of them is answered any more.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import pg from 'pg';
+import { configure, eventually, type Instance, initialised, lives, must, send, sockets } from './harness.ts';
+
+const SESSIONS = 20;
+const LATE_MS = 50;
+
+interface Writers {
+  /** When the last commit was acknowledged, in milliseconds of this process. */
+  last(): number;
+  acknowledged(): number;
+  stop(): Promise<void>;
+}
+
+function writers(of: Instance): Writers {
+  let [last, count, stopped] = [0, 0, false];
+  const clients: pg.Client[] = [];
+  const write = async (id: number): Promise<void> => {
+    const client = new pg.Client({ host: sockets, port: of.port, user: 'omm', database: 'postgres' });
+    clients.push(client);
+    client.on('error', () => {});
+    await client.connect();
+    for (let i = 0; !stopped; i++) {
+      await client.query(`insert into written values (${id}, ${i})`);
+      last = performance.now();
+      count += 1;
+    }
+  };
+  const running = Array.from({ length: SESSIONS }, (_, id) => write(id).catch(() => {}));
+  return {
+    last: () => last,
+    acknowledged: () => count,
+    async stop() {
+      stopped = true;
+      for (const client of clients) void client.end().catch(() => {});
+      await Promise.race([Promise.all(running), sleep(2000)]);
+    },
+  };
+}
+
+let one: Instance;
+
+test('a single instance takes writes of twenty sessions', async () => {
+  one = await initialised('s1');
+  configure(one, "synchronous_standby_names = ''");
+  await must(one.ctl('start', '-M', 'primary', '-l', one.log));
+  await must(one.sql('create table written(id int, i int)'));
+});
+
+test('SIGSTOP ends every acknowledgement within 50 ms, and SIGCONT brings all back', async () => {
+  const load = writers(one);
+  await eventually(
+    () => load.acknowledged(),
+    (count) => count > 200,
+    'the writers to write',
+  );
+  const pid = send(one, 'SIGSTOP');
+  const at = performance.now();
+  await sleep(600);
+  const [last, count] = [load.last(), load.acknowledged()];
+  await sleep(300);
+  assert.equal(load.acknowledged(), count);
+  assert.ok(last - at < LATE_MS, `the last acknowledgement came ${last - at} ms after the signal`);
+  process.kill(pid, 'SIGCONT');
+  await eventually(
+    () => load.acknowledged(),
+    (now) => now > count + 100,
+    'the writers to go on',
+  );
+  await load.stop();
+});
+
+test('SIGKILL ends every acknowledgement and every process within 50 ms, and no acknowledged row is lost', async () => {
+  await must(one.sql('truncate written'));
+  const load = writers(one);
+  await eventually(
+    () => load.acknowledged(),
+    (count) => count > 200,
+    'the writers to write',
+  );
+  const pid = send(one, 'SIGKILL');
+  const at = performance.now();
+  await eventually(
+    () => lives(pid),
+    (alive) => !alive,
+    'gaussdb to die',
+  );
+  await sleep(300);
+  const [last, count] = [load.last(), load.acknowledged()];
+  assert.ok(last - at < LATE_MS, `the last acknowledgement came ${last - at} ms after the signal`);
+  await load.stop();
+  await must(one.ctl('start', '-M', 'primary', '-l', one.log));
+  await eventually(
+    () => one.state(),
+    (state) => state === 'Primary|Normal|Normal',
+    's1 to be back',
+  );
+  assert.ok(Number(await one.value('select count(*) from written')) >= count);
+});
