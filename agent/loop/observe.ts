@@ -236,6 +236,7 @@ async function refreshConfig(ctx: Context, deadlineMs: number): Promise<void> {
     if (memory.configKnown) ctx.log.info('configuration changed');
     memory.config = parsed.config;
     memory.configKnown = true;
+    delete memory.failures['config'];
     return;
   }
   const fields = parsed.problems.map((problem) => `${problem.field}: ${problem.message}`).join('; ');

@@ -18,6 +18,8 @@ export interface VolumeStatus {
   capacityBytes: number;
   availableBytes: number;
   usedRatio: number;
+  /** The last look at it has not come back; the figures are old. */
+  stalled: boolean;
 }
 
 export interface BuildStatus {

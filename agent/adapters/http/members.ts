@@ -106,11 +106,12 @@ function memberStatus({ view, name, pod, word, position }: Parts): MemberStatus 
     replayedLsn: lsnOrNull(standby ? word.replayed : undefined),
     lagBytes: standby ? lag(position, word.replayed ?? word.received) : null,
     term: word?.term ?? null,
-    volumes: (word?.volumes ?? []).map(({ mount, capacityBytes, availableBytes, usedRatio }) => ({
+    volumes: (word?.volumes ?? []).map(({ mount, capacityBytes, availableBytes, usedRatio, stalled = false }) => ({
       mount,
       capacityBytes,
       availableBytes,
       usedRatio,
+      stalled,
     })),
     build: word?.build === undefined ? null : { ...word.build, ratio: word.build.ratio ?? null },
     readable: pod === undefined ? null : pod.labels['opengauss.readable'] === 'true',

@@ -2,12 +2,16 @@
  * The warnings of the status document. Each has a stable code, one sentence with names and numbers, and a hint. Which
  * of them make the cluster Degraded stands with each: a build or a filling disk is told, not alarmed about.
  */
+import type { Failure } from '../../core/model.ts';
 import { recordOf } from '../../core/lease.ts';
 import { formatBytes } from '../../core/quantity.ts';
 import { reasons } from '../../core/reasons.ts';
 import type { Snapshot, View } from '../../core/view.ts';
 import type { MemberStatus, Warning } from './document.ts';
 import { primariesOf } from './members.ts';
+
+/** A failure is shown for so long after its next try was due. */
+const overtakenMs = 15_000;
 
 export interface Finding extends Warning {
   /** Whether the cluster counts as Degraded for it. */
@@ -113,18 +117,37 @@ function kubeFindings(view: View): Finding[] {
   return [];
 }
 
+/** What is tried again long ago no more has been overtaken by events; a rejected edit stands until it is mended. */
+function isLive(failure: Failure, now: number): boolean {
+  return failure.what === 'config' || now < failure.retryAt + overtakenMs;
+}
+
+function failureFinding(me: string, { what, fault, count }: Failure): Finding {
+  if (what === 'config') {
+    return finding(
+      false,
+      me,
+      'config-rejected',
+      `the last edit of the configuration was rejected: ${fault.detail}`,
+      'The last good one is in force. `agent config show` lists what is wrong.',
+    );
+  }
+  const times = count === 1 ? 'once' : `${count} times`;
+  return finding(
+    false,
+    me,
+    `failed-${what}`,
+    `${what} failed ${times}: ${fault.detail}`,
+    fault.hint ?? 'It is tried again by itself.',
+  );
+}
+
 /** What only the own agent knows: failures that it tries again, and data that it leaves alone. */
 function ownFindings(view: View): Finding[] {
   const me = view.self.name;
-  const found = Object.values(view.failures).map((failure) =>
-    finding(
-      false,
-      me,
-      `failed-${failure.what}`,
-      `${failure.what} failed ${failure.count === 1 ? 'once' : `${failure.count} times`}: ${failure.fault.detail}`,
-      failure.fault.hint ?? 'It is tried again by itself.',
-    ),
-  );
+  const found = Object.values(view.failures)
+    .filter((failure) => isLive(failure, view.now))
+    .map((failure) => failureFinding(me, failure));
   if (view.instance.is === 'unusable') found.push(finding(true, me, 'data-unusable', view.instance.detail, view.instance.hint));
   const systemId = view.facts.known ? view.facts.value.systemId : undefined;
   const own = 'data' in view.instance ? view.instance.data?.systemId : undefined;
@@ -180,6 +203,13 @@ function memberFindings(view: View, member: MemberStatus): Finding[] {
     );
   }
   for (const volume of member.volumes) {
+    if (volume.stalled)
+      add(
+        true,
+        'disk-stalled',
+        `volume ${volume.mount} does not answer`,
+        'Look at the storage behind it; the figures shown are old.',
+      );
     const used = volume.usedRatio * 100;
     const limits = { ...view.config.disk, ...view.config.disk.mounts[volume.mount] };
     const text = `volume ${volume.mount} is ${Math.round(used)}% full, ${formatBytes(volume.availableBytes)} free`;

@@ -262,3 +262,26 @@ test('a filling volume is told before it is full', () => {
   const full = statusDocument(shot(aLeadingView({ volumes: use(0.96) })));
   assert.deepEqual([full.state, codes(full)], ['Degraded', ['disk-full']]);
 });
+
+test('a volume that does not answer is told', () => {
+  const volumes = [{ mount: 'data', capacityBytes: 1000, availableBytes: 900, usedRatio: 0.1, stalled: true }];
+  const status = statusDocument(shot(aLeadingView({ volumes })));
+  assert.deepEqual([status.state, codes(status)], ['Degraded', ['disk-stalled']]);
+});
+
+test('a failure is shown while it is tried again, a rejected edit until it is mended', () => {
+  const failure = (what: string, retryAt: number) => ({
+    what,
+    count: 2,
+    retryAt,
+    fault: { of: 'command', kind: 'exited', done: 'no', detail: 'gs_ctl build ended with 1' } as const,
+  });
+  const failures = {
+    start: failure('start', now - 60_000),
+    build: failure('build', now + 1000),
+    config: failure('config', now - 60_000),
+  };
+  const status = statusDocument(shot(aLeadingView({ failures })));
+  assert.deepEqual(codes(status), ['failed-build', 'config-rejected']);
+  assert.match(status.warnings[0]?.message ?? '', /^build failed 2 times: gs_ctl build ended with 1$/);
+});
