@@ -158,3 +158,17 @@ test('a harness hears of every change at once and writes with the same rules as 
   server.store.apply(lease());
   assert.deepEqual(heard, ['ADDED', 'MODIFIED', 'DELETED']);
 });
+
+test('watchers hear of changes in order even when a harness answers one change with another', async () => {
+  const stop = server.store.subscribe('leases', ({ type }) => {
+    if (type === 'ADDED') server.store.patch('leases', 'leader', { spec: { holderIdentity: 'kubelet' } });
+  });
+  const watch = await one.watch(`${PATH}?watch=1`);
+  server.store.apply(lease());
+  const seen = [await watch.next(), await watch.next()].map(
+    ({ type, object }) => `${type} ${textAt(object, 'spec', 'holderIdentity')}`,
+  );
+  assert.deepEqual(seen, ['ADDED a', 'MODIFIED kubelet']);
+  watch.close();
+  stop();
+});

@@ -10,6 +10,7 @@ import type { AddressInfo } from 'node:net';
 import { startBudgets } from './budgets.ts';
 import { startClaims } from './claims.ts';
 import { startEndpointSlices } from './endpointslices.ts';
+import { startEventExpiry } from './expiry.ts';
 import type { Faults } from './faults.ts';
 import { createFaults } from './faults.ts';
 import type { HarnessStore } from './harness.ts';
@@ -50,6 +51,8 @@ export interface ListenerLabel {
    * without it such requests are `system:anonymous`.
    */
   anonymousUser?: string;
+  /** For this address alone, instead of what the server has. */
+  tls?: { cert: string; key: string };
 }
 
 export interface ApiServer {
@@ -86,22 +89,21 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     now,
     bookmarkMs: options.bookmarkMs ?? 60_000,
   });
-  const stops = [startEndpointSlices(store, now), startBudgets(store, now), startClaims(store)];
+  const stops = [startEndpointSlices(store, now), startBudgets(store, now), startClaims(store), startEventExpiry(store)];
   const servers: Server[] = [];
 
   for (const name of new Set(['default', 'kube-system', namespace]))
     harness.apply({ apiVersion: 'v1', kind: 'Namespace', metadata: { name } });
   for (const object of options.rbac ?? []) harness.apply(object);
 
-  function newServer(listener: (request: IncomingMessage, response: ServerResponse) => void): Server {
+  function newServer(tls: ListenerLabel['tls'], listener: (request: IncomingMessage, response: ServerResponse) => void): Server {
     const settings = { keepAliveTimeout: KEEP_ALIVE_MS, noDelay: true };
-    return options.tls === undefined
-      ? createHttpServer(settings, listener)
-      : createHttpsServer({ ...settings, ...options.tls }, listener);
+    return tls === undefined ? createHttpServer(settings, listener) : createHttpsServer({ ...settings, ...tls }, listener);
   }
 
   async function listen(host: string, port: number, label: ListenerLabel = {}): Promise<{ url: string; port: number }> {
-    const server = newServer((request, response) => {
+    const tls = label.tls ?? options.tls;
+    const server = newServer(tls, (request, response) => {
       handle(request, response, label).catch(() => request.socket.destroy());
     });
     await new Promise<void>((resolve, reject) => {
@@ -110,7 +112,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     });
     servers.push(server);
     const bound = (server.address() as AddressInfo).port;
-    return { url: `${options.tls === undefined ? 'http' : 'https'}://${host}:${bound}`, port: bound };
+    return { url: `${tls === undefined ? 'http' : 'https'}://${host}:${bound}`, port: bound };
   }
 
   async function close(): Promise<void> {

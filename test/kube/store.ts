@@ -32,7 +32,7 @@ export interface ObjectStore {
   /** Creates or replaces; the answer carries the new version. */
   put(kind: Kind, object: KubeObject): KubeObject;
   remove(kind: Kind, object: KubeObject): KubeObject;
-  /** Called synchronously after each change; answers the way to stop it. */
+  /** Called after each change, before the write returns unless a listener made it; answers the way to stop it. */
   subscribe(listener: Listener): () => void;
   /** Changes of a kind after a version, or undefined when some of them are no longer known. */
   since(kind: Kind, revision: number): Change[] | undefined;
@@ -49,6 +49,8 @@ export function createStore(): ObjectStore {
   const tables = new Map<string, Map<string, KubeObject>>();
   const listeners = new Set<Listener>();
   let log: Change[] = [];
+  const pending: Change[] = [];
+  let delivering = false;
   let revision = FIRST_REVISION;
   let compacted = FIRST_REVISION;
 
@@ -60,13 +62,25 @@ export function createStore(): ObjectStore {
     return fresh;
   }
 
+  /** A listener may write: every listener still hears of changes in the order of their versions. */
+  function deliver(): void {
+    delivering = true;
+    try {
+      for (let change = pending.shift(); change !== undefined; change = pending.shift())
+        for (const listener of [...listeners]) listener(change);
+    } finally {
+      delivering = false;
+    }
+  }
+
   function record(change: Change): KubeObject {
     log.push(change);
     if (log.length > LOG_LIMIT) {
       log = log.slice(LOG_LIMIT / 2);
       compacted = (log[0]?.revision ?? revision) - 1;
     }
-    for (const listener of [...listeners]) listener(change);
+    pending.push(change);
+    if (!delivering) deliver();
     return change.object;
   }
 
