@@ -119,9 +119,20 @@ function overview(): string {
 
 /** The streams and signals of this process. */
 function processIo(): Io {
-  const stop = new AbortController();
-  for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => stop.abort());
+  let stop: AbortController | undefined;
   // A reader that has seen enough (`| head`) is no error.
-  process.stdout.on('error', () => stop.abort());
-  return { env: process.env, out: process.stdout, err: process.stderr, signal: stop.signal };
+  process.stdout.on('error', () => stop?.abort());
+  return {
+    env: process.env,
+    out: process.stdout,
+    err: process.stderr,
+    get signal() {
+      if (stop !== undefined) return stop.signal;
+      // Only from here on: a command that looks at no signal shall end by one at once.
+      const made = new AbortController();
+      for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => made.abort());
+      stop = made;
+      return made.signal;
+    },
+  };
 }

@@ -28,6 +28,8 @@ import { version } from './version.ts';
 const bugExit = 70;
 const settingsExit = 78;
 
+type Environment = Record<string, string | undefined>;
+
 interface Secrets {
   superuserPassword: string;
   replicationPassword: string;
@@ -70,7 +72,7 @@ function selfOf(settings: Settings, startedAt: number): Self {
 }
 
 /** Runs the agent until it is told to stop; the value is the exit code. */
-export async function run(env: Record<string, string | undefined>): Promise<number> {
+export async function run(env: Environment): Promise<number> {
   const read = readSettings(env);
   if (!read.ok) {
     for (const { field, problem, hint } of read.problems) process.stderr.write(`error: ${field} ${problem}\nhint: ${hint}\n`);
@@ -94,7 +96,16 @@ export async function run(env: Record<string, string | undefined>): Promise<numb
     onDrop: (lines) => metrics.countDroppedLogLines(lines),
   });
   dieOnBugs(sink);
-  return await serve(settings, secrets, { clock, board, metrics, sink });
+  return await serve(env, settings, secrets, { clock, board, metrics, sink });
+}
+
+/** What the stand-in for openGauss reads in tests; nothing else of the environment reaches the server. */
+function passedOn(env: Environment): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(env).flatMap(([name, value]) =>
+      name.startsWith('OG_STANDIN_') && value !== undefined ? [[name, value]] : [],
+    ),
+  );
 }
 
 type Parts = {
@@ -104,7 +115,12 @@ type Parts = {
   sink: LogSink;
 };
 
-async function serve(settings: Settings, secrets: Secrets, { clock, board, metrics, sink }: Parts): Promise<number> {
+async function serve(
+  env: Environment,
+  settings: Settings,
+  secrets: Secrets,
+  { clock, board, metrics, sink }: Parts,
+): Promise<number> {
   const main = wordFirst(sink.log, 'main');
   const self = selfOf(settings, clock.now());
   const instanceLog = wordFirst(sink.log, 'instance');
@@ -121,6 +137,7 @@ async function serve(settings: Settings, secrets: Secrets, { clock, board, metri
     secrets,
     clock,
     note: (level, msg, fields) => instanceLog[level](msg, fields),
+    environment: passedOn(env),
   });
   const kube = createKube({
     url: settings.kubeUrl,
@@ -162,7 +179,14 @@ async function serve(settings: Settings, secrets: Secrets, { clock, board, metri
     parseConfig,
     haPort: settings.haPortAdvertised,
   });
-  const http = must(await serveHttp({ address: settings.bindAddress, port: settings.httpPort, board, metrics, clock }));
+  const http = must(
+    await serveHttp({
+      address: settings.bindAddress,
+      port: settings.httpPort,
+      ...{ board, metrics, clock },
+      onBug: (err) => sink.log.error({ err }, 'an answer could not be made'),
+    }),
+  );
   const ready = serveReady({
     address: settings.bindAddress,
     port: settings.readyPort,

@@ -17,6 +17,8 @@ export interface HttpOptions {
   board: Pick<ReadableBoard, 'last'>;
   metrics: Pick<Metrics, 'render' | 'contentType'>;
   clock: Pick<Clock, 'now'>;
+  /** Told of an answer that could not be made. */
+  onBug?(error: unknown): void;
 }
 
 export interface HttpServer {
@@ -41,7 +43,9 @@ export function serveHttp(options: HttpOptions): Promise<Result<HttpServer>> {
       if (request.headers['content-length'] !== undefined || request.headers['transfer-encoding'] !== undefined) {
         response.shouldKeepAlive = false;
       }
-      void answerTo(request, options).then((answer) => send(request, response, answer));
+      void answerTo(request, options)
+        .catch((error: unknown) => broken(options, error))
+        .then((answer) => send(request, response, answer));
     },
   );
   server.maxConnections = limits.connections;
@@ -66,6 +70,12 @@ export function serveHttp(options: HttpOptions): Promise<Result<HttpServer>> {
       );
     });
   });
+}
+
+/** Elsewhere a broken assumption ends the agent. An answer for people is not worth the lease. */
+function broken(options: HttpOptions, error: unknown): Answer {
+  options.onBug?.(error);
+  return json(500, { ok: false, reason: 'the answer could not be made; the log says why' });
 }
 
 async function answerTo(request: IncomingMessage, options: HttpOptions): Promise<Answer> {

@@ -27,8 +27,6 @@ export interface PeersOptions {
   periodMs?: number;
   /** Told once per change: a peer stopped or began to answer, or a request was refused. */
   onNote?(note: PeerNote): void;
-  /** Told of every answer that is newer than the last: a reason to look again. */
-  onState?(state: PeerState): void;
 }
 
 export type PeerNote =
@@ -100,7 +98,6 @@ export function createPeers(options: PeersOptions): Result<Peers> {
       peer.sight = { state: answer.value, at };
       if (peer.lost) options.onNote?.({ what: 'peer-found', peer: name });
       peer.lost = false;
-      options.onState?.(answer.value);
     } else if (!peer.lost) {
       peer.lost = true;
       const fault: Fault = answer.ok
