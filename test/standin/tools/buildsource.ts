@@ -54,7 +54,8 @@ async function inspect(
     { host: entry.remoteHost, port: entry.remotePort, localHost: boundTo(entry) },
     CONNECT_TIMEOUT_MS,
   );
-  const theirTerm = facts?.history.term ?? 0;
+  const shown = await single(connection, 'select term from pg_last_xlog_replay_location()');
+  const theirTerm = facts?.history?.term ?? Number(shown ?? 0);
   if (theirTerm > 0 && term > theirTerm) {
     raw(`the primary term ${theirTerm} is smaller than the standby term ${term}.\n`);
     return undefined;

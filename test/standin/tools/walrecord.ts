@@ -5,12 +5,12 @@ import { closeSync, openSync, readdirSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { crc32 } from 'node:zlib';
-import { postgresData, requirePostgres, walDirectory } from '../shared/postgres.ts';
+import { postgresData, requirePostgres, walDirectory, walSegmentMb } from '../shared/postgres.ts';
 import { single } from './buildsource.ts';
 import type { Wire } from './wire.ts';
 
 const run = promisify(execFile);
-const SEGMENT = 16n * 1024n * 1024n;
+const SEGMENT = BigInt(walSegmentMb) * 1024n * 1024n;
 
 /** Where a record lies. */
 export interface Place {
@@ -62,22 +62,35 @@ export async function controlData(data: string): Promise<ControlData | undefined
   }
 }
 
+const segmentFile = /^[0-9A-F]{24}$/;
+
+/** The stretch of files of a timeline, without a gap, that begins at a position or, when the timeline begins later, at its first file. */
+function stretch(files: ReadonlySet<string>, timeline: number, from: bigint): { start: bigint; end: bigint } {
+  const prefix = timeline.toString(16).toUpperCase().padStart(8, '0');
+  const first = [...files].filter((file) => file.startsWith(prefix) && file.slice(8) >= segmentName(from)).sort()[0];
+  let start = from;
+  if (first !== undefined && first.slice(8) !== segmentName(from))
+    start = (BigInt(`0x${first.slice(8, 16)}`) << 32n) | (BigInt(`0x${first.slice(16)}`) * SEGMENT);
+  let end = start - (start % SEGMENT);
+  while (files.has(prefix + segmentName(end))) end += SEGMENT;
+  return { start, end };
+}
+
 /** The last record from a checkpoint's redo point on; undefined when there is no WAL to read. */
 export async function lastRecord(data: string, from: string, timeline: number): Promise<Place | undefined> {
+  const files = new Set(readdirSync(walDirectory(data)).filter((file) => segmentFile.test(file)));
   const read = async (tli: number): Promise<string> => {
-    const words = ['-p', walDirectory(data), '-t', String(tli), '-s', from];
+    const { start, end } = stretch(files, tli, parseLsn(from));
+    if (end <= start) return '';
+    // Without an end pg_waldump would wait five seconds for a next file.
+    const words = ['-p', walDirectory(data), '-t', String(tli), '-s', formatLsn(start), '-e', formatLsn(end)];
     const { stdout } = await run(join(requirePostgres().bin, 'pg_waldump'), words, { maxBuffer: 1 << 30 }).catch(
       (error: { stdout?: string }) => ({ stdout: error.stdout ?? '' }),
     );
     return stdout;
   };
   // A standby may have followed its primary to a newer timeline since its last restart point.
-  const newest = Math.max(
-    timeline,
-    ...readdirSync(walDirectory(data))
-      .filter((f) => /^[0-9A-F]{24}$/.test(f))
-      .map((f) => Number.parseInt(f.slice(0, 8), 16)),
-  );
+  const newest = Math.max(timeline, ...[...files].map((file) => Number.parseInt(file.slice(0, 8), 16)));
   for (let tli = newest; tli >= timeline; tli--) {
     const matches = [...(await read(tli)).matchAll(/len \(rec\/tot\):\s+\d+\/\s*(\d+),.*?lsn: ([0-9A-F]+\/[0-9A-F]+)/g)];
     const last = matches.at(-1);
@@ -99,7 +112,7 @@ function extent({ lsn, length }: Place): { offset: bigint; length: number } {
 export function targetCrc(data: string, place: Place): number | undefined {
   const directory = walDirectory(data);
   const name = readdirSync(directory)
-    .filter((file) => /^[0-9A-F]{24}$/.test(file) && file.endsWith(segmentName(place.lsn)))
+    .filter((file) => segmentFile.test(file) && file.endsWith(segmentName(place.lsn)))
     .sort()
     .at(-1);
   if (name === undefined) return undefined;
