@@ -14,7 +14,15 @@ import {
 } from 'node:fs';
 import { userInfo } from 'node:os';
 import { join, resolve } from 'node:path';
-import { giveToPostgres, openTheWay, ordinaryUser, postgresData, requirePostgres, walDirectory } from '../shared/postgres.ts';
+import {
+  giveToPostgres,
+  openTheWay,
+  ordinaryUser,
+  postgresData,
+  requirePostgres,
+  walDirectory,
+  walSegmentMb,
+} from '../shared/postgres.ts';
 import { catalogScript } from './catalog.ts';
 import { sampleConf, sampleHba } from './samples.ts';
 
@@ -145,7 +153,21 @@ if (options.password !== undefined) {
   giveToPostgres(passwordFile);
 }
 run(join(postgres.bin, 'initdb'), [
-  ...['-D', data, '-X', wal, '-U', options.user, '-E', options.encoding, `--locale=${options.locale}`, '-N', '-A', 'trust'],
+  ...[
+    '-D',
+    data,
+    '-X',
+    wal,
+    '-U',
+    options.user,
+    '-E',
+    options.encoding,
+    `--locale=${options.locale}`,
+    `--wal-segsize=${walSegmentMb}`,
+    '-N',
+    '-A',
+    'trust',
+  ],
   ...(options.password === undefined ? [] : [`--pwfile=${passwordFile}`]),
 ]);
 rmSync(passwordFile, { force: true });

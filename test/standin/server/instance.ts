@@ -171,6 +171,8 @@ export function createInstance(options: StartOptions, postgres: Postgres, initia
       if (name === demoteName)
         return new Promise((resolve) => void demote(context, () => resolve('demoted')).then(() => resolve('refused')));
       const { role: current, dbState } = live.facts();
+      if (current !== 'Primary' && !context.settings.peers().some((peer) => peer.cascade))
+        return JSON.stringify({ role: current });
       const history =
         context.control === undefined
           ? undefined
@@ -284,9 +286,9 @@ export function createInstance(options: StartOptions, postgres: Postgres, initia
       await paced('startMs');
       await sleep(faultMs('slow-start'));
       const clean = /shut down\b/.test(await controlState(postgres, pgdata));
-      // a data directory that was a standby's becomes a primary by promotion only, whatever -M says: its WAL must get a mark of its own
       // freshly built data may end before the point where it is consistent: it must stream to get there
       if (asStandby && role !== 'Pending' && context.unchecked) relay.enable(true);
+      // a data directory that was a standby's becomes a primary by promotion only, whatever -M says: its WAL must get a mark of its own
       if (!(await context.launch(asStandby || wasStandby))) {
         if (!context.stopping) await finish(1);
         return;

@@ -82,7 +82,9 @@ export async function probePeer(peer: PeerAddress, deadlineMs: number): Promise<
   if (line === undefined || !line.startsWith('{')) return undefined;
   try {
     const facts = JSON.parse(line) as PeerFacts;
-    return typeof facts.role === 'string' && typeof facts.history?.end === 'string' ? facts : undefined;
+    return typeof facts.role === 'string' && (facts.role !== 'Primary' || typeof facts.history?.end === 'string')
+      ? facts
+      : undefined;
   } catch {
     return undefined;
   }

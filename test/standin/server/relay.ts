@@ -49,6 +49,13 @@ export interface Relay {
   close(): void;
 }
 
+/** A question to a peer that is under way, or answered and not yet looked at. */
+interface Probe {
+  facts: PeerFacts | undefined;
+  over: boolean;
+  done: Promise<void>;
+}
+
 const sticky: ReadonlySet<RebuildReason> = new Set([
   'WAL segment removed',
   'System id not matched',
@@ -78,6 +85,17 @@ export function createRelay(needs: RelayNeeds): Relay {
   let generation = 0;
   let attachedAt = 0;
 
+  const probes = new Map<string, Probe>();
+  const said = new Map<string, number>();
+
+  /** Logs a sentence at most once a second. */
+  const say = (line: string) => {
+    const now = Date.now();
+    if (now - (said.get(line) ?? 0) < 1_000) return;
+    if (said.size > 100) said.clear();
+    said.set(line, now);
+    needs.log(line);
+  };
   const show = (reason: RebuildReason) => {
     if (sticky.has(reason)) verdict = reason;
     needs.reason(reason);
@@ -87,32 +105,47 @@ export function createRelay(needs: RelayNeeds): Relay {
     const lock = needs.lock();
     const peers = needs.peers();
     if (lock.mode === 'prohibit_connection') return [];
-    if (lock.mode === 'specify_connection') return [{ host: lock.host, port: lock.port, localHost: peers[0]?.localHost }];
+    if (lock.mode === 'specify_connection') {
+      const itself = peers.some((peer) => peer.localHost === lock.host && peer.localPort === lock.port);
+      return itself ? [] : [{ host: lock.host, port: lock.port, localHost: peers[0]?.localHost }];
+    }
     return peers.map((peer) => ({ host: peer.remoteHost, port: peer.remotePort, localHost: peer.localHost }));
+  }
+
+  /** Starts the questions that are not under way, and waits until all are answered, or most of them for a while. */
+  async function ask(peers: PeerAddress[]): Promise<void> {
+    const waits = peers.map((peer) => {
+      const key = `${peer.host}:${peer.port}`;
+      const under = probes.get(key);
+      if (under !== undefined) return under.done;
+      const probe: Probe = { facts: undefined, over: false, done: Promise.resolve() };
+      probe.done = probePeer(peer, 2_000).then((facts) => {
+        probe.facts = facts;
+        probe.over = true;
+      });
+      probes.set(key, probe);
+      return probe.done;
+    });
+    // a peer that is cut off must not keep the others' answers waiting
+    await Promise.race([Promise.all(waits), Promise.any(waits).then(() => sleep(150))]).catch(() => {});
   }
 
   async function choose(): Promise<{ peer: PeerAddress; facts: PeerFacts } | undefined> {
     const wanted = needs.cascade() ? ['Primary', 'Standby'] : ['Primary'];
-    const probes = candidates().filter((peer) => peer.port > 0);
-    const accept = (peer: PeerAddress, facts: PeerFacts | undefined) => {
-      if (facts === undefined) return undefined;
-      if (wanted.includes(facts.role)) return { peer, facts };
-      needs.log(`FATAL:  the mode of the remote server must be primary, current is ${facts.role}`);
-      return undefined;
-    };
-    if (pace() === 'real') {
-      for (const peer of probes) {
-        const found = accept(peer, await probePeer(peer, 2_000));
-        if (found !== undefined) return found;
-      }
-      return undefined;
+    const peers = candidates().filter((peer) => peer.port > 0);
+    if (peers.length === 0) return undefined;
+    if (pace() === 'fast') await ask(peers);
+    for (const peer of peers) {
+      if (pace() === 'real') await ask([peer]);
+      const key = `${peer.host}:${peer.port}`;
+      const probe = probes.get(key);
+      if (probe === undefined || !probe.over) continue;
+      probes.delete(key);
+      if (probe.facts === undefined) continue;
+      if (wanted.includes(probe.facts.role)) return { peer, facts: probe.facts };
+      say(`FATAL:  the mode of the remote server must be primary, current is ${probe.facts.role}`);
     }
-    const found = probes.map(async (peer) => {
-      const good = accept(peer, await probePeer(peer, 2_000));
-      if (good === undefined) throw new Error('not a primary');
-      return good;
-    });
-    return Promise.any(found).catch(() => undefined);
+    return undefined;
   }
 
   /** May the WAL of this primary follow ours? */
@@ -126,7 +159,7 @@ export function createRelay(needs: RelayNeeds): Relay {
     }
     if (local !== 'unchecked') {
       if (facts.history.term < local.term) {
-        needs.log(
+        say(
           `FATAL:  invalid local term or remote term smaller than local. remote term[${facts.history.term}], local term[${local.term}]`,
         );
         return false;
@@ -172,6 +205,7 @@ export function createRelay(needs: RelayNeeds): Relay {
     };
     stream = { near, far, peer };
     attachedAt = Date.now();
+    probes.clear(); // what was said before this stream is not true after it
     far.on('data', (chunk) => {
       if (!near.write(chunk)) far.pause();
       look(chunk);
@@ -259,6 +293,7 @@ export function createRelay(needs: RelayNeeds): Relay {
 
   const cut = () => {
     generation += 1;
+    probes.clear();
     stream?.far.destroy();
     stream?.near.destroy();
   };
@@ -286,6 +321,7 @@ export function createRelay(needs: RelayNeeds): Relay {
     upstream: () => stream?.peer,
     nudge() {
       generation += 1;
+      probes.clear();
       void search();
     },
     close() {

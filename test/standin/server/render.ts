@@ -88,7 +88,7 @@ export function renderPostgres(input: RenderInput): string {
     ['wal_log_hints', 'on'],
     ['wal_keep_size', `${keepMb}MB`],
     ['max_wal_size', '1GB'],
-    ['wal_recycle', 'off'],
+    ['min_wal_size', '32MB'],
     ['hot_standby', 'on'],
     ['hot_standby_feedback', 'off'],
     ['max_standby_streaming_delay', '1s'],

@@ -35,6 +35,16 @@ export function newestTimeline(wal: string): { timeline: number; begin: string }
   return { timeline: numberOf(newest[0]), begin: last.split('\t')[1] ?? '0/0' };
 }
 
+/** The same history but for blank lines, of which PostgreSQL writes some. */
+function same(one: string, other: string): boolean {
+  const lines = (text: string) =>
+    text
+      .split('\n')
+      .filter((line) => line !== '')
+      .join('\n');
+  return lines(one) === lines(other);
+}
+
 /**
  * Makes the local history files those of the primary. True when a file of another branch was there, so that a running PostgreSQL may have
  * chosen that branch and must be restarted.
@@ -45,7 +55,11 @@ export function adoptHistories(wal: string, primary: HistoryFiles): boolean {
   const newest = names.at(-1);
   let stale = false;
   for (const [name, content] of Object.entries(local)) {
-    if (primary[name] === content || (primary[name] === undefined && newest !== undefined && numberOf(name) < numberOf(newest)))
+    const theirs = primary[name];
+    if (
+      (theirs !== undefined && same(theirs, content)) ||
+      (theirs === undefined && newest !== undefined && numberOf(name) < numberOf(newest))
+    )
       continue;
     rmSync(join(wal, name), { force: true });
     stale = true;

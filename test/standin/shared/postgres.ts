@@ -5,6 +5,9 @@ import { accessSync, chmodSync, chownSync, constants, readdirSync, readFileSync,
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join, resolve } from 'node:path';
 
+/** Size of a WAL segment: small, as a follower streams its current segment anew at every attachment. */
+export const walSegmentMb = 1;
+
 /** The oldest PostgreSQL that will do. */
 export const oldestPostgres = 13;
 
