@@ -102,7 +102,11 @@ async function start(ctx: Context, mode: 'standby' | 'pending'): Promise<Result<
   const { memory, ports } = ctx;
   const configured = await configure(ctx);
   if (!configured.ok) return configured;
-  const started = await ports.instance.start(mode);
+  // A build deletes the server's own record of the lock; a member that is frozen comes up frozen.
+  const freeze = memory.records.freeze;
+  const lock =
+    freeze === undefined || freeze.candidate === ctx.self.name ? undefined : { host: freeze.host, haPort: freeze.port };
+  const started = await ports.instance.start(mode, lock);
   if (started.ok) ctx.log.info('server started', { mode, pid: started.value.pid });
   memory.observedAt = Number.NEGATIVE_INFINITY;
   return started;

@@ -4,10 +4,11 @@
  * Method: one lab, one fault after the other, each test leaving a healthy cluster behind.
  */
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
 import { after, before, describe, test } from 'node:test';
 import {
+  agent,
   ask,
+  command,
   leaseOf,
   newPrimary,
   nothingLost,
@@ -47,18 +48,17 @@ describe('a cluster of three in mode quorum', { timeout: 900_000 }, () => {
     );
   });
 
-  test('shows itself to kubectl', (t) => {
+  test('shows itself to kubectl', async (t) => {
     const { kubeconfig } = scene.lab.record();
-    const kubectl = (...args: string[]) =>
-      spawnSync('kubectl', ['--kubeconfig', kubeconfig, ...args], { encoding: 'utf8', timeout: 20_000 });
-    if (kubectl('version', '--client').status !== 0) {
+    const kubectl = async (...args: string[]) => (await command('kubectl', ['--kubeconfig', kubeconfig, ...args], 20_000)).stdout;
+    if ((await command('kubectl', ['version', '--client'])).code !== 0) {
       t.skip('kubectl is not installed here');
       return;
     }
-    assert.match(kubectl('get', 'pods', '-L', 'opengauss.role').stdout, /og-demo-0 .*(primary|standby)/);
-    assert.match(kubectl('get', 'lease', 'og-demo-leader', '-o', 'yaml').stdout, /leaseTransitions: \d+/);
-    assert.match(kubectl('get', 'endpointslices', '-l', 'kubernetes.io/service-name=og-demo-svc').stdout, /og-demo-svc/);
-    assert.match(kubectl('get', 'events').stdout, /Promoted/);
+    assert.match(await kubectl('get', 'pods', '-L', 'opengauss.role'), /og-demo-0 .*(primary|standby)/);
+    assert.match(await kubectl('get', 'lease', 'og-demo-leader', '-o', 'yaml'), /leaseTransitions: \d+/);
+    assert.match(await kubectl('get', 'endpointslices', '-l', 'kubernetes.io/service-name=og-demo-svc'), /og-demo-svc/);
+    assert.match(await kubectl('get', 'events'), /Promoted/);
   });
 
   test("moves to a standby when the primary's server is killed, and takes the old one back as a standby", async () => {
@@ -95,15 +95,8 @@ describe('a cluster of three in mode quorum', { timeout: 900_000 }, () => {
     const old = primaryOf(lab);
     const target = lab.members.map((member) => member.name).find((name) => name !== old) ?? '';
     const writer = await writing(lab);
-    const code = spawnSync(
-      process.execPath,
-      ['test/lab/main.ts', '--dir', lab.dir, 'exec', old, '--', 'agent', 'switchover', '--to', target],
-      {
-        encoding: 'utf8',
-        timeout: 90_000,
-      },
-    );
-    assert.equal(code.status, 0, `${code.stdout}${code.stderr}`);
+    const asked = await agent(lab, old, 'switchover', '--to', target);
+    assert.equal(asked.code, 0, `${asked.stdout}${asked.stderr}`);
     assert.equal(primaryOf(lab), target);
     assert.ok(
       await writer.whenAcknowledged(100, 30_000, performance.now()),

@@ -3,6 +3,7 @@
  * test ends with. Nothing here decides whether a test passes by time alone, except the safety deadline of the fence.
  */
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -122,4 +123,25 @@ export async function ask(lab: Lab, member: string, sql: string): Promise<string
   } finally {
     await client.end();
   }
+}
+
+export interface Output {
+  code: number;
+  stdout: string;
+  stderr: string;
+}
+
+/** Runs a command beside the lab, which lives in this process: waiting for it must not stop the lab. */
+export function command(file: string, args: string[], timeoutMs = 90_000): Promise<Output> {
+  return new Promise((resolve) => {
+    execFile(file, args, { timeout: timeoutMs }, (error, stdout, stderr) => {
+      const code = error === null ? 0 : typeof error.code === 'number' ? error.code : 127;
+      resolve({ code, stdout, stderr });
+    });
+  });
+}
+
+/** `agent …` as inside a member's container. */
+export function agent(lab: Lab, member: string, ...words: string[]): Promise<Output> {
+  return command(process.execPath, ['test/lab/main.ts', '--dir', lab.dir, 'exec', member, '--', 'agent', ...words]);
 }

@@ -1,8 +1,7 @@
 /** Goal: clusters of one and of two members come up, fail over and switch over too. Method: a lab each. */
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
 import { after, before, describe, test } from 'node:test';
-import { leaseOf, newPrimary, nothingLost, primaryOf, type Scene, startScene, writing } from './harness.ts';
+import { agent, leaseOf, newPrimary, nothingLost, primaryOf, type Scene, startScene, writing } from './harness.ts';
 
 describe('a single member', { timeout: 300_000 }, () => {
   let scene: Scene;
@@ -47,11 +46,8 @@ describe('a cluster of two', { timeout: 400_000 }, () => {
     const { lab } = scene;
     const old = primaryOf(lab);
     const writer = await writing(lab);
-    const asked = spawnSync(process.execPath, ['test/lab/main.ts', '--dir', lab.dir, 'exec', old, '--', 'agent', 'switchover'], {
-      encoding: 'utf8',
-      timeout: 90_000,
-    });
-    assert.equal(asked.status, 0, `${asked.stdout}${asked.stderr}`);
+    const asked = await agent(lab, old, 'switchover');
+    assert.equal(asked.code, 0, `${asked.stdout}${asked.stderr}`);
     assert.notEqual(primaryOf(lab), old);
     assert.ok(
       await writer.whenAcknowledged(100, 60_000, performance.now()),
