@@ -63,7 +63,8 @@ export async function runOnce(lab: Lab, kind: Kind, held: boolean): Promise<Run>
   const from = lab.primary() ?? '';
   const run: Run = {
     kind,
-    held,
+    // Only where the primary changes is there a candidate.
+    held: held && kind !== 'agent',
     gapMs: undefined,
     invalid: undefined,
     from,
@@ -73,11 +74,11 @@ export async function runOnce(lab: Lab, kind: Kind, held: boolean): Promise<Run>
     recoveredMs: undefined,
   };
   const writer = startWriter({ address: writeAddress(lab), table, from: nextNumber });
-  const candidate = held ? await favoured(lab, from) : -1;
+  const candidate = run.held ? await favoured(lab, from) : -1;
   try {
     run.invalid = await faultUnderLoad(lab, run, writer, candidate);
   } finally {
-    if (candidate >= 0) lab.network.release(candidate);
+    if (candidate >= 0) lab.network.release(candidate, 'drop');
     await writer.stop();
     nextNumber += 10_000_000;
   }
@@ -101,12 +102,13 @@ async function faultUnderLoad(lab: Lab, run: Run, writer: Writer, candidate: num
   const before = performance.now();
   const order =
     run.kind === 'switchover' ? switchover(lab, run.from) : lab.inject({ command: 'kill', member: run.from, what: run.kind });
-  // A planned switchover waits for its candidate, and what a dead server had not delivered is lost with it.
-  if (run.kind === 'switchover' && candidate >= 0) {
+  // A planned hand-over may wait for its candidate; what a dead server had not delivered is lost with it.
+  if ((run.kind === 'switchover' || run.kind === 'pod') && candidate >= 0) {
     await sleep(50);
-    lab.network.release(candidate);
+    lab.network.release(candidate, 'deliver');
   }
   const reply = await order;
+  if (candidate >= 0) lab.network.release(candidate, 'drop');
   if (reply.exit !== 0) return reply.line;
   const stood = performance.now();
   if (!(await writer.whenAcknowledged(rowsAfter, gapDeadlineMs, stood)))

@@ -169,7 +169,14 @@ function createNetwork(names: Names, addresses: Addresses): Network {
     isCut: (member) => faults.has(`kube ${member}`) || faults.has(`peers ${member}`),
     setPower: (member, on) => change(member, 'power', !on),
     hold: (member) => change(member, 'held', true),
-    release: (member) => change(member, 'held', false),
+    release(member, kept) {
+      const name = names.members[member];
+      const haPort = addresses.members[member]?.ports.ha ?? 0;
+      // The sender's kernel goes on sending what a dead server had written: the connection itself has to end.
+      if (kept === 'drop' && name !== undefined)
+        work = work.then(() => inside(name, `ss -K dport = ${haPort}`).catch(() => undefined));
+      change(member, 'held', false);
+    },
     heldBytes: () => undefined,
     settled: () => work,
     traces: () => ({ namespaces: [names.router, ...names.members], links: [names.host] }),

@@ -23,7 +23,8 @@ export interface Network {
   setPower(member: number, on: boolean): void;
   /** Keeps the WAL that flows to the member in the proxies' memory: the member falls behind. */
   hold(member: number): void;
-  release(member: number): void;
+  /** Lets it flow again. What was kept is delivered, or lost with the connection when `drop` is asked for. */
+  release(member: number, kept: 'deliver' | 'drop'): void;
   /** Bytes kept from the member so far; undefined where the network cannot tell. */
   heldBytes(member: number): number | undefined;
   /** Resolves when everything asked for stands. */
@@ -92,7 +93,11 @@ export async function startNetwork(addresses: Addresses): Promise<Network> {
     isCut: (member) => faults[member]?.kube === true || faults[member]?.peers === true,
     setPower: (member, on) => change(member, { power: on }),
     hold: (member) => change(member, { held: true }),
-    release: (member) => change(member, { held: false }),
+    release(member, kept) {
+      const address = addresses.members[member]?.ip ?? '';
+      if (kept === 'drop') for (const proxy of haProxies) proxy.dropHeld(address);
+      change(member, { held: false });
+    },
     heldBytes: (member) => haProxies.reduce((sum, proxy) => sum + proxy.heldBytes(addresses.members[member]?.ip ?? ''), 0),
     settled: () => Promise.resolve(),
     traces: () => ({ namespaces: [], links: [] }),

@@ -28,6 +28,8 @@ export interface ProxyOptions {
 export interface FaultProxy {
   /** Applies changed link states to open connections; what a cut has broken is reset once the link is open again. */
   refresh(): void;
+  /** Resets the links of that caller that hold something back: what they hold is lost. */
+  dropHeld(caller: string): void;
   /** Bytes kept back for that caller. */
   heldBytes(caller: string): number;
   close(): Promise<void>;
@@ -45,6 +47,9 @@ export async function startProxy(options: ProxyOptions): Promise<FaultProxy> {
   return {
     refresh() {
       for (const link of [...links]) link.apply();
+    },
+    dropHeld(address) {
+      for (const link of [...links]) if (link.caller === address && link.heldBytes() > 0) link.reset();
     },
     heldBytes: (address) => [...links].reduce((sum, link) => sum + (link.caller === address ? link.heldBytes() : 0), 0),
     async close() {
