@@ -10,14 +10,12 @@ const SESSIONS = 20;
 const LATE_MS = 50;
 
 interface Writers {
-  /** When the last commit was acknowledged, in milliseconds of this process. */
-  last(): number;
   acknowledged(): number;
   stop(): Promise<void>;
 }
 
 function writers(of: Instance): Writers {
-  let [last, count, stopped] = [0, 0, false];
+  let [count, stopped] = [0, false];
   const clients: pg.Client[] = [];
   const write = async (id: number): Promise<void> => {
     const client = new pg.Client({ host: sockets, port: of.port, user: 'omm', database: 'postgres' });
@@ -26,13 +24,11 @@ function writers(of: Instance): Writers {
     await client.connect();
     for (let i = 0; !stopped; i++) {
       await client.query(`insert into written values (${id}, ${i})`);
-      last = performance.now();
       count += 1;
     }
   };
   const running = Array.from({ length: SESSIONS }, (_, id) => write(id).catch(() => {}));
   return {
-    last: () => last,
     acknowledged: () => count,
     async stop() {
       stopped = true;
@@ -51,47 +47,47 @@ test('a single instance takes writes of twenty sessions', async () => {
   await must(one.sql('create table written(id int, i int)'));
 });
 
-test('SIGSTOP ends every acknowledgement within 50 ms, and SIGCONT brings all back', async () => {
-  const load = writers(one);
+/** Everything that had been answered 50 ms after now; later answers are told apart from those this busy process read late. */
+async function settled(load: Writers): Promise<number> {
+  await sleep(LATE_MS);
+  for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve));
+  return load.acknowledged();
+}
+
+async function writing(load: Writers): Promise<void> {
+  const before = load.acknowledged();
   await eventually(
     () => load.acknowledged(),
-    (count) => count > 200,
+    (count) => count > before + 200,
     'the writers to write',
   );
+}
+
+test('SIGSTOP ends every acknowledgement within 50 ms, and SIGCONT brings all back', async () => {
+  const load = writers(one);
+  await writing(load);
   const pid = send(one, 'SIGSTOP');
-  const at = performance.now();
+  const count = await settled(load);
   await sleep(600);
-  const [last, count] = [load.last(), load.acknowledged()];
-  await sleep(300);
   assert.equal(load.acknowledged(), count);
-  assert.ok(last - at < LATE_MS, `the last acknowledgement came ${last - at} ms after the signal`);
   process.kill(pid, 'SIGCONT');
-  await eventually(
-    () => load.acknowledged(),
-    (now) => now > count + 100,
-    'the writers to go on',
-  );
+  await writing(load);
   await load.stop();
 });
 
-test('SIGKILL ends every acknowledgement and every process within 50 ms, and no acknowledged row is lost', async () => {
+test('SIGKILL ends every acknowledgement within 50 ms, and no acknowledged row is lost', async () => {
   await must(one.sql('truncate written'));
   const load = writers(one);
-  await eventually(
-    () => load.acknowledged(),
-    (count) => count > 200,
-    'the writers to write',
-  );
+  await writing(load);
   const pid = send(one, 'SIGKILL');
-  const at = performance.now();
+  const count = await settled(load);
   await eventually(
     () => lives(pid),
     (alive) => !alive,
     'gaussdb to die',
   );
   await sleep(300);
-  const [last, count] = [load.last(), load.acknowledged()];
-  assert.ok(last - at < LATE_MS, `the last acknowledgement came ${last - at} ms after the signal`);
+  assert.equal(load.acknowledged(), count);
   await load.stop();
   await must(one.ctl('start', '-M', 'primary', '-l', one.log));
   await eventually(
