@@ -10,8 +10,8 @@ describe('admission to an instance of the stand-in', { timeout: 60_000 }, () => 
   let cluster: Cluster;
   let member: Member;
   const password = 'Test@12345';
-  // a server on another address than 127.0.0.1 sees a client bound to yet another one as a remote one
-  const remote = () => ({ host: member.address, localAddress: member.address.replace(/\d+$/, '77') });
+  // a client bound to another address than the server's is a remote one
+  const elsewhere = () => member.address.replace(/\d+$/, '77');
   const asks = (options: object) => member.sql<{ u: string }>('select current_user as u', [], options as never);
   const sasl = /SASL: Only mechanism\(s\) SCRAM-SHA-256 are supported/;
 
@@ -70,7 +70,7 @@ describe('admission to an instance of the stand-in', { timeout: 60_000 }, () => 
   });
 
   it('pg_hba decides on remote clients; trust is forbidden there, and so is the initial user', async () => {
-    const local = remote().localAddress;
+    const local = elsewhere();
     await assert.rejects(remoteAsks(member, local, 'u_md5', password), /no pg_hba.conf entry/);
     appendFileSync(join(member.pgdata, 'pg_hba.conf'), `host all u_both ${local}/32 trust\nhost all all ${local}/32 md5\n`);
     member.signal('SIGHUP');

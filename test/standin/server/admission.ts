@@ -21,6 +21,8 @@ export interface Request {
   database: string;
   applicationName: string;
   replication: boolean;
+  /** the slot a standby's WAL receiver asks for */
+  slot: string | undefined;
   innerTool: boolean;
   maintenance: boolean;
   /** settings from `options`, without those that only openGauss has a meaning for */
@@ -37,6 +39,9 @@ export interface Refusal {
 
 /** What must be shown before coming in. */
 export type Verdict = { kind: 'refused'; refusal: Refusal } | { kind: 'welcome' } | { kind: 'password' };
+
+/** The start-up parameter by which a relay names the slot of its standby. */
+export const slotParameter = '_pq_.standin_slot';
 
 const innerNames: ReadonlySet<string> = new Set([
   'gs_ctl',
@@ -83,6 +88,7 @@ export function readRequest(startup: Startup): Request | Refusal {
     database: params.get('database') || user,
     applicationName,
     replication,
+    slot: params.get(slotParameter),
     innerTool: innerNames.has(applicationName) || (!maintenanceMode && option('remotetype') === 'internaltool'),
     maintenance: maintenanceMode && maintenanceNames.has(applicationName),
     settings,

@@ -186,11 +186,24 @@ const replication = [
 
 const slots = [
   plain(
+    'og_slot_shown(kept name)',
+    'text',
+    `select replace(replace(replace(kept::text, '__0_', '?'), '__1_', '.'), '__2_', '-')`,
+    'immutable',
+  ),
+  plain(
+    'og_slot_kept(shown name)',
+    'name',
+    `select replace(replace(replace(shown::text, '?', '__0_'), '.', '__1_'), '-', '__2_')::name`,
+    'immutable',
+  ),
+  plain(
     `pg_get_replication_slots(out slot_name text, out plugin text, out slot_type text, out datoid oid, out active bool, out xmin xid,
       out catalog_xmin xid, out restart_lsn text, out dummy_standby bool, out confirmed_flush text)`,
     'setof record',
-    `select s.slot_name::text, s.plugin::text, s.slot_type, coalesce(s.datoid, 0::oid),
-       s.active or exists (select from pg_catalog.og_pg_stat_activity as b join pg_catalog.og_pg_stat_get_wal_senders() as w on w.pid = b.pid where b.application_name = s.slot_name::text),
+    `select pg_catalog.og_slot_shown(s.slot_name), s.plugin::text, s.slot_type, coalesce(s.datoid, 0::oid),
+       s.active or exists (select from pg_catalog.og_pg_stat_activity as b join pg_catalog.og_pg_stat_get_wal_senders() as w on w.pid = b.pid
+         where b.application_name = pg_catalog.og_slot_shown(s.slot_name)),
        s.xmin, s.catalog_xmin, s.restart_lsn::text, false, s.confirmed_flush_lsn::text from pg_catalog.og_pg_get_replication_slots() as s`,
     'volatile',
   ),
@@ -204,7 +217,7 @@ const slots = [
       '(name name',
     ),
     'record',
-    'select s.slot_name::text, s.lsn::text from pg_catalog.og_pg_create_physical_replication_slot(name, true, false) as s',
+    'select name::text, s.lsn::text from pg_catalog.og_pg_create_physical_replication_slot(pg_catalog.og_slot_kept(name), true, false) as s',
     'volatile',
   ),
   procedure(
@@ -214,7 +227,7 @@ const slots = [
        if exists (select from pg_catalog.pg_get_replication_slots() as s where s.slot_name = slot::text and s.active) then
          raise warning 'replication slot "%" is already active', slot;
        end if;
-       perform pg_catalog.og_pg_drop_replication_slot(slot);
+       perform pg_catalog.og_pg_drop_replication_slot(pg_catalog.og_slot_kept(slot));
      end`,
   ),
 ];

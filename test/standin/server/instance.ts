@@ -9,6 +9,7 @@ import { fault, faultMs } from '../shared/faults.ts';
 import { delayMs, paced } from '../shared/pace.ts';
 import { type Postgres, postgresData } from '../shared/postgres.ts';
 import { type Mode, readLock, readText, renderPidFile, replaceFile } from '../shared/state.ts';
+import type { Refusal } from './admission.ts';
 import { createBackend, type StopMode } from './backend.ts';
 import { takeCall } from './calls.ts';
 import { resolveSettings, type Settings } from './conf.ts';
@@ -22,9 +23,10 @@ import { ownSettings, privateSockets, renderPostgres } from './render.ts';
 import { demote, handleRequests, promote, writeOpts } from './roles.ts';
 import { createSenders } from './senders.ts';
 import { createSessions } from './sessions.ts';
+import { shippedConf, watchConf } from './shipping.ts';
 import { readHistory } from './terms.ts';
 import { adoptHistories, readHistories } from './timelines.ts';
-import { demoteName } from './peers.ts';
+import { confName, demoteName } from './peers.ts';
 
 /** A running instance. */
 export interface Instance {
@@ -115,6 +117,13 @@ export function createInstance(options: StartOptions, postgres: Postgres, initia
     systemId: () => context.systemId,
     cascade: () => live.facts().role === 'Cascade Standby',
     applicationName: () => context.settings.get('application_name'),
+    slotName() {
+      const own = context.settings;
+      const { localHost, localPort } = live.facts();
+      return (
+        own.get('primary_slotname') || own.get('application_name') || `${own.get('pgxc_node_name')}_${localHost}_${localPort}`
+      );
+    },
     log,
     async history() {
       if (context.unchecked) return 'unchecked';
@@ -159,9 +168,23 @@ export function createInstance(options: StartOptions, postgres: Postgres, initia
     },
   });
 
+  /** A standby without hot_standby takes nobody. */
+  function coldStandby(): Refusal | undefined {
+    const standby = ['Standby', 'Cascade Standby'].includes(live.facts().role);
+    return standby && !context.settings.bool('hot_standby')
+      ? { code: '57P03', text: 'can not accept connection if hot standby off' }
+      : undefined;
+  }
+
   const senders = createSenders(() => context);
   const sessions = createSessions({
-    gate: () => ({ initialUser, role: live.facts().role, closed: context.closed, hba: context.hba, members: context.members }),
+    gate: () => ({
+      initialUser,
+      role: live.facts().role,
+      closed: context.closed ?? coldStandby(),
+      hba: context.hba,
+      members: context.members,
+    }),
     control: () => context.control,
     ownNames: () => context.own,
     clientLimit: () => Math.min(context.settings.number('max_connections'), 110),
@@ -170,6 +193,7 @@ export function createInstance(options: StartOptions, postgres: Postgres, initia
     async question(name) {
       if (name === demoteName)
         return new Promise((resolve) => void demote(context, () => resolve('demoted')).then(() => resolve('refused')));
+      if (name === confName) return shippedConf(context.settings.get('sync_config_strategy'));
       const { role: current, dbState } = live.facts();
       if (current !== 'Primary' && !context.settings.peers().some((peer) => peer.cascade))
         return JSON.stringify({ role: current });
@@ -296,9 +320,15 @@ export function createInstance(options: StartOptions, postgres: Postgres, initia
       if (asStandby) {
         if (live.facts().receiver === undefined) live.update({ dbState: 'Need repair' });
         relay.enable(role !== 'Pending');
-      } else if (wasStandby) await promote(context);
-      else live.update({ dbState: 'Normal', hideTerm: clean });
+      } else if (wasStandby) {
+        await promote(context);
+        live.update({ hideTerm: clean });
+      } else live.update({ dbState: 'Normal', hideTerm: clean });
       senders.watch();
+      watchConf(
+        () => (live.facts().receiver === undefined ? undefined : relay.upstream()),
+        () => process.kill(process.pid, 'SIGHUP'),
+      );
     },
     async stop(mode) {
       if (context.stopping && mode !== 'immediate') return;

@@ -1,4 +1,5 @@
-// Questions from one instance to another over the HA port: what are you (probe), and please demote yourself (a switchover request).
+// Questions from one instance to another over the HA port: what are you (probe), please demote yourself (a switchover request), what is
+// your configuration.
 // They begin as an ordinary start-up packet whose application_name says what they are; the answer is one JSON line. Every call has a
 // deadline; nobody's answer is trusted to be well-formed.
 import { connect, type Socket } from 'node:net';
@@ -6,10 +7,13 @@ import { writeStartup } from './protocol.ts';
 import type { HistoryFiles } from './timelines.ts';
 import type { History } from './terms.ts';
 
-/** The application names of the two questions. */
+/** The application names of the questions: what are you. */
 export const probeName = 'standin_probe';
 /** Asks a primary to step down in favour of the asking standby. */
 export const demoteName = 'standin_demote';
+
+/** Asks a primary for its postgresql.conf. */
+export const confName = 'standin_conf';
 
 /** Where a peer is, and the local address to ask from. */
 export interface PeerAddress {

@@ -9,7 +9,8 @@ import { giveToPostgres } from '../shared/postgres.ts';
 import type { ConnectionLock, RebuildReason } from '../shared/state.ts';
 import type { ReplConnInfo } from './gucs.ts';
 import { connectPeer, type PeerAddress, type PeerFacts, probePeer } from './peers.ts';
-import { errorFields, frameSplitter, readStartup, type Startup } from './protocol.ts';
+import { slotParameter } from './admission.ts';
+import { errorFields, frameSplitter, readStartup, type Startup, writeStartup } from './protocol.ts';
 import { relaySocket } from './render.ts';
 import { divergence, type History } from './terms.ts';
 
@@ -22,6 +23,8 @@ export interface RelayNeeds {
   history(): Promise<History | 'unchecked' | undefined>;
   cascade(): boolean;
   applicationName(): string;
+  /** the replication slot to keep on the primary */
+  slotName(): string;
   /** takes the primary's timelines over; true when the stream must wait for a restart of PostgreSQL */
   adopt(primary: PeerFacts): Promise<boolean>;
   log(line: string): void;
@@ -216,7 +219,7 @@ export function createRelay(needs: RelayNeeds): Relay {
     });
     far.on('drain', () => near.resume());
     for (const socket of [near, far]) for (const event of ['close', 'end', 'error'] as const) socket.on(event, end);
-    far.write(startup.bytes);
+    far.write(writeStartup([...startup.params, [slotParameter, needs.slotName()]]));
     near.resume();
   }
 

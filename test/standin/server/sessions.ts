@@ -2,10 +2,10 @@
 // On the way the server's version is disguised and a few statements are rewritten; everything else passes as it is.
 import { connect, type Socket } from 'node:net';
 import { fault } from '../shared/faults.ts';
-import { admit, type Gate, type Origin, type Refusal, readRequest, type Request } from './admission.ts';
+import { admit, type Gate, isMember, type Origin, type Refusal, readRequest, type Request } from './admission.ts';
 import type { Control } from './control.ts';
 import { askPassword } from './login.ts';
-import { demoteName, probeName } from './peers.ts';
+import { confName, demoteName, probeName } from './peers.ts';
 import { errorMessage, frameSplitter, message, readStartup, type Startup, startupCodes, writeStartup } from './protocol.ts';
 import { backendSocket } from './render.ts';
 import { rewriteSql, unhide } from './rewrite.ts';
@@ -19,7 +19,7 @@ export interface SessionNeeds {
   /** answers a question of another instance with one line */
   question(name: string, startup: Startup, origin: Origin): Promise<string>;
   /** a session has a backend */
-  opened(pid: number, origin: Origin, replication: boolean): void;
+  opened(pid: number, origin: Origin, request: Request): void;
   closed(pid: number, replication: boolean): void;
 }
 
@@ -130,7 +130,7 @@ export function createSessions(needs: SessionNeeds): Sessions {
       socket,
       serverFilter(!tool, (found) => {
         pid = found;
-        needs.opened(pid, origin, request.replication);
+        needs.opened(pid, origin, request);
       }),
     );
     carry(socket, backend, request.replication ? (chunk) => chunk : clientFilter(rewrite));
@@ -169,7 +169,11 @@ export function createSessions(needs: SessionNeeds): Sessions {
       refuse(socket, { code: '0A000', text: `unsupported frontend protocol ${startup.code >> 16}.${startup.code & 0xffff}` });
       return;
     }
-    if (origin.ha && (name === probeName || name === demoteName)) {
+    if (origin.ha && [probeName, demoteName, confName].includes(name)) {
+      if (!isMember(needs.gate(), origin)) {
+        refuse(socket, { code: '28000', text: '[FATAL] Forbid remote connection via internal maintenance tools.' });
+        return;
+      }
       void needs.question(name, startup, origin).then((line) => socket.end(`${line}\n`));
       return;
     }
