@@ -124,9 +124,10 @@ export async function cycle(ctx: Context): Promise<{ decision: Decision; outcome
   logChange(ctx, view, decision);
   const shown = show(ctx, view, decision);
   const lease = await executeLease(ctx, view, decision);
-  const instance = await executeInstance(ctx, viewOf(ctx), decision);
+  // Labels and the instance wait for each other's nothing: a new primary is routed to while it settles.
+  const after = viewOf(ctx);
+  const [instance] = await Promise.all([executeInstance(ctx, after, decision), publish(ctx, after, decision)]);
   if (decision.instance.do === 'nothing' && ctx.memory.job === undefined) await keepConfigured(ctx, view);
-  await publish(ctx, viewOf(ctx), decision);
   ctx.last = shown;
   ctx.tally.cycle(decision.reason, (ctx.ports.clock.now() - startedAt) / 1000);
   return { decision, outcome: worst(lease, instance) };
