@@ -118,11 +118,18 @@ async function startSecureFront(options: KubeOptions): Promise<{ url: string; ca
   return { url: `https://${host}:${options.secure.port}`, ca: own.cert, close };
 }
 
+/** The base speaks of a cluster called `demo`. */
+function named(text: string, cluster: string): string {
+  return text
+    .replaceAll(/\bog-demo\b/g, `og-${cluster}`)
+    .replaceAll(/^(\s+(?:app\.kubernetes\.io\/instance|opengauss\.cluster): )demo$/gm, `$1${cluster}`);
+}
+
 /** Roles and bindings of the kustomize base, for this namespace and this cluster's service account. */
 function manifestRights(options: KubeOptions): Draft[] {
   const base = join(root, 'manifests', 'base');
   const files = existsSync(base) ? readdirSync(base).filter((name) => name.endsWith('.yaml')) : [];
-  const documents = files.flatMap((name) => parseAllDocuments(readFileSync(join(base, name), 'utf8')));
+  const documents = files.flatMap((name) => parseAllDocuments(named(readFileSync(join(base, name), 'utf8'), options.cluster)));
   return documents
     .map(
       (document) => document.toJS() as (Draft & { kind?: string; metadata: Record<string, unknown>; subjects?: object[] }) | null,

@@ -73,7 +73,7 @@ export async function startLab(options: LabOptions, onEvent: (event: LabEvent) =
     const parts = startMembers(frame, postgresBin, onEvent, undo);
     recordRun(frame, parts, undo);
     undo.push(await serve(frame, parts, onEvent));
-    step(`${options.members} started, waiting for a primary and its standbys`);
+    step(`${options.members} ${options.members === 1 ? 'member' : 'members'} started, waiting until they are healthy`);
     if (!(await whenStreaming(frame, parts, bringUpDeadlineMs, signal))) {
       throw new Error(
         signal.aborted

@@ -106,7 +106,8 @@ export function startMember(options: MemberOptions): Member {
       finishedAt: new Date().toISOString(),
       containerID: made.id,
     };
-    options.say(`${options.name}: container ended with ${exit.code}`);
+    const why = exit.code === 0 ? undefined : lastError(options.logFile);
+    options.say(`${options.name}: container ended with ${exit.code}${why === undefined ? '' : `: ${why}`}`);
     return { sight: { ...running, state: { terminated } }, ranMs: performance.now() - started };
   }
   async function runPod() {
@@ -237,6 +238,18 @@ function isAgent(pid: number, word: string): boolean {
   const line = commandLine(pid);
   return line.includes(word) && / run( |$)/.test(line);
 }
+
+/** The last thing that was complained about in a container's log. */
+function lastError(file: string): string | undefined {
+  try {
+    const lines = readFileSync(file, 'utf8').slice(-logTailChars).split('\n');
+    return lines.findLast((line) => line.startsWith('error: '))?.slice('error: '.length);
+  } catch {
+    return undefined;
+  }
+}
+
+const logTailChars = 16 << 10;
 
 /** The server's own pid file holds its number inside the container. */
 function findServer(container: Container, dataDir: string): ProcessId | undefined {
