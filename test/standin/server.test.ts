@@ -7,15 +7,33 @@ import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Cluster, createCluster, type Member, until } from './support/cluster.ts';
 
-/** The processes whose working directory is inside a member's data directory, with their state letters. */
-function processesOf(member: Member): { pid: number; state: string }[] {
+const exiting = 0x4n;
+const stopSignals = (1n << 8n) | (1n << 18n); // SIGKILL and SIGSTOP
+
+/**
+ * The processes whose working directory is inside a member's data directory, and whether each can still run an instruction of its own: not
+ * when it is stopped, dead, waiting for the disk in the kernel, on its way out, or has the fatal signal pending.
+ */
+function processesOf(member: Member): { pid: number; what: string; halted: boolean }[] {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
     .flatMap((name) => {
       try {
         if (!readlinkSync(`/proc/${name}/cwd`).startsWith(member.pgdata)) return [];
         const stat = readFileSync(`/proc/${name}/stat`, 'utf8');
-        return [{ pid: Number(name), state: stat[stat.lastIndexOf(')') + 2] ?? '' }];
+        const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+        const status = readFileSync(`/proc/${name}/status`, 'utf8');
+        const pending = [...status.matchAll(/^(?:SigPnd|ShdPnd):\s*([0-9a-f]+)$/gm)].some(
+          (line) => (BigInt(`0x${line[1]}`) & stopSignals) !== 0n,
+        );
+        const leaving = (BigInt(fields[6] ?? 0) & exiting) !== 0n;
+        return [
+          {
+            pid: Number(name),
+            what: `${stat.slice(0, 60)} ${status.match(/^(State|SigPnd|ShdPnd).*$/gm)?.join(' ')}`,
+            halted: pending || leaving || 'TtZXD'.includes(fields[0] ?? 'R'),
+          },
+        ];
       } catch {
         return [];
       }
@@ -218,7 +236,7 @@ describe('a signal to gaussdb', { timeout: 60_000 }, () => {
     assert.ok(processesOf(member).length > 20);
 
     member.signal('SIGSTOP');
-    const stopped = await within(50, () => processesOf(member).every((one) => one.state === 'T'));
+    const stopped = await within(50, () => processesOf(member).every((one) => one.halted));
     const atStop = commits;
     await sleep(150);
     assert.ok(stopped, 'a process went on after SIGSTOP');
@@ -227,7 +245,10 @@ describe('a signal to gaussdb', { timeout: 60_000 }, () => {
     await until('the sessions write again', () => commits > atStop + 100);
 
     member.signal('SIGKILL');
-    assert.ok(await within(50, () => processesOf(member).every((one) => one.state === 'Z')), 'a process outlived SIGKILL');
+    assert.ok(
+      await within(50, () => processesOf(member).every((one) => one.halted)),
+      `outlived SIGKILL: ${JSON.stringify(processesOf(member))}`,
+    );
     await member.ended();
   });
 

@@ -4,6 +4,7 @@
 import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
 
 const periodMs = 10;
+const exiting = 0x4;
 const guarded = Number(process.argv[2]);
 const servers = new Set<number>();
 const stopped = new Set<number>();
@@ -81,7 +82,9 @@ function guardedState(): string {
   try {
     const length = readSync(file, buffer, 0, buffer.length, 0);
     const text = buffer.toString('latin1', 0, length);
-    return text[text.lastIndexOf(')') + 2] ?? 'X';
+    const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
+    // a process on its way out takes its time to give its memory back, and tells its children only then
+    return (Number(fields[6]) & exiting) !== 0 ? 'X' : (fields[0] ?? 'X');
   } catch {
     return 'X';
   }
