@@ -43,12 +43,13 @@ async function perform(context: Context, name: string, argument: string): Promis
 
 function disableConnection(context: Context, wanted: ConnectionLock): string {
   const { live, relay } = context;
-  const { role, redoFinished } = live.facts();
+  const { redoFinished } = live.facts();
   if (!lockModes.includes(wanted.mode)) {
     return failure('22023', 'Connection mode should be polling_connection or specify_connection or prohibit_connection');
   }
   if (wanted.mode === 'specify_connection' && isIP(wanted.host) === 0) return failure('22023', 'host is invalid');
-  if (wanted.mode === 'prohibit_connection' && role !== 'Primary' && role !== 'Normal' && !redoFinished) {
+  // true on a promoted primary, false on one that started cleanly: it had no redo to finish (5.0.3)
+  if (wanted.mode === 'prohibit_connection' && !redoFinished) {
     return failure('55000', 'could not add lock when DN is not redo all xlog, redo done flag is false');
   }
   const lock: ConnectionLock = wanted.mode === 'specify_connection' ? wanted : { mode: wanted.mode, host: '', port: 0 };

@@ -1,13 +1,16 @@
 // What the parts of one instance share: its settings, its PostgreSQL, its facts and its doors. A record of references, no behaviour.
+import type { ChildProcess } from 'node:child_process';
 import type { Postgres } from '../shared/postgres.ts';
 import type { Refusal } from './admission.ts';
 import type { Backend } from './backend.ts';
 import type { Settings } from './conf.ts';
 import type { Control } from './control.ts';
 import type { HbaLine } from './hba.ts';
+import type { Listeners } from './listeners.ts';
 import type { Live } from './live.ts';
 import type { StartOptions } from './options.ts';
 import type { Relay } from './relay.ts';
+import type { Senders } from './senders.ts';
 import type { Sessions } from './sessions.ts';
 
 /** One instance from the inside. */
@@ -20,6 +23,9 @@ export interface Context {
   readonly backend: Backend;
   readonly relay: Relay;
   readonly sessions: Sessions;
+  readonly senders: Senders;
+  readonly listeners: Listeners;
+  watcher: ChildProcess | undefined;
   settings: Settings;
   own: Set<string>;
   hba: HbaLine[];
@@ -43,6 +49,8 @@ export interface Context {
   configure(): void;
   /** (re)starts PostgreSQL; false when it died */
   launch(standby: boolean): Promise<boolean>;
-  /** the end: PANIC, everything gone */
+  /** the end: everything closed, the process exits */
+  finish(code: number): never;
+  /** the end by PANIC: everything killed */
   panic(text: string): never;
 }

@@ -190,6 +190,7 @@ export function createRelay(needs: RelayNeeds): Relay {
       if (stream?.near !== near) return;
       stream = undefined;
       if (streaming) needs.detached();
+      if (verdict !== undefined) needs.reason(verdict);
     };
     const look = (chunk: Buffer) => {
       for (const frame of split(chunk)) {
