@@ -23,8 +23,9 @@ export function createClock(sources: ClockSources = machine()): Clock {
   let offset = Number.NEGATIVE_INFINITY;
 
   function now(): Mono {
-    const steady = sources.steady();
+    // The file first: a process that is held up between the two readings must come out behind the truth, never ahead.
     const up = parseUptime(sources.uptime());
+    const steady = sources.steady();
     // The file is rounded down: its value is a lower bound, and the best one seen so far counts.
     if (up !== undefined) offset = Math.max(offset, up - steady);
     else if (!Number.isFinite(offset)) throw new Error('/proc/uptime cannot be read');

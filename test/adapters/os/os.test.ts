@@ -40,6 +40,20 @@ test('the clock tells boot time, never ahead of the kernel’s own', () => {
   }
 });
 
+test('a process held up between its two readings is behind the truth, not ahead of it', () => {
+  let truth = 100_000;
+  const tick = <T>(value: () => T): T => {
+    const read = value();
+    truth += 300;
+    return read;
+  };
+  const clock = createClock({
+    uptime: () => tick(() => `${(truth / 1000).toFixed(2)} 0.00\n`),
+    steady: () => tick(() => truth - 40_000),
+  });
+  for (let i = 0; i < 5; i += 1) assert.ok(clock.now() <= truth);
+});
+
 test('a suspend counts, though the finer clock stood still', () => {
   let uptime = '100.00 0.00\n';
   let steady = 5_000;
