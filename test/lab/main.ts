@@ -22,6 +22,8 @@ async function up(options: LabOptions, json: boolean): Promise<number> {
   const screen = createScreen(json ? 'json' : process.stdout.isTTY ? 'live' : 'plain');
   // A second signal must not end the lab half taken down.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => stop.abort());
+  // Whoever read our lines has gone: nobody is left to press Ctrl-C.
+  process.stdout.on('error', () => stop.abort());
   const began = performance.now();
   try {
     const lab = await startLab(options, screen.event, stop.signal);
