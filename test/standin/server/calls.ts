@@ -65,7 +65,7 @@ function disableConnection(context: Context, wanted: ConnectionLock): string {
 }
 
 async function writeTermLog(context: Context, commit: string): Promise<string> {
-  const control = await openControl(backendSocket, context.initialUser, 'postgres', 5_000, commit === 'local' ? 'local' : 'on');
+  const control = await openControl(backendSocket, context.initialUser, 5_000, commit === 'local' ? 'local' : 'on');
   if (control === undefined) return failure('57P03', 'the database system is not ready');
   const written = await control.query(
     `set allow_system_table_mods = on; insert into pg_catalog.pg_shdescription values ((pg_catalog.random() * 4000000000)::bigint::oid, ${termClass},
