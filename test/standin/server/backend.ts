@@ -122,7 +122,7 @@ export function createBackend(postgres: Postgres, user: string, pgdata: string, 
       });
       await findServer(started);
       while (child === started) {
-        const control = existsSync(backendSocket) ? await openControl(backendSocket, user, 'postgres', 2_000) : undefined;
+        const control = existsSync(backendSocket) ? await openControl(backendSocket, user, 2_000) : undefined;
         if (control !== undefined) return control;
         await sleep(10);
       }

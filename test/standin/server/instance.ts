@@ -2,18 +2,20 @@
 // each part is given of the others is in wiring.ts. The working directory of the process is PGDATA.
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type Postgres, postgresData } from '../shared/postgres.ts';
 import { readLock, readText } from '../shared/state.ts';
 import { createBackend, type StopMode } from './backend.ts';
 import { resolveSettings, type Settings } from './conf.ts';
 import type { Context } from './context.ts';
+import { type Control, openControl } from './control.ts';
 import { readHba } from './hba.ts';
 import { finish, ownNames, reloadInstance, startInstance, stopInstance } from './lifecycle.ts';
 import { createListeners } from './listeners.ts';
 import { createLive, type Live, writeJson } from './live.ts';
 import type { StartOptions } from './options.ts';
 import { createRelay } from './relay.ts';
-import { ownSettings, renderPostgres } from './render.ts';
+import { backendSocket, ownSettings, renderPostgres } from './render.ts';
 import { handleRequests } from './roles.ts';
 import { createSenders } from './senders.ts';
 import { createSessions } from './sessions.ts';
@@ -62,6 +64,22 @@ function configure(context: Context): void {
   context.backend.configure(renderPostgres({ settings, major: postgres.major, user: initialUser, synchronous }));
 }
 
+/** Uses a control connection until it ends; one that a client has terminated is replaced. */
+function keepControl(context: Context, control: Control): void {
+  context.control = control;
+  void control.query('set idle_session_timeout = 0'); // unknown to older PostgreSQL, which has no such time-out either
+  void control.ended.then(async () => {
+    if (context.control !== control) return;
+    context.control = undefined;
+    while (context.control === undefined && context.backend.running() && !context.stopping) {
+      const next = await openControl(backendSocket, context.initialUser, 2_000);
+      if (next === undefined) await sleep(20);
+      else if (context.control === undefined && context.backend.running()) keepControl(context, next);
+      else next.close();
+    }
+  });
+}
+
 /** Starts PostgreSQL and opens the doors; false when it died first. */
 async function launch(context: Context, standby: boolean): Promise<boolean> {
   context.configure();
@@ -69,7 +87,7 @@ async function launch(context: Context, standby: boolean): Promise<boolean> {
   if (standby) await context.relay.listen();
   const control = await start;
   if (control === undefined) return false;
-  context.control = control;
+  keepControl(context, control);
   const id = await control.query('select system_identifier from pg_catalog.pg_control_system()');
   context.systemId = (id.ok ? id.rows[0]?.[0] : undefined) ?? '';
   context.closed = undefined;

@@ -57,13 +57,14 @@ export async function promote(context: Context): Promise<void> {
   backend.promote();
   for (;;) {
     const answer = await context.control?.query('select pg_catalog.pg_is_in_recovery()', 10_000);
-    if (context.stopping || answer === undefined) return;
-    if (answer.ok && answer.rows[0]?.[0] === 'f') break;
+    if (context.stopping) return;
+    if (answer?.ok && answer.rows[0]?.[0] === 'f') break;
     await sleep(3);
   }
   live.update({ hideTerm: false });
-  if (context.control !== undefined)
-    await recordPromotion(context.control, newestTimeline(join(postgresData(context.pgdata), 'pg_wal')).begin);
+  const { begin } = newestTimeline(join(postgresData(context.pgdata), 'pg_wal'));
+  while (!context.stopping && !(context.control !== undefined && (await recordPromotion(context.control, begin))))
+    await sleep(20);
   live.update({ role: 'Primary', dbState: 'Normal', reason: 'Normal', receiver: undefined, receiveUntil: 0, redoFinished: true });
   writeOpts(context, 'primary');
   context.log('LOG:  database system is ready to accept connections');
