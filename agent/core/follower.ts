@@ -29,6 +29,8 @@ export function whenEmpty(view: View): Decision {
   if (first !== view.self.name) return only('waits-for-initialiser', { note: first });
   if (held) {
     const lease = { do: 'renew' } as const;
+    const failure = view.failures['initialise'];
+    if (failure !== undefined && view.now < failure.retryAt) return only('initialising', { lease, note: failure.fault.detail });
     return only('initialising', view.permit === undefined ? { lease } : { lease, instance: { do: 'initialise' } });
   }
   const claim = claimOf(view, view.lease.value);

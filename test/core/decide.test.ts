@@ -326,6 +326,22 @@ describe('an empty member', () => {
     const view = aView({ instance: empty, facts: fresh, lease, pods, peers, permit: aPermit() });
     expectDecision(view, { reason: 'initialising', lease: 'renew', intent: 'initialise' });
   });
+  test('waits before it initialises again after a failure', () => {
+    const pods = known([aPod('og-demo-1'), aPod('og-demo-2')], now);
+    const lease = known(aSeen({ holder: identity, entries: [], promoting: undefined }), now);
+    const fault = { of: 'command', kind: 'exited', done: 'maybe', detail: 'gs_initdb: failed' } as const;
+    const failures = { initialise: { what: 'initialise', fault, count: 1, retryAt: now + 1 } };
+    const view = aView({
+      instance: empty,
+      facts: fresh,
+      lease,
+      pods,
+      peers: { 'og-demo-2': emptyPeer('og-demo-2') },
+      permit: aPermit(),
+      failures,
+    });
+    expectDecision(view, { reason: 'initialising', lease: 'renew' });
+  });
   test('builds fully from the primary of a cluster that has a system id, and from nobody else', () => {
     assert.deepEqual(decide(aView({ instance: empty })).instance, { do: 'build', mode: 'full', from: 'og-demo-0' });
     expectDecision(aView({ instance: empty, peers: { 'og-demo-0': aPrimaryPeer('og-demo-0', { systemId: '43' }) } }), {
