@@ -11,17 +11,21 @@ import { family, identify, namespacePids, type ProcessId, withEnvironment } from
 /** The uid that a member's processes see as their own: not 0, which database servers refuse. */
 const innerUid = 70;
 
-const isolation = [
-  '--user',
-  `--map-user=${innerUid}`,
-  `--map-group=${innerUid}`,
-  '--pid',
-  '--ipc',
-  '--fork',
-  '--kill-child',
-  '--mount',
-  '--mount-proc',
-];
+const spaces = ['--pid', '--ipc', '--fork', '--kill-child', '--mount', '--mount-proc'];
+const ordinaryUser = ['--user', `--map-user=${innerUid}`, `--map-group=${innerUid}`];
+const isolation = [...ordinaryUser, ...spaces];
+
+/** Two steps where /etc/passwd has to name the inner user: only the first one, root in there, may mount. */
+function isolated(passwd: string | undefined, command: string[]): string[] {
+  if (passwd === undefined) return ['unshare', ...isolation, ...command];
+  const mounting = ['sh', '-c', 'mount --bind "$0" /etc/passwd && exec "$@"', passwd];
+  return ['unshare', '--user', '--map-root-user', ...spaces, ...mounting, 'unshare', ...ordinaryUser, ...command];
+}
+
+/** The line of /etc/passwd for the inner user under that name. */
+export function passwdLine(name: string, home: string): string {
+  return `${name}:x:${innerUid}:${innerUid}::${home}:/bin/bash\n`;
+}
 
 /** What this machine allows. */
 export interface Isolation {
@@ -66,6 +70,8 @@ export interface ContainerOptions {
   log: WriteStream;
   /** `NAME=value` in the environment of everything of this member, to find it without a namespace. */
   mark: string;
+  /** A file to be /etc/passwd in there: openGauss looks its own user up by name. */
+  passwd: string | undefined;
   /** Put before everything else, e.g. `ip netns exec …`. */
   prefix: string[];
 }
@@ -76,8 +82,7 @@ export async function startContainer(options: ContainerOptions): Promise<Contain
   const words = [
     ...(deathSignal ? ['setpriv', '--pdeathsig', 'KILL'] : []),
     ...options.prefix,
-    ...(namespaces ? ['unshare', ...isolation] : []),
-    ...options.command,
+    ...(namespaces ? isolated(options.passwd, options.command) : options.command),
   ];
   const [file = '', ...args] = words;
   const child = spawn(file, args, { cwd: options.cwd, env: options.env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] });

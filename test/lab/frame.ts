@@ -2,11 +2,12 @@
  * What stands around the members of a lab: directories, addresses, API server with the cluster's objects, network and
  * services. Started in order; every step says how it is undone.
  */
-import { readFileSync, rmdirSync, rmSync } from 'node:fs';
+import { readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { type Addresses, findAddresses } from './addresses.ts';
 import { type Api, createApi, type KubeObject } from './api.ts';
-import type { Isolation } from './container.ts';
+import { type Isolation, passwdLine } from './container.ts';
+import { superuser } from './environment.ts';
 import { type KubeServer, startKube } from './kube.ts';
 import type { Member } from './member.ts';
 import { type Network, startNetwork } from './network.ts';
@@ -55,6 +56,8 @@ export interface Frame {
   /** The StatefulSet's uid, the owner of the pods. */
   setUid: string;
   gaussHome: string;
+  /** What members see as /etc/passwd; undefined: this machine's own. */
+  passwd: string | undefined;
   /** The StatefulSet's status as last written. */
   setStatus: string;
   /** Being taken down: no more records are written. */
@@ -114,6 +117,7 @@ export async function startFrame(options: LabOptions, dir: string, undo: Undo[])
     services,
     setUid,
     gaussHome: gaussHomeOf(options),
+    passwd: options.server === 'opengauss' ? writePasswd(place) : undefined,
     setStatus: '',
     ended: false,
   };
@@ -150,3 +154,10 @@ function logOf(place: Place, pod: string): string | undefined {
 }
 
 const logBytesMax = 4 << 20;
+
+/** This machine's users and the server's, whom openGauss looks up by its number. */
+function writePasswd(place: Place): string {
+  const file = join(place.binDir, 'passwd');
+  writeFileSync(file, `${passwdLine(superuser, place.dir)}${readFileSync('/etc/passwd', 'utf8')}`, { mode: 0o644 });
+  return file;
+}

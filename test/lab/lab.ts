@@ -117,6 +117,7 @@ function startMembers(frame: Frame, postgresBin: string | undefined, onEvent: (e
         isolation,
         command: memberCommand,
         prefix: frame.network.prefix(index),
+        passwd: frame.passwd,
         cwd: own.dir,
         mark,
         pod: podObject(names, index, address.ports, frame.setUid),

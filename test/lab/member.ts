@@ -29,6 +29,7 @@ export interface MemberOptions {
   isolation: Isolation;
   command: string[];
   prefix: string[];
+  passwd: string | undefined;
   cwd: string;
   mark: string;
   /** The pod object to create. */

@@ -45,7 +45,7 @@ export const usage = `npm run lab -- [options]                      starts a clu
   --kube embedded               the API server (embedded)
   --server standin|opengauss    the database server; opengauss takes the installation from GAUSSHOME (standin)
   --pace fast|real              fast, or with the delays measured on openGauss (fast)
-  --net loopback|netns          how members reach each other; netns needs root (loopback)
+  --net loopback|netns          how members reach each other; netns needs root (loopback; netns for opengauss)
   --namespace NAME --cluster NAME   (default, demo)
   --config FILE                 the dynamic configuration
   --dir DIR                     where everything is kept (.lab)
@@ -146,11 +146,12 @@ function labOptions(values: Record<string, string | boolean | undefined>, dir: s
     throw new Mistake(`--members ${text('members', '')} is out of range`, 'A cluster has 1 to 9 members.');
   }
   oneOf('kube', 'embedded', ['embedded']);
+  const server = oneOf('server', defaultOptions.server, ['standin', 'opengauss']);
   return {
     members,
-    server: oneOf('server', defaultOptions.server, ['standin', 'opengauss']),
+    server,
     pace: oneOf('pace', defaultOptions.pace, ['fast', 'real']),
-    net: oneOf('net', defaultOptions.net, ['loopback', 'netns']),
+    net: oneOf('net', server === 'opengauss' ? 'netns' : defaultOptions.net, ['loopback', 'netns']),
     namespace: label('namespace', text('namespace', defaultOptions.namespace)),
     cluster: label('cluster', text('cluster', defaultOptions.cluster)),
     config: '',
