@@ -13,7 +13,7 @@ describe('the upkeep of members', { timeout: 60_000 }, () => {
   let n2: Member;
 
   before(async () => {
-    cluster = await createCluster(2);
+    cluster = await createCluster(2, ['sync_config_strategy = all_node']);
     [n1, n2] = cluster.members as [Member, Member];
     n2.configure(`application_name = 'ha-node-2'`);
     n1.start(undefined);

@@ -97,6 +97,7 @@ export function renderPostgres(input: RenderInput): string {
     ['wal_receiver_status_interval', '1s'],
     ['recovery_target_timeline', 'latest'],
     ['restart_after_crash', 'off'],
+    ['shared_preload_libraries', 'plpgsql'],
     ['autovacuum_naptime', '60s'],
     ['autovacuum_max_workers', '1'],
     ['jit', 'off'],

@@ -96,6 +96,7 @@ export async function createCluster(size: number, extra: string[] = []): Promise
           `replconninfo${i + 1} = 'localhost=${address} localport=${port + 1} remotehost=${net}.${other + 1} remoteport=${port + 1}'`,
       ),
       `synchronous_standby_names = ''`,
+      'sync_config_strategy = none_node',
       ...extra,
     ];
     writeFileSync(
