@@ -14,12 +14,17 @@ export interface LocalServer {
 }
 
 /** One short session over the unix socket; undefined when it does not come about or a statement fails. */
-async function session<T>(server: LocalServer, deadlineMs: number, work: (client: pg.Client) => Promise<T>): Promise<T> {
+async function session<T>(
+  server: LocalServer,
+  deadlineMs: number,
+  work: (client: pg.Client) => Promise<T>,
+  database = 'postgres',
+): Promise<T> {
   const client = new pg.Client({
     host: server.socketDir,
     port: server.port,
     user: server.superuser,
-    database: 'postgres',
+    database,
     connectionTimeoutMillis: deadlineMs,
     query_timeout: deadlineMs,
     options: '-c synchronous_commit=local',
@@ -64,5 +69,8 @@ export async function createClientAccount(server: LocalServer): Promise<ClientAc
     await client.query(`CREATE USER ${account.user} PASSWORD '${account.password}'`);
     await client.query(`CREATE DATABASE ${account.database} OWNER ${account.user}`);
   });
+  // The owner of a database may not yet create tables in its public schema on openGauss.
+  const grant = (client: pg.Client) => client.query(`GRANT ALL ON SCHEMA public TO ${account.user}`);
+  await session(server, 20_000, grant, account.database);
   return account;
 }
