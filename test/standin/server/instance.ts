@@ -38,7 +38,8 @@ function log(line: string): void {
 function firstFacts(options: StartOptions, settings: Settings): Live {
   const peers = settings.peers();
   return createLive(options.pgdata, {
-    role: options.role ?? (peers.length > 0 ? 'Primary' : 'Normal'),
+    // without replconninfo even -M primary is Normal (5.0.3)
+    role: options.role !== undefined && options.role !== 'Primary' ? options.role : peers.length > 0 ? 'Primary' : 'Normal',
     connections: peers.length,
     dbState: 'Starting',
     reason: 'Normal',

@@ -64,6 +64,7 @@ export const forever = 8_640_000_000_000_000;
 export function detailOf(facts: Readonly<Facts>): string {
   if (facts.role === 'Primary' || facts.role === 'Normal') return 'Normal';
   if (facts.reason !== 'Normal') return facts.reason;
+  if (facts.role === 'Pending') return 'Disconnected';
   return facts.receiver === undefined ? 'Connecting...' : 'Normal';
 }
 
@@ -81,7 +82,8 @@ function stateOf(facts: Readonly<Facts>): GaussState {
     ...blankState,
     mode: modes.includes(facts.role) ? facts.role : 'Unknown',
     connections: facts.connections,
-    state: facts.dbState,
+    // of a pending instance the file says Normal although SQL says Need repair
+    state: facts.role === 'Pending' && facts.dbState === 'Need repair' ? 'Normal' : facts.dbState,
     term: standby ? BigInt(facts.term) : 0n,
     reason: facts.reason,
     connectIndex: facts.connectIndex,

@@ -85,6 +85,8 @@ export function renderPostgres(input: RenderInput): string {
     ['shared_buffers', '32MB'],
     ['dynamic_shared_memory_type', 'mmap'],
     ['wal_level', 'replica'],
+    // what is written soon goes out soon, even when nobody commits
+    ['wal_writer_delay', '20ms'],
     ['wal_log_hints', 'on'],
     ['wal_keep_size', `${keepMb}MB`],
     ['max_wal_size', '1GB'],

@@ -65,7 +65,8 @@ export async function promote(context: Context): Promise<void> {
   const { begin } = newestTimeline(join(postgresData(context.pgdata), 'pg_wal'));
   while (!context.stopping && !(context.control !== undefined && (await recordPromotion(context.control, begin))))
     await sleep(20);
-  live.update({ role: 'Primary', dbState: 'Normal', reason: 'Normal', receiver: undefined, receiveUntil: 0, redoFinished: true });
+  const role = context.settings.peers().length > 0 ? 'Primary' : 'Normal';
+  live.update({ role, dbState: 'Normal', reason: 'Normal', receiver: undefined, receiveUntil: 0, redoFinished: true });
   writeOpts(context, 'primary');
   context.log('LOG:  database system is ready to accept connections');
 }
@@ -119,7 +120,11 @@ async function notify(context: Context, to: 'primary' | 'standby' | 'cascade_sta
     return context.configure();
   }
   if (role !== 'Pending') return context.log(`LOG:  Instance can't be notified to ${to} in ${role} mode.`);
-  if (to === 'primary') return promote(context);
+  if (to === 'primary') {
+    // without replconninfo it is Primary for the moment of the promotion, which is what gs_ctl waits for, and Normal from then on
+    if (context.settings.peers().length === 0) context.live.update({ role: 'Primary' });
+    return promote(context);
+  }
   adoptTerm(context);
   context.live.update({ role: to === 'standby' ? 'Standby' : 'Cascade Standby' });
   writeOpts(context, to);
