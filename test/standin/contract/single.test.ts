@@ -57,6 +57,32 @@ test('a query of it prints the three sections, tabs and trailing blanks included
   ]);
 });
 
+test('without replconninfo -M primary is Normal too, and a promoted standby becomes Normal, which its failover calls a failure', async () => {
+  await must(n1.ctl('restart', '-M', 'primary', '-l', n1.log));
+  await eventually(
+    () => n1.state(),
+    (state) => state === 'Normal|Normal|Normal',
+    'n1 to be Normal',
+  );
+  await must(n1.ctl('restart', '-M', 'standby', '-l', n1.log));
+  await eventually(
+    () => n1.state(),
+    (state) => state.startsWith('Standby|Need repair|'),
+    'n1 to be a standby',
+  );
+  const [code, text] = await told('failover', '-T', '2', '-t', '3');
+  assert.equal(code, 1);
+  assert.ok(text.endsWith(`${line(' failed')}\n${line(' failover failed (DATA)')}\n`), text);
+  await eventually(
+    () => n1.state(),
+    (state) => state === 'Normal|Normal|Normal',
+    'n1 to be Normal',
+  );
+  await must(n1.ctl('stop'));
+  await must(n1.ctl('start', '-l', n1.log));
+  assert.equal(opts(), 'gaussdb "-D" "DATA"\n');
+});
+
 test('status, start again and querybuild of a running instance', async () => {
   assert.deepEqual(await told('status'), [
     0,

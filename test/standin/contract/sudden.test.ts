@@ -92,7 +92,7 @@ test('SIGKILL ends every acknowledgement within 50 ms, and no acknowledged row i
   await must(one.ctl('start', '-M', 'primary', '-l', one.log));
   await eventually(
     () => one.state(),
-    (state) => state === 'Primary|Normal|Normal',
+    (state) => state === 'Normal|Normal|Normal',
     's1 to be back',
   );
   assert.ok(Number(await one.value('select count(*) from written')) >= count);

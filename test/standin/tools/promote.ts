@@ -72,7 +72,7 @@ export async function failover({ options, data }: Control): Promise<number> {
     say(` failover completed (${data})\n`);
     return 0;
   }
-  say(` failover timeout after ${options.seconds} seconds. please manually check the cluster status or backtrack log.\n`);
+  say(' failed\n');
   say(` failover failed (${data})\n`);
   return 1;
 }
