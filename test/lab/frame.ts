@@ -4,6 +4,7 @@
  */
 import { readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
+import { installAgent } from './agent.ts';
 import { type Addresses, findAddresses } from './addresses.ts';
 import { type Api, createApi, type KubeObject } from './api.ts';
 import { type Isolation, passwdLine } from './container.ts';
@@ -14,7 +15,7 @@ import { type Network, startNetwork } from './network.ts';
 import { startNetns } from './netns.ts';
 import { clusterObjects, podName, setName } from './objects.ts';
 import type { LabOptions } from './options.ts';
-import { makePlace, makeSecrets, type Place, root, writeAgentCommand, writeFiles } from './place.ts';
+import { makePlace, makeSecrets, type Place, root, writeFiles } from './place.ts';
 import { type ClientAccount, labFile, runFile } from './record.ts';
 import { createService, type ServiceListener } from './service.ts';
 
@@ -56,6 +57,8 @@ export interface Frame {
   /** The StatefulSet's uid, the owner of the pods. */
   setUid: string;
   gaussHome: string;
+  /** What the members' agents run. */
+  agentFile: string;
   /** What members see as /etc/passwd; undefined: this machine's own. */
   passwd: string | undefined;
   /** The StatefulSet's status as last written. */
@@ -71,7 +74,8 @@ export async function startFrame(options: LabOptions, dir: string, undo: Undo[])
     dir,
     Array.from({ length: options.members }, (_, i) => podName(names, i)),
   );
-  undo.push(() => removePlace(place, options.keep));
+  place.keep = options.keep;
+  undo.push(() => removePlace(place));
   const { addresses, network } = await (options.net === 'netns' ? startNetns(options.members) : startLoopback(options.members));
   undo.push(() => network.close());
   const kube = await startKube({
@@ -85,21 +89,8 @@ export async function startFrame(options: LabOptions, dir: string, undo: Undo[])
   undo.push(() => kube.stop());
   const api = createApi({ url: kube.url, token: kube.adminToken });
   undo.push(() => api.close());
-  const secrets = makeSecrets();
-  const [first] = addresses.members;
-  if (first === undefined) throw new Error('a lab has at least one member');
-  const objects = clusterObjects(names, {
-    members: options.members,
-    ports: first.ports,
-    secret: { ...secrets },
-    config: options.config,
-  });
-  for (const { collection, object } of objects) await api.ensure(collection, object);
-  for (const member of place.members) {
-    writeFiles(member.authDir, { ...secrets });
-    writeFiles(member.serviceAccountDir, { token: kube.memberToken, namespace: options.namespace });
-  }
-  writeAgentCommand(place.binDir, [process.execPath, join(root, 'agent', 'main.ts')]);
+  await createObjects(options, place, addresses, api, kube);
+  const agentFile = await installAgent(place);
   const services = { write: createService(addresses.write), read: createService(addresses.read) };
   undo.push(async () => {
     await Promise.all([services.write.close(), services.read.close()]);
@@ -117,15 +108,34 @@ export async function startFrame(options: LabOptions, dir: string, undo: Undo[])
     services,
     setUid,
     gaussHome: gaussHomeOf(options),
+    agentFile,
     passwd: options.server === 'opengauss' ? writePasswd(place) : undefined,
     setStatus: '',
     ended: false,
   };
 }
 
-function removePlace(place: Place, keep: boolean) {
+/** The cluster's objects, and in each member's directory what its pod mounts of them. */
+async function createObjects(options: LabOptions, place: Place, addresses: Addresses, api: Api, kube: KubeServer) {
+  const secrets = makeSecrets();
+  const [first] = addresses.members;
+  if (first === undefined) throw new Error('a lab has at least one member');
+  const objects = clusterObjects(options, {
+    members: options.members,
+    ports: first.ports,
+    secret: { ...secrets },
+    config: options.config,
+  });
+  for (const { collection, object } of objects) await api.ensure(collection, object);
+  for (const member of place.members) {
+    writeFiles(member.authDir, { ...secrets });
+    writeFiles(member.serviceAccountDir, { token: kube.memberToken, namespace: options.namespace });
+  }
+}
+
+function removePlace(place: Place) {
   for (const path of place.paths)
-    if (!keep || path !== join(place.dir, 'members')) rmSync(path, { recursive: true, force: true });
+    if (!place.keep || path !== join(place.dir, 'members')) rmSync(path, { recursive: true, force: true });
   rmSync(labFile(place.dir), { force: true });
   rmSync(runFile(place.dir), { force: true });
   try {

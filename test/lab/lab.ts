@@ -17,7 +17,6 @@ import { type Member, startMember } from './member.ts';
 import type { Network } from './network.ts';
 import { podName, podObject } from './objects.ts';
 import type { LabOptions } from './options.ts';
-import { root } from './place.ts';
 import { ensurePostgres } from './postgres.ts';
 import { identify } from './processes.ts';
 import { endAll, type LabRecord, labFile, type MemberRecord, runFile, sweepStale, writeWhole } from './record.ts';
@@ -71,17 +70,18 @@ export async function startLab(options: LabOptions, onEvent: (event: LabEvent) =
     if (stale.swept) step('swept what a crashed lab had left');
     const frame = await startFrame(options, dir, undo);
     const parts = startMembers(frame, postgresBin, onEvent, undo);
-    recordRun(frame, parts, undo);
+    const keepRecords = startRecords(frame, parts, undo);
     undo.push(await serve(frame, parts, onEvent));
     step(`${options.members} ${options.members === 1 ? 'member' : 'members'} started, waiting until they are healthy`);
     if (!(await whenStreaming(frame, parts, bringUpDeadlineMs, signal))) {
+      frame.place.keep ||= !signal.aborted;
       throw new Error(
         signal.aborted
           ? 'interrupted'
           : `the cluster is not healthy after ${bringUpDeadlineMs / 1000} s; see ${dir}/members/*/container.log`,
       );
     }
-    return await announce(frame, parts, onEvent, undo);
+    return await announce(frame, parts, onEvent, undo, keepRecords);
   } catch (error) {
     await unwind(undo);
     throw error;
@@ -136,9 +136,9 @@ function startMembers(frame: Frame, postgresBin: string | undefined, onEvent: (e
             kubeUrl: address.kubeUrl,
             mark,
           }),
-        agentWord: root,
+        agentWord: frame.agentFile,
         say: (line) => onEvent({ kind: 'member', line }),
-        onChange: () => recordRun(frame, parts, undefined),
+        onChange: () => recordRun(frame, parts),
       }),
     );
   }
@@ -147,20 +147,33 @@ function startMembers(frame: Frame, postgresBin: string | undefined, onEvent: (e
 }
 
 /** Names every process and path for the sweep after a crash. */
-function recordRun(frame: Frame, parts: Parts, undo: Undo[] | undefined) {
+function recordRun(frame: Frame, parts: Parts) {
   const lab = identify(process.pid);
   if (lab === undefined || frame.ended) return;
   const processes = parts.members.flatMap((member) => member.container()?.processes() ?? []);
-  writeWhole(runFile(frame.dir), {
-    lab,
-    control: frame.place.control,
-    processes,
-    paths: frame.place.paths,
-    traces: frame.network.traces(),
-  });
-  undo?.push(() => {
+  const { control, paths } = frame.place;
+  writeWhole(runFile(frame.dir), { lab, control, processes, paths, traces: frame.network.traces() });
+}
+
+/** Keeps run.json, and lab.json once there is an account, in step with the processes; answers the way to do it now. */
+function startRecords(frame: Frame, parts: Parts, undo: Undo[]): () => void {
+  let written = '';
+  const refresh = () => {
+    if (frame.ended) return;
+    const record = labRecord(frame, parts);
+    const text = JSON.stringify(record);
+    if (text === written) return;
+    written = text;
+    recordRun(frame, parts);
+    if (parts.client !== undefined) writeWhole(labFile(frame.dir), record);
+  };
+  refresh();
+  const timer = setInterval(refresh, pidPeriodMs);
+  undo.push(() => {
     frame.ended = true;
+    clearInterval(timer);
   });
+  return refresh;
 }
 
 async function serve(frame: Frame, parts: Parts, onEvent: (event: LabEvent) => void): Promise<Undo> {
@@ -258,20 +271,17 @@ function labRecord(frame: Frame, parts: Parts): LabRecord {
 }
 
 /** Makes the clients' account, writes lab.json and keeps it true. */
-async function announce(frame: Frame, parts: Parts, onEvent: (event: LabEvent) => void, undo: Undo[]): Promise<Lab> {
+async function announce(
+  frame: Frame,
+  parts: Parts,
+  onEvent: (event: LabEvent) => void,
+  undo: Undo[],
+  keepRecords: () => void,
+): Promise<Lab> {
   const primary = primaryOf(parts);
   if (primary === undefined) throw new Error('the primary was lost during start-up');
   parts.client = await createClientAccount(localServer(frame, primary));
-  let written = '';
-  const refresh = () => {
-    const record = labRecord(frame, parts);
-    const text = JSON.stringify(record);
-    if (text !== written) writeWhole(labFile(frame.dir), record);
-    written = text;
-  };
-  refresh();
-  const timer = setInterval(refresh, pidPeriodMs);
-  undo.push(() => clearInterval(timer));
+  keepRecords();
   onEvent({ kind: 'ready', line: `primary ${primary}, ${parts.members.length - 1} streaming` });
   return {
     dir: frame.dir,

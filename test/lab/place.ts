@@ -32,6 +32,8 @@ export interface Place {
   members: MemberPlace[];
   /** What is removed when the lab ends. */
   paths: string[];
+  /** Leaves the members' data and logs there all the same. */
+  keep: boolean;
 }
 
 export interface Secrets {
@@ -50,7 +52,7 @@ export function makeSecrets(): Secrets {
   };
 }
 
-/** Makes the directories; `run` distinguishes labs in messages and marks. */
+/** Makes the directories. */
 export function makePlace(dir: string, pods: string[]): Place {
   mkdirSync(dir, { recursive: true });
   const short = shortPlace(dir);
@@ -65,6 +67,7 @@ export function makePlace(dir: string, pods: string[]): Place {
     kubeconfig: join(dir, 'kubeconfig'),
     members,
     paths: [binDir, membersDir, join(dir, 'kubeconfig'), short.dir],
+    keep: false,
   };
 }
 

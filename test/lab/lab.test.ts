@@ -1,0 +1,140 @@
+/**
+ * The lab as a person or a script uses it, by its command line alone: a cluster of two comes up, commands act on it or
+ * are refused, an unplanned change of the primary loses nothing, and nothing is left when it ends.
+ */
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { missingRows, prepareTable, startWriter } from '../support/client.ts';
+import { identify, isAlive } from './processes.ts';
+import { type LabRecord, readLab, readRun } from './record.ts';
+
+const main = join(import.meta.dirname, 'main.ts');
+const parent = mkdtempSync(join(tmpdir(), 'lab-'));
+const dir = join(parent, 'l');
+let lab: ChildProcess;
+let said = '';
+
+interface Outcome {
+  code: number | null;
+  out: string;
+  err: string;
+}
+
+function run(words: string[]): Promise<Outcome> {
+  return new Promise((resolve) => {
+    const child = spawn(process.execPath, [main, '--dir', dir, ...words], { stdio: ['ignore', 'pipe', 'pipe'] });
+    const outcome: Outcome = { code: null, out: '', err: '' };
+    child.stdout.on('data', (chunk: Buffer) => (outcome.out += chunk.toString()));
+    child.stderr.on('data', (chunk: Buffer) => (outcome.err += chunk.toString()));
+    child.once('close', (code) => resolve({ ...outcome, code }));
+  });
+}
+
+async function until<T>(what: string, deadlineMs: number, look: () => T | undefined | false): Promise<T> {
+  const end = performance.now() + deadlineMs;
+  for (;;) {
+    const found = look();
+    if (found !== undefined && found !== false) return found;
+    assert.ok(performance.now() < end, `not within ${deadlineMs / 1000} s: ${what}\n${said}`);
+    await sleep(50);
+  }
+}
+
+before(async () => {
+  lab = spawn(process.execPath, [main, '--dir', dir, '--members', '2', '--json'], { stdio: ['ignore', 'pipe', 'pipe'] });
+  for (const stream of [lab.stdout, lab.stderr]) stream?.on('data', (chunk: Buffer) => (said += chunk.toString()));
+  await until('a healthy cluster', 240_000, () => {
+    assert.equal(lab.exitCode, null, said);
+    return existsSync(join(dir, 'lab.json'));
+  });
+});
+
+after(async () => {
+  if (lab.exitCode === null) {
+    lab.kill('SIGTERM');
+    await until('the end of the lab', 60_000, () => lab.exitCode !== null);
+  }
+  rmSync(parent, { recursive: true, force: true });
+});
+
+function record(): LabRecord {
+  const found = readLab(dir);
+  assert.ok(found !== undefined);
+  return found;
+}
+
+test('lab.json names running processes and the addresses of everybody', () => {
+  const { members, services, client, cluster } = record();
+  assert.deepEqual(
+    members.map(({ pod }) => pod),
+    ['og-demo-0', 'og-demo-1'],
+  );
+  for (const { pid1, agentPid, serverPid } of members) {
+    for (const pid of [pid1, agentPid, serverPid]) assert.ok(pid !== null && identify(pid) !== undefined);
+  }
+  assert.equal(new Set(members.map(({ ip }) => ip)).size, 2);
+  assert.ok(services.write.host !== services.read.host && client.user !== '' && cluster === 'demo');
+});
+
+test('exec runs a command in the container and passes its exit code through', async () => {
+  const status = await run(['exec', 'og-demo-0', '--', 'agent', 'status', '-o', 'json']);
+  assert.equal(status.code, 0, status.err);
+  assert.equal(JSON.parse(status.out).kind, 'ClusterStatus');
+  assert.equal((await run(['exec', 'og-demo-1', '--', 'sh', '-c', 'exit 7'])).code, 7);
+});
+
+test('unknown names and impossible faults are refused with a hint', async () => {
+  for (const words of [
+    ['kill', 'og-demo-9', '--what', 'server'],
+    ['kill', 'og-demo-0', '--what', 'everything'],
+    ['cut', 'og-demo-0', '--from', 'clients'],
+    ['freeze', 'og-demo-0', '--what', 'node'],
+    ['exec', 'og-demo-9', '--', 'true'],
+  ]) {
+    const outcome = await run(words);
+    assert.equal(outcome.code, 5, `${words.join(' ')}: ${outcome.err}`);
+    assert.match(outcome.err, /^error: .+\nhint: .+\n$/);
+    assert.equal(outcome.out, '');
+  }
+  assert.equal((await run(['explode', 'og-demo-0'])).code, 1);
+  assert.equal((await run([])).code, 1, 'a second lab in the same directory');
+});
+
+test('a client of the write address loses no acknowledged row when the server of the primary is killed', async () => {
+  const { services, client, members } = record();
+  const address = { ...services.write, ...client };
+  await prepareTable(address, 'rows');
+  const writer = startWriter({ address, table: 'rows', from: 1, pauseMs: 2 });
+  assert.ok(await writer.whenAcknowledged(100, 30_000), writer.lastError() ?? '');
+  const [first] = members;
+  const killed = await run(['kill', 'og-demo-0', '--what', 'server']);
+  assert.equal(killed.code, 0, killed.err);
+  assert.equal(killed.out.trim().split('\n').length, 1);
+  assert.equal(identify(first?.serverPid ?? 0), undefined);
+  assert.ok(await writer.whenAcknowledged(100, 60_000, performance.now()), writer.lastError() ?? '');
+  await writer.stop();
+  const numbers = writer.acknowledged.map(({ n }) => n);
+  for (const { ip, port } of members) {
+    assert.deepEqual(await missingRows({ host: ip, port, ...client }, 'rows', numbers, 60_000), []);
+  }
+  await until('the new server in lab.json', 10_000, () => {
+    const now = record().members[0]?.serverPid;
+    return now !== null && now !== first?.serverPid;
+  });
+});
+
+test('nothing is left when the lab is told to stop', async () => {
+  const pids = record().members.flatMap(({ pid1, agentPid, serverPid }) => [pid1, agentPid, serverPid]);
+  const processes = [...pids.flatMap((pid) => identify(pid ?? 0) ?? []), ...(readRun(dir)?.processes ?? [])];
+  assert.equal(pids.filter((pid) => pid !== null).length, 6);
+  lab.kill('SIGTERM');
+  await until('the end of the lab', 60_000, () => lab.exitCode !== null);
+  assert.equal(lab.exitCode, 0, said);
+  assert.equal(existsSync(dir), false);
+  assert.deepEqual(processes.filter(isAlive), []);
+});
