@@ -2,10 +2,13 @@
 // SIGTERM and SIGINT are a fast stop, SIGQUIT an immediate one, SIGHUP a reload, SIGUSR1 announces request files.
 import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { namedUid, postgresData, requirePostgres } from '../shared/postgres.ts';
-import { processState, readPidFile } from '../shared/state.ts';
+import { readPidFile, readText } from '../shared/state.ts';
 import { createInstance } from './instance.ts';
 import { readOptions } from './options.ts';
+
+const exiting = 0x4;
 
 function fatal(text: string, detail?: string, code = 1): never {
   process.stderr.write(` 0 [BACKEND] FATAL:  ${text}\n${detail === undefined ? '' : ` 0 [BACKEND] DETAIL:  ${detail}\n`}`);
@@ -33,18 +36,22 @@ function checkDirectory(pgdata: string): void {
   }
 }
 
-function checkPidFile(pgdata: string): void {
-  const file = readPidFile(pgdata);
-  if (file === undefined || file.pid === process.pid || processState(file.pid) === undefined) return;
-  try {
-    if (readFileSync(`/proc/${file.pid}/comm`, 'utf8').trim() !== 'gaussdb') return;
-  } catch {
-    return;
+/** Does a live gaussdb have this pid? One that was killed may need a moment to be gone; a zombie is. */
+async function gaussdbRuns(pid: number): Promise<boolean> {
+  for (let waitedMs = 0; ; waitedMs += 20) {
+    const stat = readText(`/proc/${pid}/stat`) ?? '';
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    if (!stat.includes('(gaussdb)') || fields[0] === 'Z' || fields[0] === 'X') return false;
+    const leaving = (Number(fields[6]) & exiting) !== 0;
+    if (!leaving || waitedMs > 2_000) return true;
+    await sleep(20);
   }
-  fatal(
-    `lock file "postmaster.pid" already exists`,
-    `Is another postmaster (PID ${file.pid}) running in data directory "${pgdata}"?`,
-  );
+}
+
+async function checkPidFile(pgdata: string): Promise<void> {
+  const pid = readPidFile(pgdata)?.pid;
+  if (pid === undefined || pid === process.pid || !(await gaussdbRuns(pid))) return;
+  fatal(`lock file "postmaster.pid" already exists`, `Is another postmaster (PID ${pid}) running in data directory "${pgdata}"?`);
 }
 
 const words = process.argv.slice(2);
@@ -58,7 +65,7 @@ if (typeof options === 'string') {
   process.exit(1);
 }
 checkDirectory(options.pgdata);
-checkPidFile(options.pgdata);
+await checkPidFile(options.pgdata);
 writeFileSync('/proc/self/comm', 'gaussdb');
 process.umask(0o077);
 process.chdir(options.pgdata);

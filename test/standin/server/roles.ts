@@ -8,9 +8,13 @@ import { delayMs, paced } from '../shared/pace.ts';
 import { postgresData } from '../shared/postgres.ts';
 import { readTerm } from '../shared/state.ts';
 import type { Context } from './context.ts';
+import { openControl } from './control.ts';
 import { askPeer, demoteName } from './peers.ts';
+import { backendSocket } from './render.ts';
 import { recordPromotion } from './terms.ts';
 import { newestTimeline } from './timelines.ts';
+
+const checkpointDelayMs = 300;
 
 const requestFiles = [
   'failover',
@@ -68,7 +72,20 @@ export async function promote(context: Context): Promise<void> {
   const role = context.settings.peers().length > 0 ? 'Primary' : 'Normal';
   live.update({ role, dbState: 'Normal', reason: 'Normal', receiver: undefined, receiveUntil: 0, redoFinished: true });
   writeOpts(context, 'primary');
+  checkpointSoon(context);
   context.log('LOG:  database system is ready to accept connections');
+}
+
+/**
+ * Completes the checkpoint of a promotion soon, which PostgreSQL spreads over minutes: until then its control file tells the timeline before,
+ * and a rewind from or to this member could not find where the histories part. Not at once, as the first commits need the disk.
+ */
+function checkpointSoon(context: Context): void {
+  setTimeout(async () => {
+    const control = context.stopping ? undefined : await openControl(backendSocket, context.initialUser, 5_000);
+    await control?.query('checkpoint', 120_000);
+    control?.close();
+  }, checkpointDelayMs).unref();
 }
 
 /** Runs one change of role; a second one meanwhile is dropped. */

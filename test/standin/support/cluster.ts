@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import pg from 'pg';
-import { readPidFile, writeTerm } from '../shared/state.ts';
+import { readPidFile, readText, writeTerm } from '../shared/state.ts';
 
 const bin = join(import.meta.dirname, '..', 'bin');
 const run = promisify(execFile);
@@ -60,7 +60,14 @@ export interface Cluster {
   close(): Promise<void>;
 }
 
+const alive = (child: ChildProcess | undefined) => child !== undefined && child.exitCode === null && child.signalCode === null;
 const octet = () => 1 + Math.floor(Math.random() * 253);
+
+/** The running server of a data directory, whoever started it. */
+function serverOf(pgdata: string): number | undefined {
+  const pid = readPidFile(pgdata)?.pid;
+  return pid !== undefined && readText(`/proc/${pid}/cmdline`)?.includes(pgdata) ? pid : undefined;
+}
 
 /** Makes a cluster; its first member is initialised, the others are copies of it. Nothing is started. */
 export async function createCluster(size: number, extra: string[] = []): Promise<Cluster> {
@@ -121,7 +128,8 @@ export async function createCluster(size: number, extra: string[] = []): Promise
         started.on('exit', () => children.delete(started));
       },
       pid: () => readPidFile(pgdata)?.pid ?? 0,
-      signal: (signal) => process.kill(child?.pid ?? 0, signal),
+      // a member that a tool has started anew is nobody's child here
+      signal: (signal) => process.kill(alive(child) ? (child?.pid ?? 0) : member.pid(), signal),
       request(file, term) {
         if (term !== undefined) writeTerm(pgdata, term);
         writeFileSync(join(pgdata, file), '');
@@ -167,8 +175,7 @@ export async function createCluster(size: number, extra: string[] = []): Promise
           return state.local_role === role && state.db_state === dbState;
         }),
       async ended() {
-        const over = () => child === undefined || child.exitCode !== null || child.signalCode !== null;
-        await until(`${name} has ended`, over);
+        await until(`${name} has ended`, () => !alive(child) && serverOf(pgdata) === undefined);
         return child?.exitCode ?? null;
       },
       log: () => (existsSync(logFile) ? readFileSync(logFile, 'utf8') : ''),
@@ -184,6 +191,10 @@ export async function createCluster(size: number, extra: string[] = []): Promise
     async close() {
       for (const client of clients) client.end().catch(() => {});
       for (const child of children) child.kill('SIGKILL');
+      for (const member of members) {
+        const pid = serverOf(member.pgdata);
+        if (pid !== undefined) process.kill(pid, 'SIGKILL');
+      }
       await until('all instances are gone', () => children.size === 0).catch(() => {});
       await sleep(50);
       rmSync(root, { recursive: true, force: true, maxRetries: 5 });
