@@ -4,7 +4,7 @@ import './isolation.ts';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
+import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { after } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -42,6 +42,17 @@ export interface Instance {
   file(name: string): Buffer;
   exists(name: string): boolean;
   pid(): number;
+}
+
+/** The initial user: the operating system's, as openGauss wants it. */
+export const user = ownName();
+
+function ownName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return 'omm';
+  }
 }
 
 const RUN_MS = 120_000;
@@ -124,7 +135,8 @@ function free(port: number): Promise<boolean> {
 
 async function freePorts(): Promise<number> {
   for (let tries = 0; tries < 200; tries++) {
-    const port = 20_000 + 10 * Math.floor(Math.random() * 3000);
+    // Below the ports that the kernel gives to outgoing connections, which would be taken while a server is down.
+    const port = 20_000 + 10 * Math.floor(Math.random() * 1200);
     const all = await Promise.all([0, 1, 2, 3, 4, 5, 6, 7].map((step) => free(port + step)));
     if (all.every(Boolean)) return port;
   }
@@ -144,9 +156,13 @@ const SMALL = [
 function instance(name: string, port: number): Instance {
   const data = join(root, name);
   const log = join(root, `${name}.log`);
-  const ctl = (command: string, ...words: string[]): Promise<Run> => run('gs_ctl', [command, '-D', data, ...words]);
+  const ctl = async (command: string, ...words: string[]): Promise<Run> => {
+    const done = await run('gs_ctl', [command, '-D', data, ...words]);
+    if (done.code !== 0 && words.includes('-l') && existsSync(log)) done.err += `\n${readFileSync(log, 'utf8').slice(-2000)}`;
+    return done;
+  };
   const sql = (statement: string, maintenance = false): Promise<Run> =>
-    run('gsql', ['-d', 'postgres', '-p', String(port), '-A', '-t', ...(maintenance ? ['-m'] : []), '-c', statement]);
+    run('gsql', ['-U', user, '-d', 'postgres', '-p', String(port), '-A', '-t', ...(maintenance ? ['-m'] : []), '-c', statement]);
   const read = (file: string): Buffer => readFileSync(join(data, file));
   return {
     name,
@@ -181,7 +197,7 @@ let template: Promise<string> | undefined;
 /** One gs_initdb per test file; every instance begins as a copy of its directory. */
 async function initdb(): Promise<string> {
   const data = join(root, 'template');
-  const words = ['-D', data, '--nodename=n0', '-U', 'omm', '-w', 'Contract@123', '--locale=C', '-E', 'UTF8'];
+  const words = ['-D', data, '--nodename=n0', '-U', user, '-w', 'Contract@123', '--locale=C', '-E', 'UTF8'];
   await must(run('gs_initdb', words));
   return data;
 }

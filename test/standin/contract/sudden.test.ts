@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
-import { configure, eventually, type Instance, initialised, lives, must, send, sockets } from './harness.ts';
+import { configure, eventually, type Instance, initialised, lives, must, send, sockets, user } from './harness.ts';
 
 const SESSIONS = 20;
 const LATE_MS = 50;
@@ -18,7 +18,7 @@ function writers(of: Instance): Writers {
   let [count, stopped] = [0, false];
   const clients: pg.Client[] = [];
   const write = async (id: number): Promise<void> => {
-    const client = new pg.Client({ host: sockets, port: of.port, user: 'omm', database: 'postgres' });
+    const client = new pg.Client({ host: sockets, port: of.port, user, database: 'postgres' });
     clients.push(client);
     client.on('error', () => {});
     await client.connect();
