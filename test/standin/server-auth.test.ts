@@ -83,6 +83,7 @@ describe('admission to an instance of the stand-in', { timeout: 60_000 }, () => 
     const rows = await member.sql<{ rolsuper: boolean }>(`select rolsuper from pg_roles where rolname = 'boss'`);
     assert.deepEqual(rows, [{ rolsuper: true }]);
     await member.sql(`alter user boss identified by 'Other@12345' replace '${password}'`);
+    await assert.rejects(member.sql(`create user weak password 'simple'`), { code: '28P01', message: /at least 8 characters/ });
     await member.sql(`alter role u_sha password 'Test@12345' nosysadmin`);
   });
 

@@ -10,7 +10,7 @@ const hiddenFunctions = [
   'pg_current_wal_lsn pg_current_wal_insert_lsn pg_current_wal_flush_lsn pg_last_wal_receive_lsn pg_last_wal_replay_lsn pg_wal_lsn_diff',
   'pg_promote pg_is_wal_replay_paused pg_wal_replay_pause pg_wal_replay_resume pg_get_wal_replay_pause_state pg_switch_wal',
   'pg_walfile_name pg_walfile_name_offset pg_ls_waldir pg_stat_get_wal_senders pg_stat_get_wal_receiver pg_get_replication_slots',
-  'pg_create_physical_replication_slot pg_drop_replication_slot pg_create_restore_point pg_backend_pid pg_terminate_backend pg_cancel_backend version',
+  'pg_create_physical_replication_slot pg_drop_replication_slot pg_create_restore_point pg_backend_pid pg_terminate_backend pg_cancel_backend version pg_control_checkpoint',
 ]
   .join(' ')
   .split(' ');
@@ -237,7 +237,6 @@ const sessions = [
   plain('pg_current_sessid()', 'int8', 'select pg_catalog.og_pg_backend_pid()::int8'),
   plain('pg_terminate_backend(pid int8)', 'boolean', 'select pg_catalog.og_pg_terminate_backend(pid::int4)', 'volatile strict'),
   plain('pg_cancel_backend(pid int8)', 'boolean', 'select pg_catalog.og_pg_cancel_backend(pid::int4)', 'volatile strict'),
-  plain('version()', 'text', `select '(openGauss 5.0.3 build stand-in) on ' || pg_catalog.og_version()`),
   `create view pg_catalog.pg_stat_activity as
      select b.datid, b.datname, b.pid::int8 as pid, b.pid::int8 as sessionid, b.usesysid, b.usename, b.application_name,
        (s->(b.pid::text)->>'address')::inet as client_addr, null::text as client_hostname, coalesce((s->(b.pid::text)->>'port')::int4, -1) as client_port,
@@ -272,14 +271,39 @@ const later = [
   ),
 ];
 
-/** The statements, for openGauss 5 or 6. */
-export function catalogStatements(openGaussMajor: number): string[] {
-  return [...foundations, ...positions, ...locks, ...replication, ...slots, ...sessions, ...(openGaussMajor >= 6 ? later : [])];
+const zeros = (names: string) => names.split(' ').map((name) => `out ${name} int8`);
+
+const oddities = [
+  // the real one has its columns shifted by one; nobody should read it, and a test may see to that
+  plain(
+    `pg_control_checkpoint(out checkpoint_lsn int8, out redo_lsn int8, out redo_wal_file text, out timeline_id int4, out full_page_writes bool, out next_oid oid,
+      out next_multixact_id xid, out next_multi_offset xid, out oldest_xid xid, out oldest_xid_dbid oid, out oldest_active_xid text, out checkpoint_time timestamptz)`,
+    'record',
+    `select (c.checkpoint_lsn - '0/0')::int8, (c.redo_lsn - '0/0')::int8, '00000001' || substr(c.redo_wal_file, 9), 1, false, 2::oid,
+       '0'::xid, c.oldest_xid, c.oldest_xid, 12512::oid, '848569678000000'::text, '2004-06-08 05:43:12.132784+00'::timestamptz
+     from pg_catalog.og_pg_control_checkpoint() as c`,
+    'volatile',
+  ),
+  plain(
+    `local_redo_stat(out node_name text, ${zeros('redo_start_ptr redo_start_time redo_done_time curr_time min_recovery_point read_ptr last_replayed_read_ptr recovery_done_ptr').join(', ')},
+      ${zeros('speed local_max_ptr primary_flush_ptr').join(', ')}, out worker_info text)`,
+    'setof record',
+    `select pg_catalog.og_own_settings()->>'pgxc_node_name', 0::int8, 0::int8, 0::int8, 1::int8, 0::int8, r, r, 0::int8, 0::int8, r, 0::int8, 'no redo worker  '
+     from (select coalesce(pg_catalog.og_pg_last_wal_replay_lsn() - '0/0', 0)::int8) as x(r)`,
+    'volatile rows 1',
+  ),
+];
+
+/** The statements, for a version of openGauss such as 5.0.3 or 6.0.2. */
+export function catalogStatements(openGauss: string): string[] {
+  const version = plain('version()', 'text', `select '(openGauss ${openGauss} build stand-in) on ' || pg_catalog.og_version()`);
+  const some = [...foundations, ...positions, ...locks, ...replication, ...slots, ...sessions, ...oddities, version];
+  return Number.parseInt(openGauss, 10) >= 6 ? [...some, ...later] : some;
 }
 
 /** The statements as single-user mode with -j reads them: each ended by a semicolon and an empty line. */
-export function catalogScript(openGaussMajor: number): string {
-  return `${catalogStatements(openGaussMajor)
+export function catalogScript(openGauss: string): string {
+  return `${catalogStatements(openGauss)
     .map((statement) => statement.replaceAll(/\n\s*\n/g, '\n'))
     .join('\n\n')}\n\n`;
 }

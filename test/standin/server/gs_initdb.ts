@@ -131,7 +131,8 @@ const { pgdata } = options;
 if (existsSync(pgdata) && readdirSync(pgdata).length > 0) leave(`directory "${pgdata}" exists but is not empty`);
 process.umask(0o077);
 const postgres = requirePostgres();
-const openGaussMajor = Number.parseInt(process.env['OG_STANDIN_VERSION'] ?? '5', 10);
+const openGauss = process.env['OG_STANDIN_VERSION'] ?? '5.0.3';
+if (!/^\d+(\.\d+)*$/.test(openGauss)) leave(`OG_STANDIN_VERSION "${openGauss}" is not a version`);
 process.stdout.write(
   `The files belonging to this database system will be owned by user "${options.user}".\nThis user must also own the server process.\n\n`,
 );
@@ -174,7 +175,7 @@ rmSync(passwordFile, { force: true });
 // a relative link, so that the directory may be copied or moved
 rmSync(join(data, 'pg_wal'));
 symlinkSync(join('..', 'pg_xlog'), join(data, 'pg_wal'));
-const script = catalogScript(openGaussMajor);
+const script = catalogScript(openGauss);
 for (const database of ['template1', 'postgres'])
   run(join(postgres.bin, 'postgres'), ['--single', '-O', '-j', '-F', '-D', data, database], script);
 for (const name of directories.split(' ')) mkdirSync(join(pgdata, name), { recursive: true });

@@ -16,7 +16,17 @@ const unsupported: readonly [RegExp, string][] = [
   [/^\s*notify\b/i, 'NOFITY statement is not yet supported.'],
 ];
 
+/** What openGauss's password policy has against a password; undefined when nothing. */
+function passwordComplaint(password: string): string | undefined {
+  const kinds = [/[a-z]/, /[A-Z]/, /\d/, /[^A-Za-z0-9]/].filter((kind) => kind.test(password)).length;
+  if (password.length < 8) return 'Password must contain at least 8 characters.';
+  return kinds < 3 ? 'Password must contain at least three kinds of characters.' : undefined;
+}
+
 function roleStatement(sql: string): string {
+  const password = /\b(?:password|identified\s+by)\s+(?:'((?:[^']|'')*)'|"([^"]*)")/i.exec(sql);
+  const complaint = password === null ? undefined : passwordComplaint(password[1] ?? password[2] ?? '');
+  if (complaint !== undefined) return failing('28P01', complaint);
   return sql
     .replaceAll(/\bno(sysadmin)\b/gi, 'nosuperuser')
     .replaceAll(/\bsysadmin\b/gi, 'superuser')
