@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -24,15 +24,14 @@ export interface Scene {
 }
 
 let rows = 1;
+/** Of every test in this process; a failed test leaves its load running. */
+const writers: Writer[] = [];
 
 /** Starts a lab and prepares the table; the caller closes it. */
 export async function startScene(options: Partial<LabOptions> & { configText?: string }): Promise<Scene> {
   const dir = mkdtempSync(join(tmpdir(), 'og-e2e-'));
   const { configText, ...rest } = options;
-  if (configText !== undefined) {
-    rest.config = join(dir, 'config.yaml');
-    writeFileSync(rest.config, configText);
-  }
+  if (configText !== undefined) rest.config = configText;
   const told: string[] = [];
   const lab = await startLab(
     { ...defaultOptions, ...rest, dir: join(dir, 'lab') },
@@ -44,7 +43,9 @@ export async function startScene(options: Partial<LabOptions> & { configText?: s
     lab,
     told,
     async close() {
+      const stopped = Promise.all(writers.map((writer) => writer.stop()));
       await lab.stop();
+      await stopped;
       rmSync(dir, { recursive: true, force: true });
     },
   };
@@ -54,6 +55,7 @@ export async function startScene(options: Partial<LabOptions> & { configText?: s
 export async function writing(lab: Lab): Promise<Writer> {
   rows += 10_000_000;
   const writer = startWriter({ address: writeAddress(lab), table, from: rows });
+  writers.push(writer);
   assert.ok(await writer.whenAcknowledged(100, 30_000), `no rows acknowledged: ${writer.lastError()}`);
   return writer;
 }
@@ -62,6 +64,7 @@ export async function writing(lab: Lab): Promise<Writer> {
 export async function writingOn(lab: Lab, member: string): Promise<Writer> {
   rows += 10_000_000;
   const writer = startWriter({ address: memberAddress(lab, member), table, from: rows, once: true, answerMs: 90_000 });
+  writers.push(writer);
   assert.ok(await writer.whenAcknowledged(100, 30_000), `no rows acknowledged on ${member}: ${writer.lastError()}`);
   return writer;
 }

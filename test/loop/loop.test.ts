@@ -91,6 +91,23 @@ test('an agent that is killed and started again adopts its primary: no gap, the 
   assert.ok(world.longestGap() < 100, `gap ${world.longestGap()} ms`);
 });
 
+test('a holder that is nudged all the time renews as often as one that is left alone', async () => {
+  const world = await settledWorld();
+  const loop = world.nodes.get(world.primary() ?? '')?.loop;
+  world.clock.every(700, () => loop?.nudge());
+  const versions = new Map<string, number>();
+  let longest = 0;
+  for (let turn = 0; turn < 2000; turn += 1) {
+    await world.run(10);
+    const version = world.kube.lease?.resourceVersion ?? '';
+    if (versions.has(version)) continue;
+    const last = [...versions.values()].at(-1);
+    versions.set(version, world.clock.now());
+    if (last !== undefined) longest = Math.max(longest, world.clock.now() - last);
+  }
+  assert.ok(longest <= 2100, `${longest} ms between renewals`);
+});
+
 test('an agent that is killed for good leaves its server to PID 1, which kills it before anybody else leads', async () => {
   const world = await settledWorld();
   const old = world.primary() ?? '';
