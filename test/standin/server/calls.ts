@@ -53,7 +53,7 @@ function disableConnection(context: Context, wanted: ConnectionLock): string {
     return failure('55000', 'could not add lock when DN is not redo all xlog, redo done flag is false');
   }
   const lock: ConnectionLock = wanted.mode === 'specify_connection' ? wanted : { mode: wanted.mode, host: '', port: 0 };
-  replaceFile('disable_conn_file', encodeLock(lock));
+  replaceFile('disable_conn_file', encodeLock(lock), false);
   live.update({ lock });
   const upstream = relay.upstream();
   const keeps =

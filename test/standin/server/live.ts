@@ -11,8 +11,9 @@ import {
   type Mode,
   modes,
   type RebuildReason,
+  encodeState,
   readState,
-  writeState,
+  replaceFile,
 } from '../shared/state.ts';
 
 /** A standby's upstream as its SQL shows it. */
@@ -121,7 +122,8 @@ export function createLive(pgdata: string, initial: Facts): Live {
     const words = `${next.mode}|${next.state}|${next.connections}|${next.reason}|${next.connectIndex}|${next.term}`;
     if (words === state && readState(pgdata) !== undefined) return;
     state = words;
-    writeState(pgdata, next);
+    // not flushed: only a crash of the machine could lose it, and a flush would hold up every session of this process
+    replaceFile(join(pgdata, 'gaussdb.state'), encodeState(next), false);
   };
   write();
   writeStateFile();

@@ -59,6 +59,8 @@ interface Probe {
   done: Promise<void>;
 }
 
+const pointedMs = 15_000;
+
 const sticky: ReadonlySet<RebuildReason> = new Set([
   'WAL segment removed',
   'System id not matched',
@@ -251,7 +253,8 @@ export function createRelay(needs: RelayNeeds): Relay {
   async function search(): Promise<void> {
     if (searching) return;
     searching = true;
-    let shown = Date.now();
+    const since = Date.now();
+    let shown = since;
     let reason: RebuildReason = 'Normal';
     // a stream that broke at once must not be tried in a hot loop; the real server lets a second pass before the first try
     if (Date.now() - attachedAt < 100) await sleep(100);
@@ -264,7 +267,9 @@ export function createRelay(needs: RelayNeeds): Relay {
         reason = reason === 'Normal' && needs.lock().mode === 'polling_connection' ? 'Disconnected' : 'Normal';
         needs.reason(reason);
       }
-      const pauseMs = needs.lock().mode === 'specify_connection' ? 20 : delayMs('reconnectMs');
+      // a standby that is pointed at a candidate looks often, as the promotion is near; but not for ever
+      const pointed = needs.lock().mode === 'specify_connection' && Date.now() - since < pointedMs;
+      const pauseMs = pointed ? 20 : delayMs('reconnectMs');
       for (let waited = 0; waited < pauseMs && mine === generation; waited += 20) await sleep(20);
     }
     searching = false;
