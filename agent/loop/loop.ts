@@ -173,7 +173,7 @@ function nextCycleAt(ctx: Context, decision: Decision, outcome: Outcome): number
   const renewMs = memory.config.lease.renewSeconds * 1000;
   // Counted from the last renewal, not from this cycle: nudges in between must not put the next one off.
   const held = recordOf(view.lease)?.holder === ctx.self.identity;
-  const period = held ? Math.max(now + 1, Math.min(now + renewMs, memory.renewSentAt + renewMs)) : now + renewMs;
+  const period = held ? Math.max(now + hurryMs, Math.min(now + renewMs, memory.renewSentAt + renewMs)) : now + renewMs;
   const look = nextLook(view);
   return look === undefined ? period : Math.min(period, Math.max(now + 1, look));
 }

@@ -94,7 +94,7 @@ test('an agent that is killed and started again adopts its primary: no gap, the 
 test('a holder that is nudged all the time renews as often as one that is left alone', async () => {
   const world = await settledWorld();
   const loop = world.nodes.get(world.primary() ?? '')?.loop;
-  world.clock.every(700, () => loop?.nudge());
+  world.clock.every(1900, () => loop?.nudge());
   const versions = new Map<string, number>();
   let longest = 0;
   for (let turn = 0; turn < 2000; turn += 1) {
