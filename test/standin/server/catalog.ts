@@ -277,10 +277,10 @@ const oddities = [
   // the real one has its columns shifted by one; nobody should read it, and a test may see to that
   plain(
     `pg_control_checkpoint(out checkpoint_lsn int8, out redo_lsn int8, out redo_wal_file text, out timeline_id int4, out full_page_writes bool, out next_oid oid,
-      out next_multixact_id xid, out next_multi_offset xid, out oldest_xid xid, out oldest_xid_dbid oid, out oldest_active_xid text, out checkpoint_time timestamptz)`,
+      out next_multixact_id xid, out next_multi_offset xid, out oldest_xid xid, out oldest_xid_dbid oid, out oldest_active_xid xid, out checkpoint_time timestamptz)`,
     'record',
     `select (c.checkpoint_lsn - '0/0')::int8, (c.redo_lsn - '0/0')::int8, '00000001' || substr(c.redo_wal_file, 9), 1, false, 2::oid,
-       '0'::xid, c.oldest_xid, c.oldest_xid, 12512::oid, '848569678000000'::text, '2004-06-08 05:43:12.132784+00'::timestamptz
+       '0'::xid, c.oldest_xid, c.oldest_xid, 12512::oid, '848569678'::xid, '2004-06-08 05:43:12.132784+00'::timestamptz
      from pg_catalog.og_pg_control_checkpoint() as c`,
     'volatile',
   ),
