@@ -58,7 +58,10 @@ async function until(server: Server, what: string, wanted: (instance: Instance) 
   for (;;) {
     const instance = await server.instance.observe(2000);
     if (wanted(instance)) return instance;
-    if (performance.now() > end) throw new Error(`${server.name} is not ${what} after ${stepMs / 1000} s but ${instance.is}`);
+    if (performance.now() > end)
+      throw new Error(
+        `${server.name} is not ${what} after ${stepMs / 1000} s but ${instance.is}${'state' in instance ? `, ${instance.state} (${instance.detail})` : ''}`,
+      );
     await sleep(everyMs);
   }
 }
@@ -136,6 +139,9 @@ async function assemble(servers: Server[]) {
 const streams = (instance: Instance) =>
   instance.is === 'standby' && instance.receiver !== undefined && instance.received !== undefined;
 
+const diverged = (instance: Instance) =>
+  instance.is === 'standby' && instance.state === 'Need repair' && instance.detail !== 'Disconnected';
+
 function permitOf(term: number): LeaderPermit {
   return permitFrom(clock.now(), term, 3600);
 }
@@ -166,33 +172,57 @@ function createCluster(
   let term = 1;
   let number = 1;
 
-  /** Freeze, compare, promote; the client's way is turned as soon as the server can write. */
-  async function takeOver(candidate: Server, others: Server[], idle: boolean) {
+  /** Takes the standbys away from the old primary, towards the candidate. */
+  async function freeze(candidate: Server, all: Server[]) {
+    const target = { host: candidate.host, haPort: candidate.haPort };
+    await Promise.all(all.map(async (server) => check('freeze', await server.instance.pointAt(target, stepMs))));
+  }
+  /** Freezes and compares: being ahead of the candidate is normal, and then the other one it is. */
+  async function mostAdvanced(candidate: Server, others: Server[]): Promise<Server> {
+    const all = [candidate, ...others];
+    await freeze(candidate, all);
+    const done = (now: Instance) => now.is === 'standby' && now.lock?.redoFinished === true;
+    const seen = await Promise.all(all.map((server) => until(server, 'done with redo', done, 5)));
+    const position = (now: Instance | undefined) => (now?.is === 'standby' ? (now.replayed ?? 0n) : 0n);
+    const best = all.reduce((one, server, i) => (position(seen[i]) > position(seen[all.indexOf(one)]) ? server : one), candidate);
+    if (best !== candidate) await freeze(best, all);
+    return best;
+  }
+  /** Promotes; the client's way is turned as soon as the server can write. */
+  async function promote(winner: Server, others: Server[]) {
     term += 1;
     const permit = permitOf(term);
-    const target = { host: candidate.host, haPort: candidate.haPort };
-    if (!idle) {
-      await Promise.all(
-        [candidate, ...others].map(async (server) => check('freeze', await server.instance.pointAt(target, stepMs))),
-      );
-      await until(candidate, 'done with redo', (is) => is.is === 'standby' && is.lock?.redoFinished === true, 5);
-    }
-    const names = others.length === 0 ? '' : namesFor(candidate, [candidate, ...others]);
-    check('promote', await candidate.instance.promote({ permit, names, deadline: clock.now() + stepMs }));
-    write.setEndpoints([candidate]);
-    check('term', await candidate.instance.writeTerm(permit, stepMs));
+    const names = others.length === 0 ? '' : namesFor(winner, [winner, ...others]);
+    check('promote', await winner.instance.promote({ permit, names, deadline: clock.now() + stepMs }));
+    write.setEndpoints([winner]);
+    check('term', await winner.instance.writeTerm(permit, stepMs));
+    return winner;
   }
   async function rejoin(old: Server, next: Server) {
     await configure(old, servers);
     check('start', await old.instance.start('standby'));
-    await until(old, 'streaming', streams);
+    const back = await until(old, 'streaming', (now) => streams(now) || diverged(now));
+    if (diverged(back)) {
+      // It had written what nobody received.
+      const from = { name: next.name, host: next.host, haPort: next.haPort };
+      const order = { from, onProgress: () => undefined, signal: AbortSignal.timeout(120_000) };
+      const quick = await old.instance.build({ ...order, mode: 'incremental' });
+      if (!quick.ok) check('build', await old.instance.build({ ...order, mode: 'full' }));
+      await configure(old, servers);
+      check('start', await old.instance.start('standby'));
+      await until(old, 'streaming', streams);
+    }
     for (const server of servers) if (server !== old) check('unlock', await server.instance.unlock(stepMs));
     for (const server of servers) if (server !== next) await until(server, 'streaming', streams);
     await setNames(next, servers, permitOf(term));
   }
   async function crash(old: Server, candidate: Server, others: Server[]) {
     check('kill', await old.instance.kill(stepMs));
-    await takeOver(candidate, others, false);
+    const winner = await mostAdvanced(candidate, others);
+    return await promote(
+      winner,
+      [candidate, ...others].filter((server) => server !== winner),
+    );
   }
   async function handOver(old: Server, candidate: Server, others: Server[]) {
     const target = { host: candidate.host, haPort: candidate.haPort };
@@ -202,7 +232,7 @@ function createCluster(
     const written = end.is === 'primary' ? (end.written ?? 0n) : 0n;
     await until(candidate, 'level', (now) => now.is === 'standby' && (now.received ?? 0n) >= written, 5);
     check('kill', await old.instance.kill(stepMs));
-    await takeOver(candidate, others, true);
+    return await promote(candidate, others);
   }
 
   return {
@@ -217,12 +247,12 @@ function createCluster(
       try {
         if (!(await writer.whenAcknowledged(rowsMin, stepMs))) throw new Error(`no rows: ${writer.lastError() ?? ''}`);
         const began = performance.now();
-        await (kind === 'server' ? crash : handOver)(old, candidate, others);
+        const winner = await (kind === 'server' ? crash : handOver)(old, candidate, others);
         if (!(await writer.whenAcknowledged(rowsMin, stepMs, performance.now())))
           throw new Error(`no rows: ${writer.lastError() ?? ''}`);
-        primary = candidate;
+        primary = winner;
         const gap = longestGap(writer.acknowledged, began).ms;
-        await rejoin(old, candidate);
+        await rejoin(old, winner);
         if (kind === 'switchover') check('brake', await old.instance.setReadOnly(false, false, stepMs));
         return gap;
       } finally {
