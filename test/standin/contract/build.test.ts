@@ -148,19 +148,36 @@ test('a check build stops the standby, fails and does not start it again', async
   assert.equal((await standby().ctl('status')).code, 3);
 });
 
-test('a kill of gs_ctl in the destructive phase leaves a mark that stops gaussdb, gs_guc and an incremental build, and an automatic one goes full', async () => {
+test('querybuild shows a running build with its progress', async () => {
   await must(primary().sql('create table big as select g, repeat(md5(g::text), 20) t from generate_series(1, 40000) g'));
-  const child = launch('gs_ctl', ['build', '-D', standby().data, '-b', 'full', '-l', standby().log]);
-  await eventually(() => standby().exists('build_completed.start'), Boolean, 'the build to begin');
-  child.kill('SIGKILL');
-  await eventually(
-    () =>
-      readdirSync('/proc').filter(
-        (pid) => /^\d+$/.test(pid) && commandLine(pid).includes('gs_ctl build') && commandLine(pid).includes(standby().data),
-      ),
-    (left) => left.length === 0,
-    'what the kill left behind to end',
+  const building = standby().ctl('build', '-b', 'full', '-l', standby().log);
+  const seen = await eventually(
+    async () => normalise((await standby().ctl('querybuild')).out, standby()),
+    (text) => text.includes('Building'),
+    'the build to be seen',
   );
+  assert.match(
+    seen,
+    /^.*gs_ctl build query ,datadir is DATA \n HA state:\n {8}local_role {20}: Standby\n {8}static_connections {12}: 1\n {8}db_state {22}: Building\n {8}sync_mode {21}: Async\n Build state:\n {8}build_mode {20}: Full\n {8}data_synchronized {13}: [\d.]+[kMG]B\n {8}estimated_total_data {10}: [\d.]+[kMG]B\n {8}process_schedule {14}: \d+%\n {8}estimated_remaining_time {6}: (?:\d\d:\d\d:\d\d|--:--:--)\n\n$/,
+  );
+  await must(building);
+  await normal(standby());
+});
+
+test('a kill of gs_ctl in the destructive phase leaves a mark that stops gaussdb, gs_guc and an incremental build, and an automatic one goes full', async () => {
+  const child = launch('gs_ctl', ['build', '-D', standby().data, '-b', 'full', '-l', standby().log]);
+  const receivers = (): string[] =>
+    readdirSync('/proc').filter(
+      (pid) =>
+        /^\d+$/.test(pid) &&
+        Number(pid) !== child.pid &&
+        commandLine(pid).startsWith('gs_ctl build ') &&
+        commandLine(pid).includes(`-D ${standby().data} `),
+    );
+  await eventually(receivers, (pids) => pids.length > 0, 'the receiver to be seen');
+  child.kill('SIGKILL');
+  assert.notDeepEqual(receivers(), []);
+  await eventually(receivers, (pids) => pids.length === 0, 'the receiver to end');
   assert.deepEqual(has('build_completed.start'), ['build_completed.start']);
   assert.match((await standby().ctl('querybuild')).out, /local_role {20}: Unknown\n(?:.*\n)*.*db_state {22}: Build failed\n/);
   const guc = await standby().guc('set', 'keep_sync_window=0');
