@@ -1,6 +1,7 @@
 // Beside every instance runs this process: openGauss is one process, PostgreSQL many, so that what happens to gaussdb must happen to all
 // of them within milliseconds. gaussdb stopped (SIGSTOP): everything below it is stopped; continued: continued; gone: killed.
 // Arguments: gaussdb's pid. On stdin: the pid of the PostgreSQL server now in charge, a line each. It never outlives gaussdb.
+import { setPriority } from 'node:os';
 import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
 
 const periodMs = 10;
@@ -68,6 +69,12 @@ process.stdin.on('data', (chunk: Buffer) => {
   }
 });
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const) process.on(signal, () => {});
+
+try {
+  setPriority(-10); // it must run at once when gaussdb is gone, also among twenty busy sessions
+} catch {
+  // not allowed to an ordinary user
+}
 
 const buffer = Buffer.alloc(512);
 let file: number;
