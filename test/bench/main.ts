@@ -59,11 +59,15 @@ function describe(run: Run, index: number): string {
 /** Gaps of failovers by hand; empty where the bare server has nothing to fail over to. */
 async function bare(asked: Asked, runs: number, signal: AbortSignal): Promise<number[]> {
   if (runs === 0 || asked.members < 2 || asked.kind === 'agent') return [];
+  if (asked.server === 'opengauss') {
+    // On one machine without network namespaces openGauss takes its peers for itself.
+    process.stderr.write('warning: the bare server is measured on the stand-in only\n');
+    return [];
+  }
   const dir = mkdtempSync(join(tmpdir(), 'ogb-'));
   const gaps: number[] = [];
   try {
-    const gaussHome = asked.server === 'opengauss' ? process.env['GAUSSHOME'] : undefined;
-    const cluster = await startBare({ dir, members: asked.members, pace: asked.pace, gaussHome });
+    const cluster = await startBare({ dir, members: asked.members, pace: asked.pace });
     try {
       for (let i = 0; i < runs && !signal.aborted; i += 1)
         gaps.push(await cluster.failover(asked.kind === 'switchover' ? 'switchover' : 'server'));
