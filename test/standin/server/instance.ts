@@ -84,9 +84,9 @@ function keepControl(context: Context, control: Control): void {
 /** Starts PostgreSQL and opens the doors; false when it died first. */
 async function launch(context: Context, standby: boolean): Promise<boolean> {
   context.configure();
-  const start = context.backend.start(standby);
+  await context.backend.prepare(standby);
   if (standby) await context.relay.listen();
-  const control = await start;
+  const control = await context.backend.start();
   if (control === undefined) return false;
   keepControl(context, control);
   const id = await control.query('select system_identifier from pg_catalog.pg_control_system()');
