@@ -15,6 +15,8 @@ export interface FakeKube {
   events: (EventNote & { member: string; at: number })[];
   ask(request: Partial<Request> & { kind: Request['kind'] }): void;
   setConfig(text: string): void;
+  /** A watch delivers an old version of the lease to one member, as a lagging cache does. */
+  lag(member: string, record: LeaseRecord | undefined): void;
   primaries(): string[];
 }
 
@@ -55,6 +57,9 @@ export function createFakeKube(clock: VirtualClock): FakeKube {
     setConfig(text) {
       kube.config = text;
       tell({ of: 'config' });
+    },
+    lag(member, record) {
+      for (const watcher of watchers) if (watcher.member === member) watcher.tell({ of: 'lease', record });
     },
     primaries: () => [...kube.pods.values()].filter((pod) => pod.labels['opengauss.role'] === 'primary').map((pod) => pod.name),
     port,

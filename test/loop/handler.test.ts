@@ -1,0 +1,59 @@
+/**
+ * Goal: what a member grants to a candidate, it grants once, on disk, and never below what it granted before.
+ * Method: freezes asked of a settled cluster's members directly.
+ */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { PeerState } from '../../agent/core/model.ts';
+import type { Result } from '../../agent/core/result.ts';
+import { settledWorld, type World } from './world.ts';
+
+async function freeze(world: World, member: string, term: number, candidate: string): Promise<Result<PeerState>> {
+  const handler = world.nodes.get(member)?.loop?.handler;
+  assert.ok(handler !== undefined);
+  const answer = handler.freeze({ term, candidate, host: world.database.server(candidate).ip, haPort: 5433 });
+  await world.run(100);
+  return await answer;
+}
+
+function detailOf(answer: Result<PeerState>): string {
+  return answer.ok ? 'granted' : answer.fault.detail;
+}
+
+test('a member refuses a term lower than one it granted, also after its agent was restarted', async () => {
+  const world = await settledWorld();
+  const [voter = '', other = ''] = world.standbys();
+  assert.equal(detailOf(await freeze(world, voter, 9, other)), 'granted');
+  assert.match(detailOf(await freeze(world, voter, 8, other)), /lower than 9/);
+  world.killAgent(voter);
+  world.startAgent(voter);
+  await world.run(200);
+  assert.match(detailOf(await freeze(world, voter, 8, other)), /lower than 9/);
+});
+
+test('a member grants one term to one candidate, as often as that one asks', async () => {
+  const world = await settledWorld({ members: 4 });
+  const [voter = '', first = '', second = ''] = world.standbys();
+  assert.equal(detailOf(await freeze(world, voter, 9, first)), 'granted');
+  assert.equal(detailOf(await freeze(world, voter, 9, first)), 'granted');
+  assert.match(detailOf(await freeze(world, voter, 9, second)), new RegExp(`granted to ${first}`));
+});
+
+test('a leader with a permit grants nothing', async () => {
+  const world = await settledWorld();
+  const leader = world.primary() ?? '';
+  assert.match(detailOf(await freeze(world, leader, 99, world.standbys()[0] ?? '')), /leads/);
+});
+
+test('a lagging reading of the lease does not replace a newer one', async () => {
+  const world = await settledWorld();
+  const old = world.kube.lease;
+  const leader = world.primary() ?? '';
+  await world.run(5000);
+  const newer = world.kube.lease;
+  assert.notEqual(old?.resourceVersion, newer?.resourceVersion);
+  world.kube.lag(leader, old);
+  await world.run(20_000);
+  assert.equal(world.primary(), leader);
+  assert.equal(world.kube.lease?.holder, newer?.holder);
+});
