@@ -161,9 +161,10 @@ export function handOver(ctx: Context, permit: LeaderPermit, target: string): St
     const killed = await ports.instance.kill(memory.config.lease.stopSeconds * 1000);
     if (!killed.ok) return killed;
     if (memory.switchover !== undefined) memory.switchover = { ...memory.switchover, handedOver: true };
-    // The brake lies in the file; the server comes back as a standby without it.
-    const brake = await ports.instance.setReadOnly(false, false, 1000);
-    if (!brake.ok) noteFailure(memory, 'brake', brake.fault, ports.clock.now());
+    // The brake lies in the file; the server comes back as a standby without it. Nobody waits for that: the lease does.
+    void ports.instance.setReadOnly(false, false, 1000).then((brake) => {
+      if (!brake.ok) noteFailure(memory, 'brake', brake.fault, ports.clock.now());
+    });
     return ok();
   });
 }
