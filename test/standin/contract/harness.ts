@@ -253,13 +253,18 @@ export async function must(running: Promise<Run>): Promise<Run> {
   return done;
 }
 
-/** Waits until a standby streams. */
+/** Waits until a standby streams; complains with the end of its log. */
 export async function normal(standby: Instance): Promise<void> {
-  await eventually(
-    () => standby.state(),
-    (state) => state === 'Standby|Normal|Normal',
-    `${standby.name} to stream`,
-  );
+  try {
+    await eventually(
+      () => standby.state(),
+      (state) => state === 'Standby|Normal|Normal',
+      `${standby.name} to stream`,
+    );
+  } catch (error) {
+    const log = existsSync(standby.log) ? readFileSync(standby.log, 'utf8').slice(-3000) : '';
+    throw new Error(`${error instanceof Error ? error.message : String(error)}\n${log}`);
+  }
 }
 
 /** Sends a signal to the server. */

@@ -9,8 +9,8 @@ import { processState, readText, replaceFile } from '../shared/state.ts';
 import { type Control, openControl } from './control.ts';
 import { backendSocket, privateHba, privateSockets } from './render.ts';
 
-/** Holds the pid and start time of the server last started. */
-const serverFile = 'og_server.pid';
+/** Holds the pid and start time of the server last started; beside the sockets, where no build copies it to another member. */
+const serverFile = `${privateSockets}/og_server.pid`;
 
 /** How PostgreSQL is to go down. */
 export type StopMode = 'fast' | 'immediate' | 'kill';
@@ -76,8 +76,8 @@ function prepare(pgdata: string, standby: boolean): void {
 }
 
 /** Waits until a server that was left by a killed gaussdb is gone: as the first of its namespace it goes last of all. */
-async function formerGone(data: string): Promise<void> {
-  const [pid = '0', startTime = ''] = (readText(join(data, serverFile)) ?? '').trim().split(' ');
+async function formerGone(): Promise<void> {
+  const [pid = '0', startTime = ''] = (readText(serverFile) ?? '').trim().split(' ');
   for (let waitedMs = 0; waitedMs < 10_000; waitedMs += 5) {
     const state = processState(Number(pid));
     if (state === undefined || state.startTime !== startTime || 'ZX'.includes(state.state)) return;
@@ -110,7 +110,7 @@ export function createBackend(postgres: Postgres, user: string, pgdata: string, 
       if (server === undefined) await sleep(2);
     }
     if (server === undefined) return;
-    writeFileSync(join(data, serverFile), `${server} ${processState(server)?.startTime ?? ''}\n`);
+    writeFileSync(serverFile, `${server} ${processState(server)?.startTime ?? ''}\n`);
     events.started(server);
   }
 
@@ -121,7 +121,7 @@ export function createBackend(postgres: Postgres, user: string, pgdata: string, 
       if (existsSync(backendSocket)) signal('SIGHUP');
     },
     async prepare(standby) {
-      await formerGone(data);
+      await formerGone();
       prepare(pgdata, standby);
     },
     async start() {

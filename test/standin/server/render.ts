@@ -119,6 +119,8 @@ export function renderPostgres(input: RenderInput): string {
       `host=/proc/self/cwd/../${privateSockets}/relay port=5432 user=${input.user} dbname=replication application_name=${applicationName}`,
     ],
   ];
+  // one call instead of a thousand after a crash or a build; on a busy disk that is seconds
+  if (major >= 14) lines.push(['recovery_init_sync_method', 'syncfs']);
   if (major >= 14) lines.push(['idle_session_timeout', `${settings.number('session_timeout')}s`]);
   for (const name of passedOn) {
     const unit = gucs[name]?.unit;
