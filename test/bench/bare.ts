@@ -162,103 +162,125 @@ async function setNames(primary: Server, all: Server[], permit: LeaderPermit) {
   check('names', await primary.instance.setSync({ permit, names: namesFor(primary, all), mostAvailable: false }, stepMs));
 }
 
+/** The servers, who is primary, and the next term and number. */
+interface Hand {
+  servers: Server[];
+  primary: Server;
+  term: number;
+  number: number;
+  write: ServiceListener;
+  address: ClientAddress;
+}
+
 function createCluster(
   servers: Server[],
   write: ServiceListener,
   address: ClientAddress,
   stop: () => Promise<void>,
 ): BareCluster {
-  let primary = servers[0];
-  let term = 1;
-  let number = 1;
+  const [primary] = servers;
+  if (primary === undefined) throw new Error('no members');
+  const hand: Hand = { servers, primary, term: 1, number: 1, write, address };
+  return { failover: (kind) => failover(hand, kind), stop };
+}
 
-  /** Takes the standbys away from the old primary, towards the candidate. */
-  async function freeze(candidate: Server, all: Server[]) {
-    const target = { host: candidate.host, haPort: candidate.haPort };
-    await Promise.all(all.map(async (server) => check('freeze', await server.instance.pointAt(target, stepMs))));
+/** One run under load: the change by hand, its gap, and everybody streaming again. */
+async function failover(hand: Hand, kind: 'server' | 'switchover'): Promise<number> {
+  const old = hand.primary;
+  const [candidate, ...others] = hand.servers.filter((server) => server !== old);
+  if (candidate === undefined) throw new Error('a bare failover needs two members');
+  hand.write.setEndpoints([old]);
+  const writer = startWriter({ address: hand.address, table, from: hand.number });
+  hand.number += 1_000_000;
+  const rows = async (since: number) => {
+    if (!(await writer.whenAcknowledged(rowsMin, stepMs, since))) throw new Error(`no rows: ${writer.lastError() ?? ''}`);
+  };
+  try {
+    await rows(0);
+    const began = performance.now();
+    const winner = await (kind === 'server' ? crash : handOver)(hand, candidate, others);
+    await rows(performance.now());
+    hand.primary = winner;
+    const gap = longestGap(writer.acknowledged, began).ms;
+    await rejoin(hand, old);
+    if (kind === 'switchover') check('brake', await old.instance.setReadOnly(false, false, stepMs));
+    return gap;
+  } finally {
+    await writer.stop();
   }
-  /** Freezes and compares: being ahead of the candidate is normal, and then the other one it is. */
-  async function mostAdvanced(candidate: Server, others: Server[]): Promise<Server> {
-    const all = [candidate, ...others];
-    await freeze(candidate, all);
-    const done = (now: Instance) => now.is === 'standby' && now.lock?.redoFinished === true;
-    const seen = await Promise.all(all.map((server) => until(server, 'done with redo', done, 5)));
-    const position = (now: Instance | undefined) => (now?.is === 'standby' ? (now.replayed ?? 0n) : 0n);
-    const best = all.reduce((one, server, i) => (position(seen[i]) > position(seen[all.indexOf(one)]) ? server : one), candidate);
-    if (best !== candidate) await freeze(best, all);
-    return best;
-  }
-  /** Promotes; the client's way is turned as soon as the server can write. */
-  async function promote(winner: Server, others: Server[]) {
-    term += 1;
-    const permit = permitOf(term);
-    const names = others.length === 0 ? '' : namesFor(winner, [winner, ...others]);
-    check('promote', await winner.instance.promote({ permit, names, deadline: clock.now() + stepMs }));
-    write.setEndpoints([winner]);
-    check('term', await winner.instance.writeTerm(permit, stepMs));
-    return winner;
-  }
-  async function rejoin(old: Server, next: Server) {
+}
+
+async function crash(hand: Hand, candidate: Server, others: Server[]): Promise<Server> {
+  check('kill', await hand.primary.instance.kill(stepMs));
+  const standbys = [candidate, ...others];
+  const winner = await mostAdvanced(candidate, standbys);
+  return await promote(
+    hand,
+    winner,
+    standbys.filter((server) => server !== winner),
+  );
+}
+
+async function handOver(hand: Hand, candidate: Server, others: Server[]): Promise<Server> {
+  await freeze(candidate, others);
+  const old = hand.primary;
+  check('brake', await old.instance.setReadOnly(true, true, stepMs));
+  const end = await until(old, 'a primary', ({ is }) => is === 'primary');
+  const written = end.is === 'primary' ? (end.written ?? 0n) : 0n;
+  await until(candidate, 'level', (now) => now.is === 'standby' && (now.received ?? 0n) >= written, 5);
+  check('kill', await old.instance.kill(stepMs));
+  return await promote(hand, candidate, others);
+}
+
+/** Takes standbys away from the old primary, towards the candidate. */
+async function freeze(candidate: Server, standbys: Server[]) {
+  const target = { host: candidate.host, haPort: candidate.haPort };
+  await Promise.all(standbys.map(async (server) => check('freeze', await server.instance.pointAt(target, stepMs))));
+}
+
+/** Freezes and compares: being ahead of the candidate is normal, and then the other one it is. */
+async function mostAdvanced(candidate: Server, standbys: Server[]): Promise<Server> {
+  await freeze(candidate, standbys);
+  const done = (now: Instance) => now.is === 'standby' && now.lock?.redoFinished === true;
+  const seen = await Promise.all(standbys.map((server) => until(server, 'done with redo', done, 5)));
+  const positions = new Map(standbys.map((server, i) => [server, replayed(seen[i])]));
+  const position = (server: Server) => positions.get(server) ?? 0n;
+  const best = standbys.reduce((one, server) => (position(server) > position(one) ? server : one), candidate);
+  if (best !== candidate) await freeze(best, standbys);
+  return best;
+}
+
+function replayed(instance: Instance | undefined): bigint {
+  return instance?.is === 'standby' ? (instance.replayed ?? 0n) : 0n;
+}
+
+/** Promotes; the client's way is turned as soon as the server can write. */
+async function promote(hand: Hand, winner: Server, others: Server[]): Promise<Server> {
+  hand.term += 1;
+  const permit = permitOf(hand.term);
+  const names = namesFor(winner, [winner, ...others]);
+  check('promote', await winner.instance.promote({ permit, names, deadline: clock.now() + stepMs }));
+  hand.write.setEndpoints([winner]);
+  check('term', await winner.instance.writeTerm(permit, stepMs));
+  return winner;
+}
+
+/** The old primary comes back as a standby, built anew where it had written what nobody received. */
+async function rejoin(hand: Hand, old: Server) {
+  const { servers, primary } = hand;
+  await configure(old, servers);
+  check('start', await old.instance.start('standby'));
+  const back = await until(old, 'streaming', (now) => streams(now) || diverged(now));
+  if (diverged(back)) {
+    const from = { name: primary.name, host: primary.host, haPort: primary.haPort };
+    const order = { from, onProgress: () => undefined, signal: AbortSignal.timeout(120_000) };
+    const quick = await old.instance.build({ ...order, mode: 'incremental' });
+    if (!quick.ok) check('build', await old.instance.build({ ...order, mode: 'full' }));
     await configure(old, servers);
     check('start', await old.instance.start('standby'));
-    const back = await until(old, 'streaming', (now) => streams(now) || diverged(now));
-    if (diverged(back)) {
-      // It had written what nobody received.
-      const from = { name: next.name, host: next.host, haPort: next.haPort };
-      const order = { from, onProgress: () => undefined, signal: AbortSignal.timeout(120_000) };
-      const quick = await old.instance.build({ ...order, mode: 'incremental' });
-      if (!quick.ok) check('build', await old.instance.build({ ...order, mode: 'full' }));
-      await configure(old, servers);
-      check('start', await old.instance.start('standby'));
-      await until(old, 'streaming', streams);
-    }
-    for (const server of servers) if (server !== old) check('unlock', await server.instance.unlock(stepMs));
-    for (const server of servers) if (server !== next) await until(server, 'streaming', streams);
-    await setNames(next, servers, permitOf(term));
+    await until(old, 'streaming', streams);
   }
-  async function crash(old: Server, candidate: Server, others: Server[]) {
-    check('kill', await old.instance.kill(stepMs));
-    const winner = await mostAdvanced(candidate, others);
-    return await promote(
-      winner,
-      [candidate, ...others].filter((server) => server !== winner),
-    );
-  }
-  async function handOver(old: Server, candidate: Server, others: Server[]) {
-    const target = { host: candidate.host, haPort: candidate.haPort };
-    for (const other of others) check('point', await other.instance.pointAt(target, stepMs));
-    check('brake', await old.instance.setReadOnly(true, true, stepMs));
-    const end = await until(old, 'a primary', ({ is }) => is === 'primary');
-    const written = end.is === 'primary' ? (end.written ?? 0n) : 0n;
-    await until(candidate, 'level', (now) => now.is === 'standby' && (now.received ?? 0n) >= written, 5);
-    check('kill', await old.instance.kill(stepMs));
-    return await promote(candidate, others);
-  }
-
-  return {
-    async failover(kind) {
-      const old = primary;
-      const candidate = servers.find((server) => server !== old);
-      if (old === undefined || candidate === undefined) throw new Error('a bare failover needs two members');
-      const others = servers.filter((server) => server !== old && server !== candidate);
-      write.setEndpoints([old]);
-      const writer = startWriter({ address, table, from: number });
-      number += 1_000_000;
-      try {
-        if (!(await writer.whenAcknowledged(rowsMin, stepMs))) throw new Error(`no rows: ${writer.lastError() ?? ''}`);
-        const began = performance.now();
-        const winner = await (kind === 'server' ? crash : handOver)(old, candidate, others);
-        if (!(await writer.whenAcknowledged(rowsMin, stepMs, performance.now())))
-          throw new Error(`no rows: ${writer.lastError() ?? ''}`);
-        primary = winner;
-        const gap = longestGap(writer.acknowledged, began).ms;
-        await rejoin(old, winner);
-        if (kind === 'switchover') check('brake', await old.instance.setReadOnly(false, false, stepMs));
-        return gap;
-      } finally {
-        await writer.stop();
-      }
-    },
-    stop,
-  };
+  for (const server of servers) if (server !== old) check('unlock', await server.instance.unlock(stepMs));
+  for (const server of servers) if (server !== primary) await until(server, 'streaming', streams);
+  await setNames(primary, servers, permitOf(hand.term));
 }

@@ -45,59 +45,58 @@ export interface Api {
 
 const requestDeadlineMs = 5000;
 
-/** A client for that server and bearer token; `ca` where the server speaks TLS. */
-export function createApi(server: { url: string; token: string; ca?: string }): Api {
-  const agent = new Agent({ connections: 32, ...(server.ca === undefined ? {} : { connect: { ca: server.ca } }) });
+/** Plain requests, and one that goes on streaming. */
+interface Client {
+  call: Api['call'];
+  /** The lines of a watch, one chunk after the other; undefined when it is refused. */
+  stream(path: string): Promise<AsyncIterable<string> | undefined>;
+  stopping: AbortSignal;
+  close(): Promise<void>;
+}
+
+function createClient(server: { url: string; token: string }): Client {
+  const agent = new Agent({ connections: 32 });
   const stopping = new AbortController();
   const headers = (contentType: string) => ({
     authorization: `Bearer ${server.token}`,
     accept: 'application/json',
     'content-type': contentType,
   });
+  return {
+    stopping: stopping.signal,
+    async call(method, path, body, contentType = 'application/json') {
+      const response = await request(`${server.url}${path}`, {
+        method: method as 'GET',
+        dispatcher: agent,
+        headers: headers(contentType),
+        body: body === undefined ? null : JSON.stringify(body),
+        signal: AbortSignal.timeout(requestDeadlineMs),
+      });
+      return { status: response.statusCode, body: (await response.body.json()) as KubeObject };
+    },
+    async stream(path) {
+      const { statusCode, body } = await request(`${server.url}${path}`, {
+        dispatcher: agent,
+        headers: headers('application/json'),
+        headersTimeout: requestDeadlineMs,
+        bodyTimeout: 0,
+        signal: stopping.signal,
+      });
+      if (statusCode === 200) return body.setEncoding('utf8');
+      await body.dump();
+      return undefined;
+    },
+    async close() {
+      stopping.abort();
+      await agent.destroy();
+    },
+  };
+}
 
-  async function call(method: string, path: string, body?: unknown, contentType = 'application/json'): Promise<Answer> {
-    const response = await request(`${server.url}${path}`, {
-      method: method as 'GET',
-      dispatcher: agent,
-      headers: headers(contentType),
-      body: body === undefined ? null : JSON.stringify(body),
-      signal: AbortSignal.timeout(requestDeadlineMs),
-    });
-    return { status: response.statusCode, body: (await response.body.json()) as KubeObject };
-  }
-
-  /** One list and one watch from there; returns when the stream ends. */
-  async function follow(path: string, seen: Map<string, KubeObject>, onChange: (change: Change) => void) {
-    const list = await call('GET', path);
-    if (list.status !== 200) throw new Error(`list ${path}: ${list.status}`);
-    const items: KubeObject[] = list.body['items'] ?? [];
-    reconcile(items, seen, onChange);
-    const query = `watch=1&allowWatchBookmarks=true&resourceVersion=${list.body.metadata.resourceVersion ?? ''}`;
-    const response = await request(`${server.url}${path}${path.includes('?') ? '&' : '?'}${query}`, {
-      dispatcher: agent,
-      headers: headers('application/json'),
-      headersTimeout: requestDeadlineMs,
-      bodyTimeout: 0,
-      signal: stopping.signal,
-    });
-    if (response.statusCode !== 200) {
-      await response.body.dump();
-      return;
-    }
-    let rest = '';
-    response.body.setEncoding('utf8');
-    for await (const chunk of response.body) {
-      const lines = (rest + String(chunk)).split('\n');
-      rest = lines.pop() ?? '';
-      for (const line of lines.filter(Boolean)) {
-        const event = JSON.parse(line) as { type: string; object: KubeObject };
-        if (event.type === 'ERROR') return;
-        if (event.type === 'BOOKMARK') continue;
-        note({ type: event.type, object: event.object } as Change, seen, onChange);
-      }
-    }
-  }
-
+/** A client for that server and bearer token. */
+export function createApi(server: { url: string; token: string }): Api {
+  const client = createClient(server);
+  const { call, stopping } = client;
   return {
     call,
     async ensure(collection, object) {
@@ -109,19 +108,35 @@ export function createApi(server: { url: string; token: string; ca?: string }): 
       const own = new AbortController();
       const seen = new Map<string, KubeObject>();
       const run = async () => {
-        while (!own.signal.aborted && !stopping.signal.aborted) {
-          await follow(path, seen, (change) => !own.signal.aborted && onChange(change)).catch(() => undefined);
-          await sleep(200, undefined, { signal: stopping.signal }).catch(() => undefined);
+        while (!own.signal.aborted && !stopping.aborted) {
+          await follow(client, path, seen, (change) => !own.signal.aborted && onChange(change)).catch(() => undefined);
+          await sleep(200, undefined, { signal: stopping }).catch(() => undefined);
         }
       };
       void run();
       return { stop: () => own.abort() };
     },
-    async close() {
-      stopping.abort();
-      await agent.destroy();
-    },
+    close: client.close,
   };
+}
+
+/** One list and one watch from there; returns when the stream ends. */
+async function follow(client: Client, path: string, seen: Map<string, KubeObject>, onChange: (change: Change) => void) {
+  const list = await client.call('GET', path);
+  if (list.status !== 200) throw new Error(`list ${path}: ${list.status}`);
+  reconcile(list.body['items'] ?? [], seen, onChange);
+  const query = `watch=1&allowWatchBookmarks=true&resourceVersion=${list.body.metadata.resourceVersion ?? ''}`;
+  const stream = await client.stream(`${path}${path.includes('?') ? '&' : '?'}${query}`);
+  let rest = '';
+  for await (const chunk of stream ?? []) {
+    const lines = (rest + chunk).split('\n');
+    rest = lines.pop() ?? '';
+    for (const line of lines.filter(Boolean)) {
+      const event = JSON.parse(line) as { type: string; object: KubeObject };
+      if (event.type === 'ERROR') return;
+      if (event.type !== 'BOOKMARK') note({ type: event.type, object: event.object } as Change, seen, onChange);
+    }
+  }
 }
 
 function reconcile(items: KubeObject[], seen: Map<string, KubeObject>, onChange: (change: Change) => void) {

@@ -3,7 +3,7 @@
  * Restarts the container when its PID 1 exits, ends it when the pod is deleted, makes the pod anew afterwards. It
  * never touches the member's data and never decides about roles.
  */
-import { createWriteStream, readFileSync } from 'node:fs';
+import { createWriteStream, readFileSync, type WriteStream } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Api, KubeObject } from './api.ts';
@@ -18,6 +18,8 @@ const backoffMs = [100, 1000, 5000, 10_000];
 const steadyMs = 30_000;
 /** How long a node may be silent before the node controller calls its pods not ready. */
 const nodeGraceMs = 45_000;
+/** What a container gets whose pod was deleted by force. */
+const forcedGraceMs = 2000;
 
 export interface MemberOptions {
   name: string;
@@ -60,172 +62,215 @@ export interface Member {
   end(graceMs: number): Promise<void>;
 }
 
+/** What is known of one member between two events. */
+interface State {
+  options: MemberOptions;
+  log: WriteStream;
+  /** The pod's path in the API. */
+  path: string;
+  /** Of the pod that exists now. */
+  uid: string;
+  container: Container | undefined;
+  kubelet: Kubelet | undefined;
+  /** The lab is over for this member. */
+  ending: boolean;
+  /** The pod is being deleted. */
+  terminating: boolean;
+  powered: boolean;
+  /** Resolves when power comes back. */
+  power: PromiseWithResolvers<void>;
+  /** Resolves when the API server has forgotten the pod. */
+  deleted: PromiseWithResolvers<void>;
+  /** Cuts a pause between two starts short. */
+  wake: AbortController;
+}
+
+const waiting = (reason: string) => ({ waiting: { reason } });
+const created: ContainerSight = { state: waiting('ContainerCreating'), lastState: {}, id: undefined, restarts: 0 };
+
 /** Creates the pod and keeps it alive until `end`. */
 export function startMember(options: MemberOptions): Member {
-  const log = createWriteStream(options.logFile, { flags: 'a' });
-  const path = `${options.pod.collection}/${options.name}`;
-  let container: Container | undefined;
-  let kubelet: Kubelet | undefined;
-  let uid = '';
-  let ending = false;
-  let terminating = false;
-  let powered = true;
-  let deleted = Promise.withResolvers<void>();
-  let power = Promise.withResolvers<void>();
-  let wake = new AbortController();
-  let agentSeen: ProcessId | undefined;
-  let serverSeen: ProcessId | undefined;
-  let labels = '';
-
-  async function createPod() {
-    for (;;) {
-      const { status, body } = await options.api.call('POST', options.pod.collection, options.pod.object);
-      if (status === 201 || status === 200) return body.metadata.uid ?? '';
-      if (status !== 409) throw new Error(`creating pod ${options.name}: ${status} ${String(body['message'] ?? '')}`);
-      await sleep(50);
-    }
-  }
-  async function pause(ms: number) {
-    await sleep(ms, undefined, { signal: wake.signal }).catch(() => undefined);
-  }
-  async function runContainer(sight: ContainerSight): Promise<{ sight: ContainerSight; ranMs: number }> {
-    const started = performance.now();
-    const made = await startContainer({ ...options, env: options.env(uid), log });
-    container = made;
-    if (terminating) send(made.pid1, 'SIGTERM');
-    const running: ContainerSight = { ...sight, id: made.id, state: { running: { startedAt: made.startedAt } } };
-    kubelet?.setContainer(running);
-    options.onChange();
-    const exit = await made.ended;
-    for (const id of made.processes()) send(id, 'SIGKILL');
-    container = undefined;
-    const reason = exit.code === 0 ? 'Completed' : 'Error';
-    const terminated = {
-      exitCode: exit.code,
-      reason,
-      startedAt: made.startedAt,
-      finishedAt: new Date().toISOString(),
-      containerID: made.id,
-    };
-    const why = exit.code === 0 ? undefined : lastError(options.logFile);
-    options.say(`${options.name}: container ended with ${exit.code}${why === undefined ? '' : `: ${why}`}`);
-    return { sight: { ...running, state: { terminated } }, ranMs: performance.now() - started };
-  }
-  async function runPod() {
-    let sight: ContainerSight = {
-      state: { waiting: { reason: 'ContainerCreating' } },
-      lastState: {},
-      id: undefined,
-      restarts: 0,
-    };
-    let failures = 0;
-    while (!terminating) {
-      if (!powered) await power.promise;
-      if (terminating) break;
-      const ended = await runContainer(sight);
-      if (!powered) await power.promise;
-      kubelet?.setContainer(ended.sight);
-      options.onChange();
-      failures = ended.ranMs > steadyMs ? 0 : failures;
-      sight = {
-        state: { waiting: { reason: 'CrashLoopBackOff' } },
-        lastState: ended.sight.state,
-        id: ended.sight.id,
-        restarts: ended.sight.restarts + 1,
-      };
-      if (terminating) break;
-      if (failures > 0) kubelet?.setContainer(sight);
-      await pause(backoffMs[Math.min(failures, backoffMs.length - 1)] ?? 0);
-      failures += 1;
-    }
-  }
-  async function live() {
-    while (!ending) {
-      deleted = Promise.withResolvers<void>();
-      terminating = false;
-      wake = new AbortController();
-      uid = await createPod();
-      kubelet = startKubelet({ api: options.api, path, ip: options.ip, readyPort: options.readyPort });
-      kubelet.setContainer({ state: { waiting: { reason: 'ContainerCreating' } }, lastState: {}, id: undefined, restarts: 0 });
-      await runPod();
-      await kubelet.settled();
-      kubelet.stop();
-      if (ending) return;
-      await options.api.call('DELETE', path, { gracePeriodSeconds: 0, preconditions: { uid } }).catch(() => undefined);
-      await deleted.promise;
-    }
-  }
-  /** SIGTERM for PID 1, and SIGKILL for everything when the grace is over. */
-  function terminate(graceMs: number) {
-    if (terminating) return;
-    terminating = true;
-    wake.abort();
-    const target = container;
-    if (target === undefined) return;
-    send(target.pid1, 'SIGTERM');
-    const timer = setTimeout(() => killAll(target), graceMs);
-    void target.ended.then(() => clearTimeout(timer));
-  }
-  const living = live().catch((error: unknown) => options.say(`${options.name}: ${String(error)}`));
-
+  const state: State = {
+    options,
+    log: createWriteStream(options.logFile, { flags: 'a' }),
+    path: `${options.pod.collection}/${options.name}`,
+    uid: '',
+    container: undefined,
+    kubelet: undefined,
+    ending: false,
+    terminating: false,
+    powered: true,
+    power: Promise.withResolvers<void>(),
+    deleted: Promise.withResolvers<void>(),
+    wake: new AbortController(),
+  };
+  const living = live(state).catch((error: unknown) => options.say(`${options.name}: ${String(error)}`));
   return {
     name: options.name,
     ip: options.ip,
-    container: () => container,
-    env: () => options.env(uid),
+    container: () => state.container,
+    env: () => options.env(state.uid),
+    ...createLook(state),
+    isPowered: () => state.powered,
+    powerOff: () => powerOff(state),
+    powerOn: () => powerOn(state),
+    ...createEars(state),
+    async end(graceMs) {
+      state.ending = true;
+      state.deleted.resolve();
+      state.power.resolve();
+      terminate(state, graceMs);
+      await living;
+      state.log.end();
+    },
+  };
+}
+
+/** One pod after the other, as the StatefulSet controller makes them. */
+async function live(state: State) {
+  const { api, ip, readyPort } = state.options;
+  while (!state.ending) {
+    state.deleted = Promise.withResolvers<void>();
+    state.terminating = false;
+    state.wake = new AbortController();
+    state.uid = await createPod(state.options);
+    const kubelet = startKubelet({ api, path: state.path, ip, readyPort });
+    state.kubelet = kubelet;
+    kubelet.setContainer(created);
+    await runPod(state, kubelet);
+    await kubelet.settled();
+    kubelet.stop();
+    if (state.ending) return;
+    const options = { gracePeriodSeconds: 0, preconditions: { uid: state.uid } };
+    await api.call('DELETE', state.path, options).catch(() => undefined);
+    await state.deleted.promise;
+  }
+}
+
+async function createPod(options: MemberOptions): Promise<string> {
+  for (;;) {
+    const { status, body } = await options.api.call('POST', options.pod.collection, options.pod.object);
+    if (status === 201 || status === 200) return body.metadata.uid ?? '';
+    if (status !== 409) throw new Error(`creating pod ${options.name}: ${status} ${String(body['message'] ?? '')}`);
+    await sleep(50);
+  }
+}
+
+/** One container after the other, as the kubelet starts them, until the pod is deleted. */
+async function runPod(state: State, kubelet: Kubelet) {
+  let sight = created;
+  let failures = 0;
+  for (;;) {
+    if (!state.powered) await state.power.promise;
+    if (state.terminating) return;
+    const ended = await runContainer(state, kubelet, sight);
+    if (!state.powered) await state.power.promise;
+    kubelet.setContainer(ended.sight);
+    state.options.onChange();
+    if (state.terminating) return;
+    failures = ended.ranMs > steadyMs ? 0 : failures;
+    const { id, restarts } = ended.sight;
+    sight = { state: waiting('CrashLoopBackOff'), lastState: ended.sight.state, id, restarts: restarts + 1 };
+    if (failures > 0) kubelet.setContainer(sight);
+    const pauseMs = backoffMs[Math.min(failures, backoffMs.length - 1)] ?? 0;
+    await sleep(pauseMs, undefined, { signal: state.wake.signal }).catch(() => undefined);
+    failures += 1;
+  }
+}
+
+async function runContainer(state: State, kubelet: Kubelet, before: ContainerSight) {
+  const { options, log } = state;
+  const started = performance.now();
+  const made = await startContainer({ ...options, env: options.env(state.uid), log });
+  state.container = made;
+  // A deletion that came while it was being started.
+  if (state.terminating) send(made.pid1, 'SIGTERM');
+  const running: ContainerSight = { ...before, id: made.id, state: { running: { startedAt: made.startedAt } } };
+  kubelet.setContainer(running);
+  options.onChange();
+  const exit = await made.ended;
+  killAll(made);
+  state.container = undefined;
+  const why = exit.code === 0 ? undefined : lastError(options.logFile);
+  options.say(`${options.name}: container ended with ${exit.code}${why === undefined ? '' : `: ${why}`}`);
+  const terminated = {
+    exitCode: exit.code,
+    reason: exit.code === 0 ? 'Completed' : 'Error',
+    startedAt: made.startedAt,
+    finishedAt: new Date().toISOString(),
+    containerID: made.id,
+  };
+  const sight: ContainerSight = { ...running, state: { terminated } };
+  return { sight, ranMs: performance.now() - started };
+}
+
+/** SIGTERM for PID 1, and SIGKILL for everything when the grace is over. */
+function terminate(state: State, graceMs: number) {
+  if (state.terminating) return;
+  state.terminating = true;
+  state.wake.abort();
+  const target = state.container;
+  if (target === undefined) return;
+  send(target.pid1, 'SIGTERM');
+  const timer = setTimeout(() => killAll(target), graceMs);
+  void target.ended.then(() => clearTimeout(timer));
+}
+
+async function powerOff(state: State) {
+  if (!state.powered) return;
+  state.powered = false;
+  state.power = Promise.withResolvers<void>();
+  state.kubelet?.silence(true);
+  const target = state.container;
+  if (target !== undefined) {
+    killAll(target);
+    await target.ended;
+  }
+  const timer = setTimeout(() => void markLost(state.options.api, state.path), nodeGraceMs);
+  void state.power.promise.then(() => clearTimeout(timer));
+}
+
+function powerOn(state: State) {
+  if (state.powered) return;
+  state.powered = true;
+  state.kubelet?.silence(false);
+  state.power.resolve();
+}
+
+/** Finds the member's processes, and remembers them while they live. */
+function createLook(state: State): Pick<Member, 'agent' | 'server'> {
+  let agent: ProcessId | undefined;
+  let server: ProcessId | undefined;
+  return {
     agent() {
-      const pid1 = container?.pid1;
-      if (agentSeen === undefined || !isAlive(agentSeen)) {
-        agentSeen = container?.processes().find((id) => id.pid !== pid1?.pid && isAgent(id.pid, options.agentWord));
-      }
-      return agentSeen;
+      const container = state.container;
+      if (agent === undefined || !isAlive(agent)) agent = container && findAgent(container, state.options.agentWord);
+      return agent;
     },
     server() {
-      if (serverSeen === undefined || !isAlive(serverSeen)) serverSeen = container && findServer(container, options.dataDir);
-      return serverSeen;
+      const container = state.container;
+      if (server === undefined || !isAlive(server)) server = container && findServer(container, state.options.dataDir);
+      return server;
     },
-    isPowered: () => powered,
-    async powerOff() {
-      if (!powered) return;
-      powered = false;
-      power = Promise.withResolvers<void>();
-      kubelet?.silence(true);
-      const target = container;
-      if (target !== undefined) {
-        killAll(target);
-        await target.ended;
-      }
-      const off = power;
-      const timer = setTimeout(() => void markLost(options.api, path), nodeGraceMs);
-      void off.promise.then(() => clearTimeout(timer));
-    },
-    powerOn() {
-      if (powered) return;
-      powered = true;
-      kubelet?.silence(false);
-      power.resolve();
-    },
+  };
+}
+
+/** What the watch tells about the pod, whoever changed or deleted it. */
+function createEars(state: State): Pick<Member, 'podChanged' | 'podDeleted'> {
+  let labels = '';
+  return {
     podChanged(object) {
-      if (object.metadata.uid !== uid) return;
-      if (object.metadata.deletionTimestamp !== undefined) {
-        terminate(Number(object.metadata['deletionGracePeriodSeconds'] ?? 30) * 1000);
-      }
+      const { uid, deletionTimestamp, deletionGracePeriodSeconds } = object.metadata;
+      if (uid !== state.uid) return;
+      if (deletionTimestamp !== undefined) terminate(state, Number(deletionGracePeriodSeconds ?? 30) * 1000);
       const next = JSON.stringify(object.metadata.labels);
-      if (next !== labels) kubelet?.nudge();
+      if (next !== labels) state.kubelet?.nudge();
       labels = next;
     },
     podDeleted(object) {
-      if (object.metadata.uid !== uid) return;
-      terminate(2000);
-      deleted.resolve();
-    },
-    async end(graceMs) {
-      ending = true;
-      deleted.resolve();
-      power.resolve();
-      terminate(graceMs);
-      await living;
-      log.end();
+      if (object.metadata.uid !== state.uid) return;
+      terminate(state, forcedGraceMs);
+      state.deleted.resolve();
     },
   };
 }
@@ -235,9 +280,9 @@ function killAll(target: Container) {
   for (const id of target.processes()) send(id, 'SIGKILL');
 }
 
-function isAgent(pid: number, word: string): boolean {
-  const line = commandLine(pid);
-  return line.includes(word) && / run( |$)/.test(line);
+function findAgent(container: Container, word: string): ProcessId | undefined {
+  const isAgent = (line: string) => line.includes(word) && / run( |$)/.test(line);
+  return container.processes().find((id) => id.pid !== container.pid1.pid && isAgent(commandLine(id.pid)));
 }
 
 /** The last thing that was complained about in a container's log. */

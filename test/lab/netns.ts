@@ -112,34 +112,34 @@ async function tearDown(names: Names) {
   );
 }
 
-type FaultKind = 'kube' | 'peers' | 'power' | 'held';
+const faultKinds = ['kube', 'peers', 'power', 'held'] as const;
+type FaultKind = (typeof faultKinds)[number];
+
+/** What drops the packets of one fault of one member. */
+function rulesOf(addresses: Addresses, kind: FaultKind, member: number): string[] {
+  const address = addresses.members[member]?.ip ?? '';
+  const both = (other: string) => [`from ${address} to ${other}`, `from ${other} to ${address}`];
+  const peers = addresses.members.map((other) => other.ip).filter((other) => other !== address);
+  switch (kind) {
+    case 'kube':
+      return both(addresses.kube.host);
+    case 'peers':
+      return peers.flatMap(both);
+    case 'power':
+      return [`from ${address}`, `to ${address}`];
+    case 'held':
+      return [`to ${address} ipproto tcp sport ${addresses.members[member]?.ports.ha ?? 0}`];
+  }
+}
 
 function createNetwork(names: Names, addresses: Addresses): Network {
   const faults = new Set<string>();
   let standing = new Set<string>();
   let work = Promise.resolve();
 
-  function rules(kind: FaultKind, member: number): string[] {
-    const address = addresses.members[member]?.ip ?? '';
-    const both = (other: string) => [`from ${address} to ${other}`, `from ${other} to ${address}`];
-    const peers = addresses.members.map((other) => other.ip).filter((other) => other !== address);
-    const haPort = addresses.members[member]?.ports.ha ?? 0;
-    switch (kind) {
-      case 'kube':
-        return both(addresses.kube.host);
-      case 'peers':
-        return peers.flatMap(both);
-      case 'power':
-        return [`from ${address}`, `to ${address}`];
-      case 'held':
-        return [`to ${address} ipproto tcp sport ${haPort}`];
-    }
-  }
   function wanted(): Set<string> {
     const all = addresses.members.flatMap((_, member) =>
-      (['kube', 'peers', 'power', 'held'] as const).flatMap((kind) =>
-        faults.has(`${kind} ${member}`) ? rules(kind, member) : [],
-      ),
+      faultKinds.flatMap((kind) => (faults.has(`${kind} ${member}`) ? rulesOf(addresses, kind, member) : [])),
     );
     return new Set(all);
   }

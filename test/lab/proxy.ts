@@ -68,15 +68,13 @@ interface Link {
 
 function createLink(caller: Socket, options: ProxyOptions, onGone: () => void): Link {
   const address = (caller.remoteAddress ?? '').replace(/^::ffff:/, '');
+  const held = createHeld();
   let target: Socket | undefined;
   let state: LinkState = 'open';
   let broken = false;
-  let held: Buffer[] = [];
-  let heldSize = 0;
 
   function reset() {
-    held = [];
-    heldSize = 0;
+    held.take();
     caller.resetAndDestroy();
     target?.resetAndDestroy();
     onGone();
@@ -85,40 +83,36 @@ function createLink(caller: Socket, options: ProxyOptions, onGone: () => void): 
   function failed() {
     if (!broken) reset();
   }
-  function connect() {
-    const { host, port } = options.target;
-    const made = createConnection({
-      host,
-      port,
-      allowHalfOpen: true,
-      noDelay: true,
-      ...(options.source === undefined ? {} : { localAddress: options.source }),
-    });
-    target = made;
+  function connect(): Socket {
+    const { target: to, source } = options;
+    const bound = source === undefined ? {} : { localAddress: source };
+    const made = createConnection({ ...to, ...bound, allowHalfOpen: true, noDelay: true });
     made.on('error', failed);
     made.on('data', (chunk) => {
       if (state === 'open') forward(chunk, made, caller);
-      else keep(chunk, made);
+      else if (state === 'held' && !held.keep(chunk)) made.pause();
     });
-    made.on('end', () => {
-      // What was held when the sender died is lost with it.
-      if (state === 'open') caller.end();
-      else failed();
-    });
+    // What was held when the sender died is lost with it.
+    made.on('end', () => (state === 'open' ? caller.end() : failed()));
     made.on('drain', () => state !== 'cut' && caller.resume());
     made.on('close', () => !broken && caller.destroyed && onGone());
+    return made;
   }
-  function keep(chunk: Buffer, from: Socket) {
-    if (state === 'cut') return;
-    held.push(chunk);
-    heldSize += chunk.length;
-    if (heldSize > heldBytesMax) from.pause();
-  }
-  function release() {
-    const kept = held;
-    held = [];
-    heldSize = 0;
-    for (const chunk of kept) caller.write(chunk);
+  function apply() {
+    state = options.linkOf(address);
+    if (state === 'cut') {
+      broken = true;
+      caller.pause();
+      target?.pause();
+      return;
+    }
+    if (broken) return reset();
+    target ??= connect();
+    if (state === 'open') {
+      for (const chunk of held.take()) caller.write(chunk);
+      target.resume();
+    }
+    caller.resume();
   }
 
   caller.on('error', failed);
@@ -132,28 +126,27 @@ function createLink(caller: Socket, options: ProxyOptions, onGone: () => void): 
     if (target !== undefined && !target.destroyed) target.destroySoon();
     onGone();
   });
+  return { caller: address, apply, heldBytes: held.size, reset };
+}
 
+/** What a held link keeps, in order. */
+function createHeld() {
+  let chunks: Buffer[] = [];
+  let bytes = 0;
   return {
-    caller: address,
-    apply() {
-      const next = options.linkOf(address);
-      state = next;
-      if (next === 'cut') {
-        broken = true;
-        caller.pause();
-        target?.pause();
-        return;
-      }
-      if (broken) return reset();
-      if (target === undefined) connect();
-      if (next === 'open') {
-        release();
-        target?.resume();
-      }
-      caller.resume();
+    size: () => bytes,
+    /** False when the sender has to wait from now on. */
+    keep(chunk: Buffer): boolean {
+      chunks.push(chunk);
+      bytes += chunk.length;
+      return bytes <= heldBytesMax;
     },
-    heldBytes: () => heldSize,
-    reset,
+    take(): Buffer[] {
+      const kept = chunks;
+      chunks = [];
+      bytes = 0;
+      return kept;
+    },
   };
 }
 

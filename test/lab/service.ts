@@ -4,7 +4,7 @@
  * It never moves or ends an established connection itself.
  */
 import { createConnection, createServer, type Server, type Socket } from 'node:net';
-import { closed, type Endpoint, listen } from './proxy.ts';
+import { type Endpoint, listen } from './proxy.ts';
 
 export interface ServiceListener {
   endpoint: Endpoint;
@@ -90,5 +90,3 @@ function join(client: Socket, member: Socket, sockets: Set<Socket>) {
     });
   }
 }
-
-export { closed };
