@@ -9,11 +9,25 @@ import { execIn } from './exec.ts';
 import type { Reply } from './faults.ts';
 import { startLab } from './lab.ts';
 import { type LabOptions, parseCommand, usage } from './options.ts';
+import { parentOf } from './processes.ts';
 import { createScreen } from './screen.ts';
 
 function fail(problem: string, hint: string | undefined, code: number): number {
   process.stderr.write(`error: ${problem}\n${hint === undefined ? '' : `hint: ${hint}\n`}`);
   return code;
+}
+
+/**
+ * npm runs us below a shell that passes no signal on: when npm or that shell is told to stop, all we see is that they
+ * are gone. Started by anybody else, we may well outlive our parent.
+ */
+function whenAbandoned(stop: () => void) {
+  if (process.env['npm_lifecycle_event'] === undefined) return;
+  const shell = process.ppid;
+  const npm = parentOf(shell);
+  setInterval(() => {
+    if (process.ppid !== shell || parentOf(shell) !== npm) stop();
+  }, 500).unref();
 }
 
 /** Runs until a signal asks to stop, or the cluster does not come up. */
@@ -24,6 +38,7 @@ async function up(options: LabOptions, json: boolean): Promise<number> {
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => stop.abort());
   // Whoever read our lines has gone: nobody is left to press Ctrl-C.
   process.stdout.on('error', () => stop.abort());
+  whenAbandoned(() => stop.abort());
   const began = performance.now();
   try {
     const lab = await startLab(options, screen.event, stop.signal);

@@ -37,6 +37,11 @@ export function identify(pid: number): ProcessId | undefined {
   return stat === undefined || stat.state === 'Z' || stat.state === 'X' ? undefined : stat.id;
 }
 
+/** The parent's pid; 0 when there is no such process. */
+export function parentOf(pid: number): number {
+  return readStat(pid)?.parent ?? 0;
+}
+
 /** Whether that very process still runs. */
 export function isAlive(id: ProcessId): boolean {
   return identify(id.pid)?.startTime === id.startTime;

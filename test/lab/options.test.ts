@@ -1,0 +1,51 @@
+/**
+ * The lab's command line: what is understood, and that every mistake is one sentence with a hint.
+ */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { defaultOptions, parseCommand } from './options.ts';
+
+test('without words a cluster of three is started with the defaults', () => {
+  const parsed = parseCommand([]);
+  assert.ok(parsed.ok && parsed.command.do === 'up');
+  assert.deepEqual(parsed.command.options, defaultOptions);
+});
+
+test('openGauss itself wants network namespaces unless told otherwise', () => {
+  const parsed = parseCommand(['--server', 'opengauss']);
+  assert.ok(parsed.ok && parsed.command.do === 'up' && parsed.command.options.net === 'netns');
+  const told = parseCommand(['--server', 'opengauss', '--net', 'loopback']);
+  assert.ok(told.ok && told.command.do === 'up' && told.command.options.net === 'loopback');
+});
+
+test('exec takes its command with or without the two hyphens that npm swallows', () => {
+  for (const words of [
+    ['exec', 'og-demo-0', '--', 'agent', 'status', '-o', 'json'],
+    ['--dir', 'x', 'exec', 'og-demo-0', '--', 'agent', 'status', '-o', 'json'],
+  ]) {
+    const parsed = parseCommand(words);
+    assert.ok(parsed.ok && parsed.command.do === 'exec', words.join(' '));
+    assert.deepEqual(parsed.command.words, ['agent', 'status', '-o', 'json']);
+  }
+  const plain = parseCommand(['exec', 'og-demo-0', 'hostname']);
+  assert.ok(plain.ok && plain.command.do === 'exec' && plain.command.words[0] === 'hostname');
+});
+
+test('mistakes are refused with a hint', () => {
+  for (const words of [
+    ['--members', '0'],
+    ['--members', '10'],
+    ['--members', 'x'],
+    ['--server', 'mysql'],
+    ['--pace', 'slow'],
+    ['--cluster', 'Demo'],
+    ['--colour', 'red'],
+    ['kill'],
+    ['exec', 'og-demo-0'],
+    ['kill', 'og-demo-0', 'og-demo-1', '--what', 'server'],
+    ['dance', 'og-demo-0'],
+  ]) {
+    const parsed = parseCommand(words);
+    assert.ok(!parsed.ok && parsed.problem.length > 0 && parsed.hint.length > 0, words.join(' '));
+  }
+});
