@@ -139,8 +139,8 @@ async function assemble(servers: Server[]) {
 const streams = (instance: Instance) =>
   instance.is === 'standby' && instance.receiver !== undefined && instance.received !== undefined;
 
-const diverged = (instance: Instance) =>
-  instance.is === 'standby' && instance.state === 'Need repair' && instance.detail !== 'Disconnected';
+const divergence = ['WAL segment removed', 'Timeline not matched'];
+const diverged = (instance: Instance) => instance.is === 'standby' && divergence.includes(instance.detail);
 
 function permitOf(term: number): LeaderPermit {
   return permitFrom(clock.now(), term, 3600);
