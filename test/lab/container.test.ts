@@ -23,6 +23,7 @@ async function start(dir: string, isolation: Isolation) {
     log: createWriteStream(join(dir, 'log'), { flags: 'a' }),
     mark: `LAB_MEMBER=${dir}`,
     prefix: [],
+    enter: [],
     passwd: undefined,
   });
 }
@@ -65,7 +66,7 @@ test('a container dies with the lab that is killed', async (t) => {
     import { createWriteStream, writeFileSync } from 'node:fs';
     import { startContainer } from '${new URL('./container.ts', import.meta.url).href}';
     const container = await startContainer({ isolation: ${JSON.stringify(isolation)}, command: ['bash', '-c', '${script}'], env: { PATH: process.env.PATH },
-      cwd: '${dir}', log: createWriteStream('${dir}/log'), mark: 'LAB_MEMBER=x', prefix: [], passwd: undefined });
+      cwd: '${dir}', log: createWriteStream('${dir}/log'), mark: 'LAB_MEMBER=x', prefix: [], enter: [], passwd: undefined });
     while (container.processes().length < 3) await new Promise((resolve) => setTimeout(resolve, 10));
     writeFileSync('${dir}/pids', JSON.stringify(container.processes()));
     setInterval(() => {}, 1000);`;

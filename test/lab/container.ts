@@ -74,6 +74,8 @@ export interface ContainerOptions {
   passwd: string | undefined;
   /** Put before everything else, e.g. `ip netns exec …`. */
   prefix: string[];
+  /** Put before a command that shall see the member's volume; empty where it has none. */
+  enter: string[];
 }
 
 /** Starts the command and returns once its PID 1 is known; throws when that takes longer than ten seconds. */
@@ -82,6 +84,7 @@ export async function startContainer(options: ContainerOptions): Promise<Contain
   const words = [
     ...(deathSignal ? ['setpriv', '--pdeathsig', 'KILL'] : []),
     ...options.prefix,
+    ...entering(options),
     ...(namespaces ? isolated(options.passwd, options.command) : options.command),
   ];
   const [file = '', ...args] = words;
@@ -108,6 +111,11 @@ export async function startContainer(options: ContainerOptions): Promise<Contain
     innerPid: (pid) => namespacePids(pid)[namespaces ? depth : depth - 1] ?? pid,
     ended,
   };
+}
+
+/** Into the volume's namespace, and back to the working directory. */
+function entering({ enter, cwd }: ContainerOptions): string[] {
+  return enter.length === 0 ? [] : [...enter, 'sh', '-c', 'cd "$0" && exec "$@"', cwd];
 }
 
 /** The child of `unshare` is PID 1 in there; it exists a moment after the start. */

@@ -4,6 +4,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Member } from './member.ts';
+import type { Volume } from './volume.ts';
 import type { CutFrom, Network } from './network.ts';
 import { allGone, family, isAlive, isFrozen, type ProcessId, send } from './processes.ts';
 
@@ -66,11 +67,9 @@ async function perform(parts: FaultParts, order: FaultOrder): Promise<Reply> {
       heal(parts, index);
       return done(`healed ${member.name}`);
     case 'fill':
+      return fill(member, order.percent);
     case 'grow':
-      return refused(
-        `${order.command} is not available: the member's data has no volume of its own`,
-        'Run the other faults; nothing was changed.',
-      );
+      return grow(member);
     default:
       return refused(`unknown command ${order.command}`, 'See --help.');
   }
@@ -150,6 +149,34 @@ function cut(network: Network, member: Member, index: number, from: string | und
   return done(
     `cut ${member.name} from ${from === 'all' ? 'the API server and its peers' : from === 'kube' ? 'the API server' : 'its peers'}`,
   );
+}
+
+function noVolume(member: Member): Reply {
+  return refused(
+    `the data of ${member.name} has no volume of its own`,
+    'It was asked for with --volume none, or this machine does not permit mounts in a user namespace.',
+  );
+}
+
+function fill(member: Member, percent: number | undefined): Reply {
+  if (percent === undefined || !(percent >= 1 && percent <= 100))
+    return refused(`cannot fill to ${percent ?? 'nothing'}`, 'Say --percent with a number from 1 to 100.');
+  const { volume } = member;
+  if (volume === undefined) return noVolume(member);
+  if (!volume.fill(percent)) return { exit: 1, line: `the volume of ${member.name} could not be filled to ${percent}%` };
+  return done(`the volume of ${member.name} has now ${state(volume)}`);
+}
+
+function grow(member: Member): Reply {
+  const { volume } = member;
+  if (volume === undefined) return noVolume(member);
+  if (!volume.grow()) return { exit: 1, line: `the volume of ${member.name} could not be grown` };
+  return done(`the volume of ${member.name} has now ${state(volume)}`);
+}
+
+function state(volume: Volume): string {
+  const { percent, capacityBytes } = volume.use();
+  return `${percent.toFixed(1)}% of ${Math.round(capacityBytes / 1024 ** 2)} MiB in use`;
 }
 
 function late(what: string): Reply {

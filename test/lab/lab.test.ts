@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, statfsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -46,7 +46,9 @@ async function until<T>(what: string, deadlineMs: number, look: () => T | undefi
 }
 
 before(async () => {
-  lab = spawn(process.execPath, [main, '--dir', dir, '--members', '2', '--json'], { stdio: ['ignore', 'pipe', 'pipe'] });
+  lab = spawn(process.execPath, [main, '--dir', dir, '--members', '2', '--volume', '512MiB', '--json'], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   for (const stream of [lab.stdout, lab.stderr]) stream?.on('data', (chunk: Buffer) => (said += chunk.toString()));
   await until('a healthy cluster', 240_000, () => {
     assert.equal(lab.exitCode, null, said);
@@ -94,6 +96,9 @@ test('unknown names and impossible faults are refused with a hint', async () => 
     ['kill', 'og-demo-0', '--what', 'everything'],
     ['cut', 'og-demo-0', '--from', 'clients'],
     ['freeze', 'og-demo-0', '--what', 'node'],
+    ['fill', 'og-demo-0'],
+    ['fill', 'og-demo-0', '--percent', '101'],
+    ['grow', 'og-demo-9'],
     ['exec', 'og-demo-9', '--', 'true'],
   ]) {
     const outcome = await run(words);
@@ -103,6 +108,22 @@ test('unknown names and impossible faults are refused with a hint', async () => 
   }
   assert.equal((await run(['explode', 'og-demo-0'])).code, 1);
   assert.equal((await run([])).code, 1, 'a second lab in the same directory');
+});
+
+test("fill takes space on the member's volume and grow gives more, or both are refused with the reason", async () => {
+  const filled = await run(['fill', 'og-demo-1', '--percent', '60']);
+  const grown = await run(['grow', 'og-demo-1']);
+  if (said.includes('no volumes of bounded size')) {
+    assert.deepEqual([filled.code, grown.code], [5, 5]);
+    assert.match(filled.err, /^error: .+ no volume of its own\nhint: .+\n$/);
+    return;
+  }
+  assert.match(filled.out, /^the volume of og-demo-1 has now 60\.\d% of \d+ MiB in use\n$/);
+  assert.match(grown.out, /^the volume of og-demo-1 has now 30\.\d% of \d+ MiB in use\n$/);
+  // The path of lab.json is the same volume from outside.
+  const { blocks, bsize } = statfsSync(record().members[1]?.dataDir ?? '');
+  assert.equal(blocks * bsize, 1024 ** 3);
+  assert.ok(existsSync(join(record().members[1]?.dataDir ?? '', 'pgdata')));
 });
 
 test('a client of the write address loses no acknowledged row when the server of the primary is killed', async () => {

@@ -15,6 +15,7 @@ import { followObjects, isReady } from './follow.ts';
 import { type Frame, type Parts, startFrame, type Undo, unwind } from './frame.ts';
 import { type Member, startMember } from './member.ts';
 import type { Network } from './network.ts';
+import { startVolume, type Volume } from './volume.ts';
 import { podName, podObject } from './objects.ts';
 import type { LabOptions } from './options.ts';
 import { ensurePostgres } from './postgres.ts';
@@ -69,7 +70,7 @@ export async function startLab(options: LabOptions, onEvent: (event: LabEvent) =
     if (stale.running !== undefined) throw new Error(`a lab already runs in ${dir} (pid ${stale.running})`);
     if (stale.swept) step('swept what a crashed lab had left');
     const frame = await startFrame(options, dir, undo);
-    const parts = startMembers(frame, postgresBin, onEvent, undo);
+    const parts = await startMembers(frame, postgresBin, onEvent, undo);
     const keepRecords = startRecords(frame, parts, undo);
     undo.push(await serve(frame, parts, onEvent));
     step(`${options.members} ${options.members === 1 ? 'member' : 'members'} started, waiting until they are healthy`);
@@ -88,12 +89,18 @@ export async function startLab(options: LabOptions, onEvent: (event: LabEvent) =
   }
 }
 
-function startMembers(frame: Frame, postgresBin: string | undefined, onEvent: (event: LabEvent) => void, undo: Undo[]): Parts {
+async function startMembers(
+  frame: Frame,
+  postgresBin: string | undefined,
+  onEvent: (event: LabEvent) => void,
+  undo: Undo[],
+): Promise<Parts> {
   const { options, place, addresses, api } = frame;
   const isolation = probeIsolation();
   if (!isolation.namespaces) {
     onEvent({ kind: 'warning', line: 'no own PID namespaces on this machine: proof of death by namespace is off' });
   }
+  const volumes = await startVolumes(frame, isolation, onEvent, undo);
   const parts: Parts = { isolation, members: [], pods: new Map(), client: undefined };
   undo.push(async () => {
     const ids = parts.members.flatMap((member) => member.container()?.processes() ?? []);
@@ -117,6 +124,7 @@ function startMembers(frame: Frame, postgresBin: string | undefined, onEvent: (e
         isolation,
         command: memberCommand,
         prefix: frame.network.prefix(index),
+        volume: volumes[index],
         passwd: frame.passwd,
         cwd: own.dir,
         mark,
@@ -146,11 +154,31 @@ function startMembers(frame: Frame, postgresBin: string | undefined, onEvent: (e
   return parts;
 }
 
+/** A volume for each member, where they are asked for and can be had. */
+async function startVolumes(
+  { options, place }: Frame,
+  isolation: Isolation,
+  onEvent: (event: LabEvent) => void,
+  undo: Undo[],
+): Promise<(Volume | undefined)[]> {
+  if (options.volumeBytes === 0) return [];
+  const volumes: (Volume | undefined)[] = [];
+  undo.push(async () => {
+    await Promise.all(volumes.map((volume) => volume?.close(place.keep)));
+  });
+  for (const { dataDir } of place.members)
+    volumes.push(isolation.namespaces ? await startVolume(dataDir, options.volumeBytes) : undefined);
+  if (volumes.includes(undefined))
+    onEvent({ kind: 'warning', line: 'no volumes of bounded size on this machine: fill and grow are refused' });
+  return volumes;
+}
+
 /** Names every process and path for the sweep after a crash. */
 function recordRun(frame: Frame, parts: Parts) {
   const lab = identify(process.pid);
   if (lab === undefined || frame.ended) return;
-  const processes = parts.members.flatMap((member) => member.container()?.processes() ?? []);
+  const own = (member: Member) => [...(member.container()?.processes() ?? []), ...(member.volume ? [member.volume.keeper] : [])];
+  const processes = parts.members.flatMap(own);
   const { control, paths } = frame.place;
   writeWhole(runFile(frame.dir), { lab, control, processes, paths, traces: frame.network.traces() });
 }

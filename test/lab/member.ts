@@ -10,6 +10,7 @@ import type { Api, KubeObject } from './api.ts';
 import { type Container, type Isolation, startContainer } from './container.ts';
 import { type Kubelet, startKubelet } from './kubelet.ts';
 import type { ContainerSight, Placed } from './objects.ts';
+import type { Volume } from './volume.ts';
 import { commandLine, identify, isAlive, type ProcessId, send } from './processes.ts';
 
 /** Pauses before the first, second, … restart of a container; the last one repeats. */
@@ -31,6 +32,8 @@ export interface MemberOptions {
   isolation: Isolation;
   command: string[];
   prefix: string[];
+  /** Where its data lies; undefined: a plain directory. */
+  volume: Volume | undefined;
   passwd: string | undefined;
   cwd: string;
   mark: string;
@@ -47,6 +50,7 @@ export interface MemberOptions {
 export interface Member {
   name: string;
   ip: string;
+  volume: Volume | undefined;
   /** The container that runs now. */
   container(): Container | undefined;
   env(): Record<string, string>;
@@ -108,6 +112,7 @@ export function startMember(options: MemberOptions): Member {
   return {
     name: options.name,
     ip: options.ip,
+    volume: options.volume,
     container: () => state.container,
     env: () => options.env(state.uid),
     ...createLook(state),
@@ -181,7 +186,7 @@ async function runPod(state: State, kubelet: Kubelet) {
 async function runContainer(state: State, kubelet: Kubelet, before: ContainerSight) {
   const { options, log } = state;
   const started = performance.now();
-  const made = await startContainer({ ...options, env: options.env(state.uid), log });
+  const made = await startContainer({ ...options, enter: options.volume?.enter ?? [], env: options.env(state.uid), log });
   state.container = made;
   // A deletion that came while it was being started.
   if (state.terminating) send(made.pid1, 'SIGTERM');

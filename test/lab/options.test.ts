@@ -4,11 +4,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { defaultOptions, parseCommand } from './options.ts';
+import { usualVolumeBytes } from './volume.ts';
 
 test('without words a cluster of three is started with the defaults', () => {
   const parsed = parseCommand([]);
   assert.ok(parsed.ok && parsed.command.do === 'up');
-  assert.deepEqual(parsed.command.options, defaultOptions);
+  assert.deepEqual(parsed.command.options, { ...defaultOptions, volumeBytes: usualVolumeBytes() });
 });
 
 test('openGauss itself wants network namespaces unless told otherwise', () => {
@@ -38,6 +39,8 @@ test('mistakes are refused with a hint', () => {
     ['--members', 'x'],
     ['--server', 'mysql'],
     ['--pace', 'slow'],
+    ['--volume', '10MiB'],
+    ['--volume', 'large'],
     ['--cluster', 'Demo'],
     ['--colour', 'red'],
     ['kill'],

@@ -3,6 +3,8 @@
  * mistake is one error with a hint, and nothing is guessed.
  */
 import { parseArgs } from 'node:util';
+import { parseBytes } from '../../agent/core/quantity.ts';
+import { usualVolumeBytes } from './volume.ts';
 
 export interface LabOptions {
   members: number;
@@ -14,6 +16,8 @@ export interface LabOptions {
   /** Text of the dynamic configuration; empty for the defaults. */
   config: string;
   dir: string;
+  /** The size of a member's data volume; 0: a plain directory. */
+  volumeBytes: number;
   /** Keeps data and logs when the lab ends. */
   keep: boolean;
 }
@@ -36,6 +40,7 @@ export const defaultOptions: LabOptions = {
   cluster: 'demo',
   config: '',
   dir: '.lab',
+  volumeBytes: 0,
   keep: false,
 };
 
@@ -50,6 +55,7 @@ export const usage = `npm run lab -- [options]                      starts a clu
   --config FILE                 the dynamic configuration
   --dir DIR                     where everything is kept (.lab)
   --json                        one JSON line per event instead of the screen
+  --volume SIZE                 of each member's data, in memory as far as it is used, or none (2GiB)
   --keep                        leave data and logs in DIR at the end
 
 npm run lab -- [--dir DIR] COMMAND            for the lab that runs in DIR
@@ -62,6 +68,8 @@ npm run lab -- [--dir DIR] COMMAND            for the lab that runs in DIR
   fill MEMBER --percent P
   grow MEMBER
 `;
+
+const volumeBytesMin = 256 * 1024 ** 2;
 
 const commands = ['exec', 'kill', 'freeze', 'thaw', 'cut', 'heal', 'fill', 'grow'];
 
@@ -100,6 +108,7 @@ function parse(words: string[]): Command {
       cluster: { type: 'string' },
       config: { type: 'string' },
       dir: { type: 'string' },
+      volume: { type: 'string' },
       json: { type: 'boolean' },
       keep: { type: 'boolean' },
       help: { type: 'boolean', short: 'h' },
@@ -156,8 +165,18 @@ function labOptions(values: Record<string, string | boolean | undefined>, dir: s
     cluster: label('cluster', text('cluster', defaultOptions.cluster)),
     config: '',
     dir,
+    volumeBytes: volumeBytes(text('volume', ''), server),
     keep: values['keep'] === true,
   };
+}
+
+/** Real openGauss begins with three quarters of a GiB. */
+function volumeBytes(value: string, server: LabOptions['server']): number {
+  if (value === '') return usualVolumeBytes() * (server === 'opengauss' ? 2 : 1);
+  if (value === 'none') return 0;
+  const bytes = Number(parseBytes(value) ?? 0n);
+  if (bytes >= volumeBytesMin) return bytes;
+  throw new Mistake(`--volume ${value} is not a size`, 'Use none, or 256MiB or more, for example 2GiB.');
 }
 
 function label(name: string, value: string): string {

@@ -83,7 +83,8 @@ function shortPlace(dir: string): { dir: string } {
 function memberPlace(dir: string, socketDir: string): MemberPlace {
   const place: MemberPlace = {
     dir,
-    dataDir: join(dir, 'data'),
+    // A volume may be mounted over the directory that it lies in.
+    dataDir: join(dir, 'volume', 'data'),
     runDir: join(dir, 'run'),
     socketDir,
     authDir: join(dir, 'auth'),
