@@ -14,6 +14,9 @@ import type { Decision, View } from './view.ts';
 /** Details that only a build cures (opengauss-interface 5.3); the others pass by themselves. */
 const divergence = ['WAL segment removed', 'Timeline not matched', 'DCF log loss'];
 
+/** How long a former primary waits for its successor before it starts all the same. */
+const successorMs = 3000;
+
 /** No data directory: the first member creates the database, the others build from the primary. */
 export function whenEmpty(view: View): Decision {
   if (!view.lease.known) return only('lease-unknown');
@@ -84,7 +87,18 @@ export function whenStopped(view: View, instance: Extract<Instance, { is: 'stopp
   if (view.records.build !== undefined) return build(view, 'full', 'building');
   const failure = view.failures['start'];
   if (failure !== undefined && view.now < failure.retryAt) return only('start-failed', { note: failure.fault.detail });
+  if (isSucceeded(view)) return only('no-primary', { note: 'the server is started once its successor is primary' });
   return only('start', { instance: { do: 'start', mode: 'standby' } });
+}
+
+/** A primary that has just handed over has nobody to follow yet; it comes back when it has, or after a while (design 5). */
+function isSucceeded(view: View): boolean {
+  const exit = view.lastExit;
+  if (exit?.role !== 'Primary' || view.now - exit.at >= successorMs) return false;
+  const holder = recordOf(view.lease)?.holder;
+  if (holder === undefined || memberOf(holder) === view.self.name) return false;
+  const pod = view.pods.known ? view.pods.value.find((one) => one.name === memberOf(holder)) : undefined;
+  return knownPrimary(view) === undefined && pod?.labels['opengauss.role'] !== 'primary';
 }
 
 /** The lease names this pod's previous container, whose end is proven by our own start: it is handed on at once. */

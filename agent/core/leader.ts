@@ -17,6 +17,8 @@ type Waiting = ({ is: 'pending' } & Running) | StandbyInstance;
 const compareMs = 3000;
 /** How long pointed-away standbys get to settle into retrying, so that they attach at once after the change. */
 const settleMs = 2000;
+/** How long the names of a new primary may take before the rest of its work is done without waiting for them. */
+const finishMs = 3000;
 /** A hand-over on SIGTERM has to fit the pod's grace period. */
 const stoppingSeconds = 15;
 
@@ -128,7 +130,17 @@ export function whenLeading(view: View, me: PrimaryInstance, permit: LeaderPermi
       instance: { do: 'set-sync', permit, names: step.names, mostAvailable: step.mostAvailable },
     });
   }
+  if (isFinishDue(view, me)) return renewing(view, 'leads', { instance: { do: 'finish', permit } });
   return requested(view, me) ?? renewing(view, 'leads');
+}
+
+/** Clients wait for the names; what nobody waits for comes after them, unless they are long in coming. */
+function isFinishDue(view: View, me: PrimaryInstance): boolean {
+  const { promotion } = view;
+  if (promotion === undefined || promotion.finished === true) return false;
+  const failure = view.failures['finish'];
+  if (failure !== undefined && view.now < failure.retryAt) return false;
+  return !sameNames(me.syncNames, nobody) || view.now - promotion.recordedAt > finishMs;
 }
 
 /** Members that a plan which nobody remembers has pointed at somebody else; while we lead, no other change is under way. */

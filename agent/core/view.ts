@@ -69,8 +69,10 @@ export interface Promotion {
   term: Term;
   process: ServerProcess;
   recordedAt: Mono;
-  /** The work that only a new primary has to do once is done: term written, lock and brake taken away, users made. */
+  /** The term is in the WAL. */
   settled: boolean;
+  /** What only a new primary has to do once, and nobody waits for, is done: own lock and brake taken away, users made. */
+  finished?: boolean;
 }
 
 /** A planned hand-over; its steps are decided on what the view shows, so that a crash between two needs no recovery. */
@@ -149,6 +151,7 @@ export type InstanceIntent =
   | { do: 'build'; mode: 'full' | 'incremental'; from: MemberName }
   | { do: 'set-sync'; permit: LeaderPermit; names: string; mostAvailable: boolean }
   | { do: 'settle'; permit: LeaderPermit }
+  | { do: 'finish'; permit: LeaderPermit }
   | { do: 'begin-switchover'; target: MemberName; cause: Switchover['cause']; seconds: number }
   | { do: 'point-others'; permit: LeaderPermit; target: MemberName; members: MemberName[] }
   | { do: 'unfreeze'; permit: LeaderPermit; members: MemberName[] }

@@ -5,7 +5,7 @@
  */
 import { processOf } from '../core/decide.ts';
 import type { PeerState } from '../core/model.ts';
-import { isValid } from '../core/permit.ts';
+import { isValid, type LeaderPermit } from '../core/permit.ts';
 import { failed, ok, type Result } from '../core/result.ts';
 import type { Decision, InstanceIntent, PeerSight, View } from '../core/view.ts';
 import { configure } from './configure.ts';
@@ -56,6 +56,9 @@ async function carryOut(
       return runPromotion(ctx, intent.permit, intent.names);
     case 'settle':
       return await settle(ctx, intent.permit);
+    case 'finish':
+      finish(ctx, view, intent.permit);
+      return undefined;
     case 'unlock':
       return await unlock(ctx);
     case 'repoint':
@@ -165,8 +168,8 @@ async function freezeSelf(
   return await ctx.ports.instance.pointAt({ host: own.host, haPort: own.haPort }, sqlDeadlineMs);
 }
 
-/** What only a new primary has to do, once: its own lock away, the term into the WAL, the brake off, the users there. */
-async function settle(ctx: Context, permit: Parameters<Context['ports']['instance']['writeTerm']>[0]): Promise<Result<unknown>> {
+/** The term goes into the WAL, from which alone followers learn it; nothing is acknowledged before W of them have it. */
+async function settle(ctx: Context, permit: LeaderPermit): Promise<Result<unknown>> {
   const { memory, ports } = ctx;
   if (!isValid(permit, ports.clock.now()))
     return failed({ of: 'fence', kind: 'refused', done: 'no', detail: 'the permit has ended' });
@@ -176,24 +179,33 @@ async function settle(ctx: Context, permit: Parameters<Context['ports']['instanc
   memory.barrierDue = true;
   memory.syncBarrier = undefined;
   memory.observedAt = Number.NEGATIVE_INFINITY;
-  void settleLater(ctx, permit);
   return ok();
 }
 
-async function settleLater(ctx: Context, permit: Parameters<Context['ports']['instance']['writeTerm']>[0]): Promise<void> {
+/** What only a new primary has to do, once, and nobody waits for: beside the loop, and again later where it failed. */
+function finish(ctx: Context, view: View, permit: LeaderPermit): void {
   const { memory, ports } = ctx;
+  if (memory.promotion === undefined) return;
+  const own = { ...memory.promotion, finished: true };
+  memory.promotion = own;
+  const braked = view.instance.is === 'primary' && view.instance.readOnly;
   const steps: [string, () => Promise<Result<unknown>>][] = [
+    ['brake', async () => (braked ? await ports.instance.setReadOnly(false, false, sqlDeadlineMs) : ok())],
     ['unlock', () => unlock(ctx)],
-    ['brake', () => ports.instance.setReadOnly(false, false, sqlDeadlineMs)],
     ['users', () => ports.instance.settleUsers(permit, 5000)],
   ];
-  for (const [what, step] of steps) {
-    const result = await step();
-    if (!result.ok) {
-      noteFailure(memory, what, result.fault, ports.clock.now());
+  const work = async (): Promise<void> => {
+    for (const [what, step] of steps) {
+      const result = await step();
+      if (result.ok) continue;
+      noteFailure(memory, 'finish', result.fault, ports.clock.now());
       ctx.log.warn('a new primary could not finish settling', { step: what, fault: result.fault });
-    } else delete memory.failures[what];
-  }
+      if (memory.promotion === own) memory.promotion = { ...own, finished: false };
+      return;
+    }
+    delete memory.failures['finish'];
+  };
+  void work();
 }
 
 async function unlock(ctx: Context): Promise<Result<unknown>> {
@@ -247,6 +259,8 @@ async function undoSwitchover(ctx: Context, view: View, why: string): Promise<Re
   memory.switchover = undefined;
   memory.draining = false;
   const brake = await ports.instance.setReadOnly(false, false, sqlDeadlineMs);
+  // A brake that could not be taken off is work that is left.
+  if (!brake.ok && memory.promotion !== undefined) memory.promotion = { ...memory.promotion, finished: false };
   const members = Object.keys(view.peers);
   await Promise.all(members.map((member) => ports.peers.unfreeze(member, (view.promotion?.term ?? 0) + 1, peerDeadlineMs)));
   ctx.tally.switched('rolled-back');

@@ -164,7 +164,9 @@ function nextCycleAt(ctx: Context, decision: Decision, outcome: Outcome): number
   if (outcome === 'failed') return now + failedMs;
   const waits: string[] = ['freezing', 'comparing', 'no-vote-set', 'promoting'];
   const view = viewOf(ctx);
-  if (waits.includes(decision.reason) && recordOf(view.lease)?.holder === ctx.self.identity) return now + hurryMs;
+  // A job says when it has ended; looking meanwhile would only slow the server that it works on.
+  const waiting = waits.includes(decision.reason) && memory.job === undefined;
+  if (waiting && recordOf(view.lease)?.holder === ctx.self.identity) return now + hurryMs;
   if (outcome === 'done') return now;
   const unsettled = view.instance.is === 'primary' && sameNames(view.instance.syncNames, nobody);
   const between = (recordOf(view.lease)?.entries.length ?? 0) > 1 && view.instance.is === 'primary';

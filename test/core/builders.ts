@@ -230,7 +230,7 @@ export function aLeadingView(part: Partial<View> = {}): View {
     permit: aPermit(),
     instance: aPrimary(),
     peers: { 'og-demo-0': aPeer('og-demo-0'), 'og-demo-2': aPeer('og-demo-2') },
-    promotion: { term: 7, process: { pid: 11, startTime: '111' }, recordedAt: now - 60_000, settled: true },
+    promotion: { term: 7, process: { pid: 11, startTime: '111' }, recordedAt: now - 60_000, settled: true, finished: true },
     streamedAt: { 'og-demo-0': now - 100, 'og-demo-2': now - 100 },
     syncBarrier: lsn('0/4000000'),
     ...part,

@@ -35,6 +35,9 @@ export interface Observer {
 /** The data state of a server whose directory could not be read yet. */
 const unread: DataState = { systemId: '', dataId: undefined, promotedTerm: 0, clusterState: 'unknown' };
 
+/** For so long after an end the data is told as it was known: reading it anew runs a program, on the path of a failover. */
+const remembersMs = 1_000;
+
 /** How long the first look at an adopted server waits for its data directory to be read. */
 const firstReadMs = 300;
 
@@ -44,6 +47,7 @@ export function createObserver(options: InstanceOptions, keeper: ServerKeeper, s
   let memory: Memory | undefined;
   let data: DataState | undefined;
   let reading: Promise<void> | undefined;
+  let endedAt: Mono = Number.NEGATIVE_INFINITY;
 
   async function observe(deadlineMs: number): Promise<Instance> {
     const end = options.clock.now() + deadlineMs;
@@ -54,11 +58,12 @@ export function createObserver(options: InstanceOptions, keeper: ServerKeeper, s
   }
 
   async function whenDown(end: Mono): Promise<Instance> {
-    const justEnded = memory !== undefined;
+    if (memory !== undefined) endedAt = options.clock.now();
     memory = undefined;
     session.drop();
-    // The first look after an end is on the path of a failover: whose data it was is known, only its state has changed.
-    if (justEnded && data !== undefined) return { is: 'stopped', data, exit: keeper.lastExit() };
+    // Whose data it was is known, only its state has changed.
+    if (data !== undefined && options.clock.now() < endedAt + remembersMs)
+      return { is: 'stopped', data, exit: keeper.lastExit() };
     const directory = await reader.inspect(Math.max(100, end - options.clock.now()));
     if (!directory.ok) return volumeMute(directory.fault);
     return stoppedOr(directory.value);

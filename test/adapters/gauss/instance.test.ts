@@ -131,6 +131,20 @@ test('a server is starting until its first answer, hung when it falls silent, an
   assert.ok(stopped.is === 'stopped' && stopped.exit?.role === 'Standby');
 });
 
+test('a server that has just ended is told of without running a program, however often it is looked at', async (t) => {
+  const { options, instance, serving } = await scene(t);
+  const wire = await serving(() => 'silence');
+  wire.behave({ is: 'serving', answer: aServer(options, () => 'Primary') });
+  assert.equal((await seen(instance)).is, 'primary');
+  await aProgram(options, 'pg_controldata', 'echo somebody asked; exit 2');
+  await writeFile(join(options.pgdata, 'global/pg_control'), 'changed');
+  assert.ok((await instance.kill(5_000)).ok);
+  for (let look = 0; look < 3; look += 1) {
+    const stopped = await seen(instance);
+    assert.ok(stopped.is === 'stopped' && stopped.data.systemId === '42', JSON.stringify(stopped));
+  }
+});
+
 test('a promotion writes the term and the names first, and asks again when the request was lost', async (t) => {
   const { options, place, instance, serving } = await scene(t);
   const asked = join(place, 'asked');
