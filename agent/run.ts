@@ -16,7 +16,7 @@ import { createClock } from './adapters/os/clock.ts';
 import { createFence } from './adapters/os/fence.ts';
 import { createLog, type LogSink, wordFirst } from './adapters/os/log.ts';
 import { createRecords } from './adapters/os/records.ts';
-import { createVolumes } from './adapters/os/volumes.ts';
+import { createVolumes, type VolumeMount } from './adapters/os/volumes.ts';
 import { createPeers } from './adapters/peers/peers.ts';
 import type { Result } from './core/result.ts';
 import type { Self } from './core/view.ts';
@@ -69,6 +69,18 @@ function selfOf(settings: Settings, startedAt: number): Self {
     guarded: settings.entrypointPid !== undefined,
     provesDeath: pidOne,
   };
+}
+
+/** The mounts that a member may have; WAL on a volume of its own is a link in the data directory. */
+function mountsOf(settings: Settings): VolumeMount[] {
+  const optional = (mount: string, path: string | undefined) => (path === undefined ? [] : [{ mount, path }]);
+  return [
+    { mount: 'data', path: settings.dataDir, own: join(settings.dataDir, 'agent') },
+    { mount: 'wal', path: join(settings.dataDir, 'pgdata', 'pg_xlog') },
+    { mount: 'log', path: settings.logDir, own: settings.logDir },
+    ...optional('archive', settings.archiveDir),
+    ...optional('backup', settings.backupDir),
+  ];
 }
 
 /** Runs the agent until it is told to stop; the value is the exit code. */
@@ -161,17 +173,13 @@ async function serve(
       onNote: (note) => main.info('peer', { ...note }),
     }),
   );
-  const mounts = [
-    { mount: 'data', path: settings.dataDir },
-    { mount: 'log', path: settings.logDir },
-  ];
   const fence = createFence({ runDir: settings.runDir });
   if (!fence.present) main.warn('no fence: PID 1 does not guard the server', { hint: 'Start the agent by entrypoint.sh.' });
   const loop = createLoop({
     ports: {
       ...{ clock, kube, instance, peers, fence, board },
       records: createRecords({ dataDir: settings.dataDir }),
-      volumes: createVolumes({ mounts, clock }),
+      volumes: createVolumes({ mounts: mountsOf(settings), clock }),
     },
     self: { ...self, guarded: fence.present },
     log: wordFirst(sink.log, 'loop'),

@@ -243,7 +243,24 @@ export interface VolumeUse {
   inodesFree?: number;
   /** The last probe of the mount has not come back: the other figures are old. */
   stalled?: boolean;
+  /** Inodes in all; undefined where the file system does not count them. */
+  inodes?: number;
+  /** How fast it fills, from a bounded window; below 0: it empties. Undefined while too little was seen. */
+  fillBytesPerSecond?: number;
+  /** Until nothing is left at that rate. */
+  fullInSeconds?: number;
+  /** What is wrong with the volume itself; the figures are the last good ones. */
+  fault?: VolumeFault;
+  /** What is mounted: `/dev/sdb`, and `ext4`, `xfs`, `tmpfs` … */
+  device?: string;
+  fileSystem?: string;
 }
+
+/**
+ * `absent`: it was there and is not any more; `replaced`: another file system lies at its place; `read-only`: it was
+ * remounted, mostly after errors; `failed`: reading or writing it gives errors.
+ */
+export type VolumeFault = 'absent' | 'replaced' | 'read-only' | 'failed';
 
 /** What a member grants and remembers; on disk beside the data directory, fsynced before any answer (design 4). */
 export interface LocalRecords {

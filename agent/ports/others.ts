@@ -64,6 +64,8 @@ export interface PeerHandler {
 export interface VolumesPort {
   /** What the last look at each showed; never waits for a volume. */
   seen(): VolumeUse[];
+  /** Looks by itself from now on, the oftener the less is left, and calls after each look that came back. */
+  watch?(listener: () => void): { stop(): void };
 }
 
 /** Where the loop puts what the surfaces show. */

@@ -115,6 +115,8 @@ export const table = {
     (read) => `${read('OG_DATA_DIR')}/log`,
     "Directory of the server's log files.",
   ),
+  archiveDir: optional('OG_ARCHIVE_DIR', 'path', 'Where WAL is archived to, if it is a mount of its own; its use is watched.'),
+  backupDir: optional('OG_BACKUP_DIR', 'path', 'Where backups lie, if it is a mount of its own; its use is watched.'),
   logLevel: defaults(
     'OG_LOG_LEVEL',
     'level',

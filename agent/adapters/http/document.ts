@@ -18,8 +18,18 @@ export interface VolumeStatus {
   capacityBytes: number;
   availableBytes: number;
   usedRatio: number;
-  /** The last look at it has not come back; the figures are old. */
+  /** The last look at it, or a small write to it, has not come back; the figures are old. */
   stalled: boolean;
+  inodesFree: number | null;
+  /** How fast it fills; below 0: it empties. */
+  fillBytesPerSecond: number | null;
+  /** Until nothing is left at that rate; null while it does not fill. */
+  fullInSeconds: number | null;
+  /** What is wrong with the volume itself: absent, replaced, read-only, failed. */
+  fault: string | null;
+  /** Which volume it is. */
+  device: string | null;
+  fileSystem: string | null;
 }
 
 export interface BuildStatus {

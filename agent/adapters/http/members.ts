@@ -6,9 +6,9 @@
 import { freshPeer, freshPeers, obstacle } from '../../core/election.ts';
 import { memberOf, recordOf } from '../../core/lease.ts';
 import { lsnOrNull } from '../../core/lsn.ts';
-import type { Instance, PeerState, PodSight } from '../../core/model.ts';
+import type { Instance, PeerState, PodSight, VolumeUse } from '../../core/model.ts';
 import type { Snapshot, View } from '../../core/view.ts';
-import type { MemberStatus } from './document.ts';
+import type { MemberStatus, VolumeStatus } from './document.ts';
 
 /** What a member says of itself; the own member is looked at directly. */
 type Word = Pick<
@@ -106,13 +106,7 @@ function memberStatus({ view, name, pod, word, position }: Parts): MemberStatus 
     replayedLsn: lsnOrNull(standby ? word.replayed : undefined),
     lagBytes: standby ? lag(position, word.replayed ?? word.received) : null,
     term: word?.term ?? null,
-    volumes: (word?.volumes ?? []).map(({ mount, capacityBytes, availableBytes, usedRatio, stalled = false }) => ({
-      mount,
-      capacityBytes,
-      availableBytes,
-      usedRatio,
-      stalled,
-    })),
+    volumes: (word?.volumes ?? []).map(volumeStatus),
     build: word?.build === undefined ? null : { ...word.build, ratio: word.build.ratio ?? null },
     readable: pod === undefined ? null : pod.labels['opengauss.readable'] === 'true',
     eligible: word?.eligible ?? null,
@@ -122,6 +116,25 @@ function memberStatus({ view, name, pod, word, position }: Parts): MemberStatus 
     createdAt: pod?.createdAt ?? null,
     node: pod?.node ?? null,
     agentVersion: word?.agentVersion ?? null,
+  };
+}
+
+function volumeStatus(use: VolumeUse): VolumeStatus {
+  const { mount, capacityBytes, availableBytes, usedRatio, stalled = false } = use;
+  const { inodesFree = null, fillBytesPerSecond = null, fault = null, device = null, fileSystem = null } = use;
+  const fullInSeconds = use.fullInSeconds === undefined ? null : Math.round(use.fullInSeconds);
+  const identity = { device, fileSystem };
+  return {
+    mount,
+    capacityBytes,
+    availableBytes,
+    usedRatio,
+    stalled,
+    inodesFree,
+    fillBytesPerSecond,
+    fullInSeconds,
+    fault,
+    ...identity,
   };
 }
 

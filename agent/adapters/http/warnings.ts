@@ -210,6 +210,7 @@ function memberFindings(view: View, member: MemberStatus): Finding[] {
         `volume ${volume.mount} does not answer`,
         'Look at the storage behind it; the figures shown are old.',
       );
+    if (volume.fault !== null) add(true, `disk-${volume.fault}`, `volume ${volume.mount} ${faultText[volume.fault]}`, faultHint);
     const used = volume.usedRatio * 100;
     const limits = { ...view.config.disk, ...view.config.disk.mounts[volume.mount] };
     const text = `volume ${volume.mount} is ${Math.round(used)}% full, ${formatBytes(volume.availableBytes)} free`;
@@ -223,6 +224,15 @@ function memberFindings(view: View, member: MemberStatus): Finding[] {
   }
   return found;
 }
+
+const faultText: Record<string, string> = {
+  absent: 'was there and is not any more',
+  replaced: 'is not the one that was there when the agent started',
+  'read-only': 'was remounted read-only',
+  failed: 'gives errors',
+};
+const faultHint =
+  'Look at the node and at the storage behind the volume; this member does not become primary until it is mended.';
 
 function reasonText(reason: string | null): string {
   return reason !== null && Object.hasOwn(reasons, reason)

@@ -1,85 +1,161 @@
 /**
- * How full the member's volumes are. At most one look at a volume is ever under way: on a hung one it does not come
- * back, and a second would take the next thread of the pool with it, until no file and no name could be looked up any
- * more. A look that does not come back is itself the finding. Nothing here waits for a volume.
+ * How full the member's volumes are, how fast they fill, and whether they still take writes. At most one look at a
+ * volume and one write to it are ever under way: on a hung one they do not come back, and more would take the threads of
+ * the pool with them, until no file and no name could be looked up any more (K14). What does not come back is itself the
+ * finding. Nothing here waits for a volume, and nothing is decided: core/disk.ts does.
  */
-import { stat, statfs } from 'node:fs/promises';
-import type { VolumeUse } from '../../core/model.ts';
+import type { VolumeFault, VolumeUse } from '../../core/model.ts';
+import { fillRate, fullInSeconds, lookAfterMs, type Sample, withSample } from '../../core/volume.ts';
 import type { Clock, VolumesPort } from '../../ports/others.ts';
+import { type Look, lookAt, type Seen, type Write, writeTo } from './volume.ts';
+
+export interface VolumeMount {
+  /** `data`, `wal`, `log`, `archive`, `backup`. */
+  mount: string;
+  path: string;
+  /** A directory of the agent's on it, where a small write tells whether it still takes any; it may be missing. */
+  own?: string;
+}
 
 export interface VolumesOptions {
   /** Where each mount lies; one on the same file system as an earlier one is no volume of its own. */
-  mounts: readonly { mount: string; path: string }[];
-  clock: Pick<Clock, 'now'>;
+  mounts: readonly VolumeMount[];
+  clock: Pick<Clock, 'now' | 'until'>;
   /** Replaced in tests only. */
   look?: Look;
+  write?: Write;
 }
 
-/** Undefined: there is nothing at that path. */
-export type Look = (path: string) => Promise<{ device: number; use: Omit<VolumeUse, 'mount' | 'stalled'> } | undefined>;
-
-/** A volume is looked at no more often than this. */
-const periodMs = 10_000;
-/** A look that takes longer than this stalls. */
+/** A look or a write that takes longer than this stalls. */
 const stalledMs = 2_000;
+/** An fsync has to wait for what others write. */
+const writeStalledMs = 5_000;
+/** How often a small write is tried, and how fast a volume has to fill to have shown by itself that it takes writes. */
+const writePeriodMs = 10_000;
+const evidentBytesPerSecond = 1 << 20;
 
-interface Volume {
-  mount: string;
-  path: string;
-  /** When the look under way began. */
+interface Volume extends VolumeMount {
+  /** When the look or write under way began. */
   began: number | undefined;
-  /** When the last one came back. */
-  looked: number | undefined;
-  device: number | undefined;
-  use: Omit<VolumeUse, 'mount' | 'stalled'> | undefined;
+  writeBegan: number | undefined;
+  looked: number;
+  wrote: number;
+  /** The file system that was found first. */
+  device: string | undefined;
+  last: Seen | undefined;
+  window: Sample[];
+  fault: VolumeFault | undefined;
+  writeFault: VolumeFault | undefined;
 }
 
-/** Looks at nothing until it is asked for the first time. */
-export function createVolumes({ mounts, clock, look = lookAt }: VolumesOptions): VolumesPort {
-  const volumes: Volume[] = mounts.map((one) => ({
+/** Looks at nothing until it is asked, or told to watch. */
+export function createVolumes(options: VolumesOptions): VolumesPort {
+  const { clock, look = lookAt, write = writeTo } = options;
+  const never = Number.NEGATIVE_INFINITY;
+  const volumes: Volume[] = options.mounts.map((one) => ({
     ...one,
-    began: undefined,
-    looked: undefined,
-    device: undefined,
-    use: undefined,
+    ...{ began: undefined, writeBegan: undefined, looked: never, wrote: never },
+    ...{ device: undefined, last: undefined, window: [], fault: undefined, writeFault: undefined },
   }));
+  let tell: (() => void) | undefined;
 
   async function refresh(volume: Volume): Promise<void> {
     volume.began = clock.now();
-    const found = await look(volume.path);
-    volume.device = found?.device;
-    volume.use = found?.use;
+    take(volume, await look(volume.path), clock.now());
     volume.looked = clock.now();
     volume.began = undefined;
+    tell?.();
   }
 
-  return {
-    seen() {
-      const now = clock.now();
-      const devices = new Set<number | undefined>();
-      const seen: VolumeUse[] = [];
-      for (const volume of volumes) {
-        if (volume.began === undefined && (volume.looked === undefined || now - volume.looked >= periodMs)) void refresh(volume);
-        if (volume.use === undefined || devices.has(volume.device)) continue;
-        devices.add(volume.device);
-        const stalled = volume.began !== undefined && now - volume.began >= stalledMs;
-        seen.push({ mount: volume.mount, ...volume.use, ...(stalled ? { stalled } : {}) });
+  async function tryWrite(volume: Volume, directory: string): Promise<void> {
+    volume.writeBegan = clock.now();
+    volume.writeFault = await write(directory);
+    volume.wrote = clock.now();
+    volume.writeBegan = undefined;
+    tell?.();
+  }
+
+  function due(volume: Volume, now: number): void {
+    const rate = fillRate(volume.window);
+    const period = volume.last === undefined ? 1_000 : lookAfterMs(volume.last.availableBytes, rate);
+    if (volume.began === undefined && now - volume.looked >= period - 5) void refresh(volume);
+    if (volume.own === undefined || volume.writeBegan !== undefined || volume.last === undefined) return;
+    // A volume that fills shows by itself that it takes writes, and an fsync would only wait in the crowd.
+    if (now - volume.wrote >= writePeriodMs && (rate ?? 0) < evidentBytesPerSecond) void tryWrite(volume, volume.own);
+  }
+
+  function seen(): VolumeUse[] {
+    const now = clock.now();
+    const devices = new Set<string | undefined>();
+    const found: VolumeUse[] = [];
+    for (const volume of volumes) {
+      due(volume, now);
+      if (volume.last === undefined || devices.has(volume.device)) continue;
+      devices.add(volume.device);
+      found.push(useOf(volume, volume.last, now));
+    }
+    return found;
+  }
+
+  function watch(listener: () => void): { stop(): void } {
+    const stopped = new AbortController();
+    tell = listener;
+    const turn = async (): Promise<void> => {
+      while (!stopped.signal.aborted) {
+        seen();
+        const waits = volumes.map((one) =>
+          one.last === undefined ? 1_000 : lookAfterMs(one.last.availableBytes, fillRate(one.window)),
+        );
+        await clock.until(clock.now() + Math.min(1_000, ...waits), stopped.signal);
       }
-      return seen;
-    },
-  };
+    };
+    void turn();
+    return {
+      stop() {
+        tell = undefined;
+        stopped.abort();
+      },
+    };
+  }
+
+  return { seen, watch };
 }
 
-async function lookAt(path: string): ReturnType<Look> {
-  try {
-    const [{ dev }, { blocks, bfree, bavail, bsize, files, ffree }] = await Promise.all([stat(path), statfs(path)]);
-    const used = (blocks - bfree) * bsize;
-    const availableBytes = bavail * bsize;
-    // As df has it: what is reserved for root is of no use to the server.
-    const usedRatio = used + availableBytes === 0 ? 0 : used / (used + availableBytes);
-    const use = { capacityBytes: blocks * bsize, availableBytes, usedRatio, ...(files === 0 ? {} : { inodesFree: ffree }) };
-    return { device: dev, use };
-  } catch {
-    return undefined;
+/** What a look brought; the figures of a volume that is gone or another one are not taken over. */
+function take(volume: Volume, found: Seen | VolumeFault | undefined, now: number): void {
+  if (typeof found === 'string' || found === undefined) {
+    // What never was there is no volume of its own; what was there and is not is a finding.
+    if (volume.last !== undefined) volume.fault = found ?? 'absent';
+    return;
   }
+  volume.device ??= found.id;
+  if (found.id !== volume.device) {
+    volume.fault = 'replaced';
+    return;
+  }
+  volume.fault = found.readOnly ? 'read-only' : undefined;
+  volume.last = found;
+  volume.window = withSample(volume.window, { at: now, availableBytes: found.availableBytes });
+}
+
+function useOf(volume: Volume, last: Seen, now: number): VolumeUse {
+  const stalled =
+    (volume.began !== undefined && now - volume.began >= stalledMs) ||
+    (volume.writeBegan !== undefined && now - volume.writeBegan >= writeStalledMs);
+  const rate = fillRate(volume.window);
+  const full = fullInSeconds(last.availableBytes, rate);
+  const fault = volume.fault ?? volume.writeFault;
+  return {
+    mount: volume.mount,
+    capacityBytes: last.capacityBytes,
+    availableBytes: last.availableBytes,
+    usedRatio: last.usedRatio,
+    ...(last.inodes === undefined ? {} : { inodesFree: last.inodes.free, inodes: last.inodes.all }),
+    ...(stalled ? { stalled } : {}),
+    ...(rate === undefined ? {} : { fillBytesPerSecond: Math.round(rate) }),
+    ...(full === undefined ? {} : { fullInSeconds: full }),
+    ...(fault === undefined ? {} : { fault }),
+    ...(last.device === undefined ? {} : { device: last.device }),
+    ...(last.fileSystem === undefined ? {} : { fileSystem: last.fileSystem }),
+  };
 }

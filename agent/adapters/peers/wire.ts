@@ -4,7 +4,7 @@
  * a wrong type into a decision. Unknown fields are left out, missing optional ones are unknown.
  */
 import { type Lsn, lsnOrNull, parseLsn } from '../../core/lsn.ts';
-import type { BuildProgress, DbState, Instance, PeerState, Role, VolumeUse } from '../../core/model.ts';
+import type { BuildProgress, DbState, Instance, PeerState, Role, VolumeFault, VolumeUse } from '../../core/model.ts';
 import { type Fault, failed, ok, type Result } from '../../core/result.ts';
 import type { FreezeAsk } from '../../ports/others.ts';
 
@@ -33,6 +33,7 @@ const states: readonly DbState[] = [
   'Unknown',
 ];
 const modes = ['full', 'incremental'] as const;
+const volumeFaults: readonly VolumeFault[] = ['absent', 'replaced', 'read-only', 'failed'];
 const termMax = 0x7fffffff;
 
 /** What does not fit; thrown and caught in this file alone. */
@@ -178,6 +179,11 @@ function number(from: Fields, key: string, min: number, max: number): number {
   return typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max ? value : misfit(key);
 }
 
+function finite(from: Fields, key: string): number {
+  const value = from[key];
+  return typeof value === 'number' && Number.isFinite(value) ? value : misfit(key);
+}
+
 function term(from: Fields, key: string): number {
   return number(from, key, 0, termMax);
 }
@@ -223,6 +229,18 @@ function volumes(from: Fields): VolumeUse[] {
         maybe(at, 'inodesFree', () => size('inodesFree')),
       ),
       ...optional('stalled', maybe(at, 'stalled', flag)),
+      ...optional(
+        'inodes',
+        maybe(at, 'inodes', () => size('inodes')),
+      ),
+      ...optional('fillBytesPerSecond', maybe(at, 'fillBytesPerSecond', finite)),
+      ...optional('fullInSeconds', maybe(at, 'fullInSeconds', finite)),
+      ...optional(
+        'fault',
+        maybe(at, 'fault', (from, key) => word(from, key, volumeFaults)),
+      ),
+      ...optional('device', maybe(at, 'device', text)),
+      ...optional('fileSystem', maybe(at, 'fileSystem', text)),
     };
   });
 }
