@@ -7,6 +7,7 @@ import { parseArgs } from 'node:util';
 import type { Command } from './cli/command.ts';
 import { configShow, configValidate } from './cli/config.ts';
 import { complain, exit, type Io } from './cli/io.ts';
+import { pause, resume } from './cli/pause.ts';
 import { preflight } from './cli/preflight.ts';
 import { probe } from './cli/probe.ts';
 import { history, status } from './cli/status.ts';
@@ -15,7 +16,18 @@ import { version } from './cli/version.ts';
 import { nearest } from './settings/problem.ts';
 
 /** Every command but `run`, which main.ts starts. */
-export const commands: readonly Command[] = [status, history, switchover, configShow, configValidate, preflight, probe, version];
+export const commands: readonly Command[] = [
+  status,
+  history,
+  switchover,
+  pause,
+  resume,
+  configShow,
+  configValidate,
+  preflight,
+  probe,
+  version,
+];
 
 const runSummary = 'run the agent; the entrypoint does this';
 

@@ -2,7 +2,7 @@
  * The API server for commands that need it: the settings of this container and the agent's own adapter, loaded only
  * now because it brings the Kubernetes client with it.
  */
-import type { KubePort } from '../ports/kube.ts';
+import type { HandPort, KubePort } from '../ports/kube.ts';
 import { noTelemetry } from '../ports/telemetry.ts';
 import { renderProblems } from '../settings/problem.ts';
 import { readSettings, type Settings } from '../settings/table.ts';
@@ -10,7 +10,7 @@ import { version } from '../version.ts';
 import { complain, exit, type Io } from './io.ts';
 
 export interface KubeAccess {
-  kube: KubePort;
+  kube: KubePort & HandPort;
   settings: Settings;
 }
 

@@ -39,6 +39,8 @@ export interface DynamicConfig {
   };
   scripts: ScheduledScript[];
   logs: { retentionDays: number; maxBytes: bigint };
+  /** When `paused` ends by itself: wall-clock ISO time. */
+  pausedUntil: string | undefined;
 }
 
 export interface DiskLimits {
@@ -74,4 +76,5 @@ export const defaultConfig: DynamicConfig = {
   backup: { schedule: undefined, retention: { count: 7, days: 30 } },
   scripts: [],
   logs: { retentionDays: 7, maxBytes: 1n << 30n },
+  pausedUntil: undefined,
 };

@@ -4,6 +4,7 @@
  * server can have. It promises: no primary without a valid permit (I1), nothing decided on the unknown (I2), no step
  * that relies on another one of the same cycle (I3). It does not promise that an effect happens; the next view tells.
  */
+import { whenPaused } from './byhand.ts';
 import { only, renewing } from './decision.ts';
 import { bestHeir } from './election.ts';
 import { whenEmpty, whenPending, whenStandby, whenStopped, whenUnfinished } from './follower.ts';
@@ -17,7 +18,7 @@ export function decide(view: View): Decision {
   const unsafe = fenceFirst(view);
   if (unsafe !== undefined) return unsafe;
   if (view.stopping) return whenStopping(view);
-  if (view.paused) return renewing(view, 'paused');
+  if (view.paused) return whenPaused(view);
   if (view.job !== undefined) return renewing(view, jobReason(view));
   // The lease may still name us from before a restart of the agent: renew first, act in a cycle that shows it.
   if (holds(view) && !isValid(view.permit, view.now)) return renewing(view, 'lease-claimed-back');

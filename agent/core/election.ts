@@ -54,6 +54,7 @@ export function obstacle(view: View, instance: Instance): string | undefined {
   const own = podOf(view, view.self.name);
   if (own?.annotations['opengauss.agent/never-primary'] === 'true') return 'never-primary is set';
   if (own?.annotations['opengauss.agent/fenced'] === 'true') return 'fenced by hand';
+  if (view.paused) return 'paused by hand';
   if (own?.terminating === true || view.stopping) return 'the pod is stopping';
   if (view.config.localRole === 'standby') return 'this site is the standby site';
   if (view.records.build !== undefined) return 'a build is not finished';
@@ -86,6 +87,18 @@ export function candidates(view: View): PeerState[] {
     .filter((state) => state.eligible && state.instance === 'standby');
 }
 
+/**
+ * Those whose votes count: the candidates, and members that people have paused. A pause keeps a member from standing;
+ * it streams and acknowledges all the same, so its vote is there, and may be the one that is needed.
+ */
+export function voters(view: View): PeerState[] {
+  const systemId = view.facts.known ? view.facts.value.systemId : undefined;
+  return freshPeers(view)
+    .map((peer) => peer.state)
+    .filter((state) => state.instance === 'standby')
+    .filter((state) => state.eligible || (state.paused && state.build === undefined && state.systemId === systemId));
+}
+
 function order(view: View, a: PeerState, b: PeerState): number {
   const position = comparePositions(positionOf(a), positionOf(b));
   if (position !== 0) return position;
@@ -97,7 +110,8 @@ function order(view: View, a: PeerState, b: PeerState): number {
 export function bestHeir(view: View, except: MemberName[] = []): PeerState | undefined {
   const record = recordOf(view.lease);
   const able = candidates(view).filter((state) => !except.includes(state.name));
-  if (record === undefined || !isVoteSet(record, able)) return undefined;
+  const votes = voters(view).filter((state) => !except.includes(state.name));
+  if (record === undefined || !isVoteSet(record, votes)) return undefined;
   return able.sort((a, b) => order(view, a, b))[0];
 }
 

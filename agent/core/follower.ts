@@ -4,7 +4,7 @@
  * readable cluster facts nothing is acquired, initialised or wiped.
  */
 import { only } from './decision.ts';
-import { bestHeir, candidates, freshPeer, freshPeers, isBest, knownPrimary, obstacle } from './election.ts';
+import { bestHeir, freshPeer, freshPeers, isBest, knownPrimary, obstacle, voters } from './election.ts';
 import { expiresAt, heirTurnMs, holds, isExpired, memberOf, recordOf } from './lease.ts';
 import type { Instance, LeaseRecord, MemberName, Running, SeenLease, StandbyInstance } from './model.ts';
 import type { Reason } from './reasons.ts';
@@ -138,8 +138,8 @@ function stand(view: View, me: StandbyInstance, lease: SeenLease, reason: Reason
   if (record?.garbage !== undefined) return only('lease-garbage', { note: record.garbage });
   if (record !== undefined) {
     const self = { name: view.self.name, dataId: me.data.dataId };
-    if (!isVoteSet(record, [self, ...candidates(view)])) {
-      return only('no-vote-set', { note: `in sight: ${[self, ...candidates(view)].map((one) => one.name).join(', ')}` });
+    if (!isVoteSet(record, [self, ...voters(view)])) {
+      return only('no-vote-set', { note: `in sight: ${[self, ...voters(view)].map((one) => one.name).join(', ')}` });
     }
     const lost = lagBehind(view, record, me);
     if (record.syncMode === 'off' && lost > view.config.maximumLagOnFailover) {

@@ -42,6 +42,11 @@ function shortNumber(amount: number, whole: boolean): string {
   return amount.toFixed(1);
 }
 
+/** Whether a text is a date and a time with its zone, as ISO 8601 writes them. */
+export function isMoment(text: string): boolean {
+  return /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d)$/.test(text) && !Number.isNaN(Date.parse(text));
+}
+
 const secondUnits: Record<string, number> = { ms: 0.001, '': 1, s: 1, m: 60, h: 3600 };
 
 /** Reads `1500ms`, `8s`, `2m`, `1h` or a plain number of seconds; undefined when it is none of these. */

@@ -120,6 +120,20 @@ export interface View {
   /** SIGTERM arrived. */
   stopping: boolean;
   volumes: VolumeUse[];
+  /** What people have asked of this member. */
+  hand: Hand;
+}
+
+/** What people have asked of a member by configuration and annotations; `paused` of the view sums the first two up. */
+export interface Hand {
+  /** The whole cluster is paused. */
+  cluster: boolean;
+  /** This member alone is. */
+  member: boolean;
+  /** When the pause ends by itself: wall-clock ISO time; undefined: when somebody ends it. */
+  until: string | undefined;
+  /** The server is to be kept down. */
+  fenced: boolean;
 }
 
 export type LeaseIntent =

@@ -4,6 +4,7 @@
  * that did something is followed by the next one at once; nothing waits in here without a deadline.
  */
 import { decide } from '../core/decide.ts';
+import { only } from '../core/decision.ts';
 import { nextLook } from '../core/follower.ts';
 import { recordOf } from '../core/lease.ts';
 import { nobody, sameNames } from '../core/sync.ts';
@@ -122,6 +123,7 @@ export async function cycle(ctx: Context): Promise<{ decision: Decision; outcome
   const view = await observe(ctx);
   const decision = decideWhenReady(ctx, view);
   logChange(ctx, view, decision);
+  tellPause(ctx, view);
   const shown = show(ctx, view, decision);
   const lease = await executeLease(ctx, view, decision);
   // Labels and the instance wait for each other's nothing: a new primary is routed to while it settles.
@@ -134,10 +136,27 @@ export async function cycle(ctx: Context): Promise<{ decision: Decision; outcome
 }
 
 function decideWhenReady(ctx: Context, view: View): Decision {
-  if (ctx.memory.configKnown) return decide(view);
-  // Before the first reading of the configuration only safety is decided: defaults could be wrong for this cluster.
+  if (ctx.memory.configKnown && ctx.memory.ownAnnotations !== undefined) return decide(view);
+  // Before the first reading of the configuration and of the own pod's annotations only safety is decided: defaults could be wrong for this cluster.
   const decision = decide({ ...view, paused: true });
-  return decision.reason === 'paused' ? { ...decision, lease: { do: 'nothing' }, reason: 'settings-unknown' } : decision;
+  return decision.reason === 'paused' ? only('settings-unknown') : decision;
+}
+
+/** An Event when a pause begins or ends, by whatever it does. */
+function tellPause(ctx: Context, view: View): void {
+  const { memory } = ctx;
+  if (memory.wasPaused === view.paused) return;
+  memory.wasPaused = view.paused;
+  const what = view.hand.member && !view.hand.cluster ? 'this member' : 'the cluster';
+  const note = view.paused
+    ? `${what} is paused${view.hand.until === undefined ? '' : ` until ${view.hand.until}`}`
+    : 'the pause has ended';
+  ctx.event({ reason: view.paused ? 'Paused' : 'Resumed', type: 'Normal', action: 'Pause', note });
+  ctx.log.info(view.paused ? 'paused' : 'resumed', {
+    until: view.hand.until,
+    member: view.hand.member,
+    wholeCluster: view.hand.cluster,
+  });
 }
 
 function show(ctx: Context, view: View, decision: Decision): Snapshot {
@@ -148,7 +167,7 @@ function show(ctx: Context, view: View, decision: Decision): Snapshot {
 }
 
 async function keepConfigured(ctx: Context, view: View): Promise<void> {
-  if (view.instance.is !== 'primary' && view.instance.is !== 'standby') return;
+  if (view.paused || (view.instance.is !== 'primary' && view.instance.is !== 'standby')) return;
   const applied = await configure(ctx);
   if (!applied.ok) ctx.log.warn('server configuration not applied', { fault: applied.fault });
 }

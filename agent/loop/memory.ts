@@ -57,6 +57,10 @@ export interface Memory {
   draining: boolean;
   stopping: boolean;
   cycle: number;
+  /** The own pod's annotations as last seen: a pause does not end because the API server is away. Undefined: never seen. */
+  ownAnnotations: PodSight['annotations'] | undefined;
+  /** Whether the last cycle was paused; an Event tells the change. */
+  wasPaused: boolean;
 }
 
 const unread = { of: 'kube', kind: 'cancelled', done: 'no', detail: 'not read yet' } as const;
@@ -90,6 +94,8 @@ export function emptyMemory(records: LocalRecords): Memory {
     draining: false,
     stopping: false,
     cycle: 0,
+    ownAnnotations: undefined,
+    wasPaused: false,
   };
 }
 

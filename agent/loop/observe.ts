@@ -3,6 +3,7 @@
  * with an age; a watch only says what to read again, and a reading that failed leaves the last one standing as
  * unknown where a decision would rest on it (I2). Everything runs side by side under one deadline.
  */
+import { handOf } from '../core/hand.ts';
 import { expiresAt, holds, isExpired, seen } from '../core/lease.ts';
 import type { LeaseRecord, Mono, PodSight } from '../core/model.ts';
 import { known, type Result, unknown } from '../core/result.ts';
@@ -32,6 +33,7 @@ export async function observe(ctx: Context): Promise<View> {
     refreshRequest(ctx, deadlineMs),
   ]);
   tellPeers(ctx);
+  noteOwnPod(ctx);
   const view = viewOf(ctx);
   noteStreams(ctx, view);
   return {
@@ -46,12 +48,14 @@ export async function observe(ctx: Context): Promise<View> {
 /** The view as the memory has it now; pure reading. */
 export function viewOf(ctx: Context): View {
   const { memory, ports } = ctx;
+  const wall = ports.clock.wall();
+  const hand = handOf(memory.config, memory.ownAnnotations ?? {}, wall);
   return {
     now: ports.clock.now(),
-    wall: ports.clock.wall(),
+    wall,
     self: ctx.self,
     config: memory.config,
-    paused: memory.config.paused,
+    paused: hand.cluster || hand.member,
     lease: memory.lease,
     permit: memory.permit,
     instance: memory.instance,
@@ -70,6 +74,7 @@ export function viewOf(ctx: Context): View {
     failures: memory.failures,
     stopping: memory.stopping,
     volumes: ctx.ports.volumes?.seen() ?? [],
+    hand,
   };
 }
 
@@ -140,6 +145,14 @@ function noteStreams(ctx: Context, view: View): void {
   for (const sender of instance.senders) {
     if (isStreaming(instance, sender.name)) memory.streamedAt[sender.name] = view.now;
   }
+}
+
+/** What the own pod is annotated with stays known while the pods cannot be listed. */
+function noteOwnPod(ctx: Context): void {
+  const { memory, self } = ctx;
+  if (!memory.pods.known) return;
+  const own = memory.pods.value.find((pod) => pod.name === self.name && pod.uid === self.uid);
+  memory.ownAnnotations = own?.annotations ?? memory.ownAnnotations ?? {};
 }
 
 function tellPeers(ctx: Context): void {

@@ -53,6 +53,12 @@ export interface KubePort {
   close(): Promise<void>;
 }
 
+/** What only the command line does, on behalf of a person; the loop never writes what people write. */
+export interface HandPort {
+  /** Creates `og-<c>-config` (no version) or replaces the key `config.yaml` of exactly that version. */
+  writeConfig(text: string, over: string | undefined, deadlineMs: number): Promise<Result<void>>;
+}
+
 export type KubeHint =
   | { of: 'lease'; record: LeaseRecord | undefined }
   | { of: 'pods'; pod: PodSight; deleted: boolean }

@@ -3,7 +3,7 @@
  * pure and reports every problem of a field with its path. Relations between fields are in contradictions.ts.
  */
 import { defaultConfig } from '../core/config.ts';
-import { parseBytes, parseSeconds } from '../core/quantity.ts';
+import { isMoment, parseBytes, parseSeconds } from '../core/quantity.ts';
 import { isCron } from './cron.ts';
 import { isOwned, ownedPatterns } from './owned.ts';
 import { nearest, type Problem, quoted } from './problem.ts';
@@ -72,6 +72,15 @@ function syncMode(doc: string): Field {
 function flag(doc: string): Field {
   return field('`true` or `false`', doc, (value, path) =>
     typeof value === 'boolean' ? { ok: true, value } : bad(path, value, 'Give true or false, without quotes.'),
+  );
+}
+
+/** A moment, as people write it down. */
+function moment(doc: string): Field {
+  return field('time, such as `2026-11-21T18:00:00Z`', doc, (value, path) =>
+    typeof value === 'string' && isMoment(value)
+      ? { ok: true, value: new Date(value).toISOString() }
+      : bad(path, value, 'Give a date and a time with its zone, such as 2026-11-21T18:00:00Z.'),
   );
 }
 
@@ -244,6 +253,7 @@ export const dynamicTable: Record<string, Field> = {
   ),
   'logs.retentionDays': whole(1, 3650, 'For how many days server log files are kept.'),
   'logs.maxBytes': bytes('How many bytes of server log files are kept.'),
+  pausedUntil: moment('When `paused` ends by itself; never when unset.'),
 };
 
 /** The default of a key, as it stands in `defaultConfig`. */

@@ -1,5 +1,6 @@
 /** Builders for views: each test states only what differs from a settled three-member cluster seen by og-demo-1. */
 import { defaultConfig, type DynamicConfig } from '../../agent/core/config.ts';
+import { noHand } from '../../agent/core/hand.ts';
 import { parseLsn } from '../../agent/core/lsn.ts';
 import type {
   DataState,
@@ -218,6 +219,7 @@ export function aView(part: Partial<View> = {}): View {
     failures: {},
     stopping: false,
     volumes: [],
+    hand: noHand,
     ...part,
   };
 }

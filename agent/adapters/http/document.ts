@@ -59,6 +59,8 @@ export interface MemberStatus {
   createdAt: string | null;
   node: string | null;
   agentVersion: string | null;
+  /** By hand, alone or with the whole cluster. */
+  paused: boolean | null;
 }
 
 export interface ClusterStatus {
@@ -69,6 +71,8 @@ export interface ClusterStatus {
   state: ClusterState;
   term: number | null;
   paused: boolean;
+  /** When the pause ends by itself. */
+  pausedUntil: string | null;
   readOnly: { on: boolean | null; owner: string | null };
   lease: { holder: string | null; renewTime: string | null; durationSeconds: number | null; remainingSeconds: number | null };
   sync: { mode: string | null; expected: string[] | null; observed: string[] | null; degraded: boolean | null };

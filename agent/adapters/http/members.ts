@@ -13,7 +13,18 @@ import type { MemberStatus, VolumeStatus } from './document.ts';
 /** What a member says of itself; the own member is looked at directly. */
 type Word = Pick<
   PeerState,
-  'role' | 'state' | 'detail' | 'term' | 'received' | 'replayed' | 'written' | 'eligible' | 'reason' | 'build' | 'volumes'
+  | 'role'
+  | 'state'
+  | 'detail'
+  | 'paused'
+  | 'term'
+  | 'received'
+  | 'replayed'
+  | 'written'
+  | 'eligible'
+  | 'reason'
+  | 'build'
+  | 'volumes'
 > & { instance: Instance['is']; since: string | undefined; agentVersion: string };
 
 /** All members, sorted by name. */
@@ -80,6 +91,7 @@ function ownWord(snapshot: Snapshot): Word {
     volumes: view.volumes,
     since: undefined,
     agentVersion: view.self.version,
+    paused: view.paused,
   };
 }
 
@@ -116,6 +128,7 @@ function memberStatus({ view, name, pod, word, position }: Parts): MemberStatus 
     createdAt: pod?.createdAt ?? null,
     node: pod?.node ?? null,
     agentVersion: word?.agentVersion ?? null,
+    paused: word?.paused ?? null,
   };
 }
 

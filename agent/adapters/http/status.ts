@@ -7,7 +7,7 @@ import type { Mono, SyncEntry } from '../../core/model.ts';
 import type { Snapshot, View } from '../../core/view.ts';
 import type { ClusterState, ClusterStatus } from './document.ts';
 import { membersOf, primariesOf, syncObserved } from './members.ts';
-import { findingsOf } from './warnings.ts';
+import { findingsOf, isPaused } from './warnings.ts';
 
 /** The whole cluster as this member sees it; `now` is the moment of the question. */
 export function statusDocument(snapshot: Snapshot, now: Mono = snapshot.view.now): ClusterStatus {
@@ -26,7 +26,8 @@ export function statusDocument(snapshot: Snapshot, now: Mono = snapshot.view.now
       findings.some((one) => one.degrades),
     ),
     term: record?.term ?? null,
-    paused: view.paused,
+    paused: isPaused(view),
+    pausedUntil: isPaused(view) ? (view.hand.until ?? null) : null,
     readOnly: readOnlyOf(view),
     lease: leaseOf(view, now),
     sync,
@@ -44,7 +45,7 @@ export function statusDocument(snapshot: Snapshot, now: Mono = snapshot.view.now
 
 function stateOf(view: View, degraded: boolean): ClusterState {
   if (primariesOf(view).length === 0) return 'NoPrimary';
-  if (view.paused) return 'Paused';
+  if (isPaused(view)) return 'Paused';
   return degraded ? 'Degraded' : 'Healthy';
 }
 

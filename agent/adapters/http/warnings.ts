@@ -62,14 +62,14 @@ function clusterFindings(view: View, syncDegraded: boolean): Finding[] {
       ),
     );
   }
-  if (view.paused)
+  if (isPaused(view))
     found.push(
       finding(
         false,
         null,
         'paused',
-        'the cluster is paused: nothing fails over',
-        'Set `paused: false` in the configuration when the work is done.',
+        `the cluster is paused${untilText(view)}: nothing fails over`,
+        'Run `agent resume` when the work is done.',
       ),
     );
   if (view.config.failover === 'manual' && !view.paused) {
@@ -90,6 +90,15 @@ function clusterFindings(view: View, syncDegraded: boolean): Finding[] {
     );
   }
   return found;
+}
+
+/** The cluster is, not only the member that answers. */
+export function isPaused(view: View): boolean {
+  return view.paused && (view.hand.cluster || !view.hand.member);
+}
+
+function untilText(view: View): string {
+  return view.hand.until === undefined ? '' : ` until ${view.hand.until}`;
 }
 
 function kubeFindings(view: View): Finding[] {
@@ -187,6 +196,8 @@ function memberFindings(view: View, member: MemberStatus): Finding[] {
       'The log of its agent says what it is doing about it.',
     );
   }
+  if (member.paused === true && !isPaused(view))
+    add(false, 'member-paused', 'it is paused by hand', `Run \`agent resume ${name}\` when the work is done.`);
   if (member.state === 'Need repair')
     add(
       true,

@@ -5,7 +5,7 @@
  */
 import type { V1ConfigMap, V1Lease, V1Pod, V1PodList } from '@kubernetes/client-node';
 import { type Fault, failed, ok, type Result } from '../../core/result.ts';
-import type { KubeHint, KubePort } from '../../ports/kube.ts';
+import type { HandPort, KubeHint, KubePort } from '../../ports/kube.ts';
 import type { Clock } from '../../ports/others.ts';
 import type { Telemetry } from '../../ports/telemetry.ts';
 import { mountedAccount } from './account.ts';
@@ -41,7 +41,7 @@ type Lease = Wire<V1Lease>;
 type ConfigMap = Wire<V1ConfigMap>;
 
 /** Connects to nothing until the first call. */
-export function createKube(options: KubeOptions): KubePort {
+export function createKube(options: KubeOptions): KubePort & HandPort {
   const { namespace, clock } = options;
   const names = objectNames(options.cluster);
   const account = mountedAccount(options.serviceAccountDir);
@@ -51,7 +51,7 @@ export function createKube(options: KubeOptions): KubePort {
   const events = createEvents({ transport, namespace, pod: options.pod, wall: clock.wall, now });
   const ask = asker(namespace);
 
-  const port: KubePort = {
+  const port: KubePort & HandPort = {
     async readLease(deadlineMs) {
       const found = await orAbsent(transport.call<Lease>(ask('get', 'leases', names.lease, 'lease', deadlineMs)));
       return map(found, (lease) => (lease === undefined ? undefined : decodeLease(lease)));
@@ -88,6 +88,11 @@ export function createKube(options: KubeOptions): KubePort {
         text: config?.data?.['config.yaml'],
         resourceVersion: config?.metadata?.resourceVersion,
       }));
+    },
+
+    async writeConfig(text, over, deadlineMs) {
+      const written = await writeMap(transport, ask, names, names.config, { 'config.yaml': text }, over, deadlineMs);
+      return map(written, () => undefined);
     },
 
     async readFacts(deadlineMs) {

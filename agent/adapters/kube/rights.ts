@@ -30,12 +30,12 @@ export function rights(cluster: string): Right[] {
     { apiGroups: ['coordination.k8s.io'], resources: ['leases'], verbs: ['create'] },
     { apiGroups: [''], resources: ['pods'], verbs: ['list', 'watch'] },
     { apiGroups: [''], resources: ['pods'], verbs: ['patch'], resourceNames: podNames },
-    { apiGroups: [''], resources: ['configmaps'], verbs: ['get', 'watch'], resourceNames: [names.config] },
+    // The configuration belongs to people; it is patched by their commands (`agent pause`, `config edit`) alone.
     {
       apiGroups: [''],
       resources: ['configmaps'],
       verbs: ['get', 'patch', 'watch'],
-      resourceNames: [names.request, names.state],
+      resourceNames: [names.config, names.request, names.state],
     },
     { apiGroups: [''], resources: ['configmaps'], verbs: ['create'] },
     { apiGroups: ['events.k8s.io'], resources: ['events'], verbs: ['create', 'patch'] },

@@ -134,6 +134,7 @@ test('the JSON has every field of the contract, and is JSON: no undefined, no bi
     state: 'Healthy',
     term: 7,
     paused: false,
+    pausedUntil: null,
     readOnly: { on: false, owner: null },
     lease: { holder: 'og-demo-1', renewTime: '2026-11-21T00:00:00.000000Z', durationSeconds: 8, remainingSeconds: 7 },
     sync: { mode: 'quorum', expected: ['og-demo-0', 'og-demo-2'], observed: ['og-demo-0'], degraded: false },

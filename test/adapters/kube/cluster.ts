@@ -12,7 +12,7 @@ import { createKube } from '../../../agent/adapters/kube/kube.ts';
 import { rights } from '../../../agent/adapters/kube/rights.ts';
 import { createClock } from '../../../agent/adapters/os/clock.ts';
 import type { Fault, Result } from '../../../agent/core/result.ts';
-import type { KubeHint, KubePort, LeaseWrite } from '../../../agent/ports/kube.ts';
+import type { HandPort, KubeHint, KubePort, LeaseWrite } from '../../../agent/ports/kube.ts';
 import { type ApiServer, type ApiServerOptions, createApiServer } from '../../kube/server.ts';
 
 const account = 'system:serviceaccount:default:og-demo';
@@ -31,7 +31,7 @@ export interface TestCluster {
   accountDir: string;
   token: string;
   samples: Sample[];
-  adapter(options?: { url?: string; pod?: string; accountDir?: string }): KubePort;
+  adapter(options?: { url?: string; pod?: string; accountDir?: string }): KubePort & HandPort;
   addPod(index: number): { name: string; uid: string };
 }
 

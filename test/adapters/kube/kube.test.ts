@@ -346,7 +346,9 @@ test('every right of the table is used by some call, and no call needs another',
   must(await kube.readLease(1000));
   must(await kube.listPods(1000));
   must(await kube.patchPod(pod, { labels: { 'opengauss.role': 'standby' } }, 1000));
-  must(await kube.readConfig(1000));
+  must(await kube.writeConfig('', undefined, 1000));
+  const config = must(await kube.readConfig(1000));
+  must(await kube.writeConfig('paused: true\n', config.resourceVersion, 1000));
   const facts = must(await kube.writeFacts(must(await kube.readFacts(1000)), 1000));
   must(await kube.writeFacts({ ...facts, systemId: '1' }, 1000));
   const request = must(await kube.writeRequest(aRequest, 1000));

@@ -1,0 +1,50 @@
+/**
+ * Edits of the dynamic configuration on behalf of a person: the text of `config.yaml` is changed where it has to be and
+ * keeps its comments and its order, is validated as a whole before it is written, and replaces exactly the version that
+ * was read. Nothing is written that the agents would reject.
+ */
+import type { HandPort, KubePort } from '../ports/kube.ts';
+import { type Problem, renderProblems } from '../settings/problem.ts';
+import { complain, exit, type Io } from './io.ts';
+
+const deadlineMs = 5000;
+
+export type Change = (text: string) => Promise<string | undefined>;
+
+/** Reads, changes, validates and writes; the value is the exit code. `change` gives undefined to leave all as it is. */
+export async function editConfig(io: Io, kube: KubePort & HandPort, name: string, change: Change): Promise<number> {
+  const read = await kube.readConfig(deadlineMs);
+  if (!read.ok) return complain(io, exit.failed, `the configuration could not be read: ${read.fault.detail}`, read.fault.hint);
+  const before = read.value.text ?? '';
+  const { readConfig } = await import('../settings/dynamic.ts');
+  const after = await change(before);
+  if (after === undefined || after === before) return exit.done;
+  const valid = readConfig(after);
+  if (!valid.ok) return reject(io, name, valid.problems, 'Nothing was written.');
+  const written = await kube.writeConfig(after, read.value.resourceVersion, deadlineMs);
+  if (written.ok) return exit.done;
+  if (written.fault.kind === 'conflict' || written.fault.kind === 'exists')
+    return complain(io, exit.refused, `${name} was edited by somebody else meanwhile`, 'Nothing was written; try again.');
+  return complain(io, exit.failed, `${name} could not be written: ${written.fault.detail}`, written.fault.hint);
+}
+
+/** Says everything that is wrong with a configuration. */
+export function reject(io: Io, name: string, problems: Problem[], hint: string): number {
+  io.err.write(`${renderProblems(problems)}\n`);
+  const count = problems.length === 1 ? 'one problem' : `${problems.length} problems`;
+  return complain(io, exit.settings, `${name} is not valid: ${count}`, hint);
+}
+
+/** The text with some keys set, or taken away where the value is undefined; dots lead into groups. */
+export async function withKeys(text: string, keys: Record<string, unknown>): Promise<string> {
+  const { parseDocument } = await import('yaml');
+  const document = parseDocument(text, { version: '1.2' });
+  // What cannot be parsed is not touched; the validation says what is wrong with it.
+  if (document.errors.length > 0) return text;
+  for (const [path, value] of Object.entries(keys)) {
+    const words = path.split('.');
+    if (value === undefined) document.deleteIn(words);
+    else document.setIn(words, value);
+  }
+  return document.toString({ lineWidth: 0 });
+}

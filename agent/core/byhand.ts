@@ -1,0 +1,38 @@
+/**
+ * What a member does that people have paused or fenced. A paused one begins nothing; it goes on renewing, and finishes
+ * the change it was in the middle of, as commits would wait for it for as long as the pause lasts. That a primary
+ * without a permit is killed comes before all of it (I1).
+ */
+import { renewing } from './decision.ts';
+import { leads, recordOf } from './lease.ts';
+import type { PrimaryInstance } from './model.ts';
+import { isValid, type LeaderPermit } from './permit.ts';
+import { syncStep } from './sync.ts';
+import type { Decision, View } from './view.ts';
+
+/** Renews, and finishes what was begun; begins nothing. */
+export function whenPaused(view: View): Decision {
+  const note = view.hand.until === undefined ? undefined : `until ${view.hand.until}`;
+  const { instance, job, permit } = view;
+  if (job === undefined && instance.is === 'primary' && leads(view) && isValid(permit, view.now)) {
+    const rest = finish(view, instance, permit);
+    if (rest !== undefined) return rest;
+  }
+  return renewing(view, 'paused', note === undefined ? {} : { note });
+}
+
+function finish(view: View, me: PrimaryInstance, permit: LeaderPermit): Decision | undefined {
+  if (view.promotion === undefined) return undefined;
+  if (!view.promotion.settled) return renewing(view, 'paused', { instance: { do: 'settle', permit } });
+  if (view.switchover?.handedOver === false) {
+    return renewing(view, 'paused', { instance: { do: 'undo-switchover', permit, why: 'the cluster was paused' } });
+  }
+  const step = syncStep(view, me);
+  if (step.do === 'set') {
+    const { names, mostAvailable } = step;
+    return renewing(view, 'paused', { instance: { do: 'set-sync', permit, names, mostAvailable } });
+  }
+  if (step.do !== 'record' || (recordOf(view.lease)?.entries.length ?? 0) < 2) return undefined;
+  const change = { entries: step.entries, syncMode: step.syncMode };
+  return { ...renewing(view, 'paused'), lease: { do: 'renew', change } };
+}
