@@ -4,15 +4,16 @@
  * the permit and checks it again right before acting.
  */
 import { processOf } from '../core/decide.ts';
-import type { PeerState } from '../core/model.ts';
+import type { LocalRecords, PeerState } from '../core/model.ts';
 import { isValid, type LeaderPermit } from '../core/permit.ts';
-import { failed, ok, type Result } from '../core/result.ts';
+import { type Fault, failed, ok, type Result } from '../core/result.ts';
 import type { Decision, InstanceIntent, PeerSight, View } from '../core/view.ts';
 import { configure } from './configure.ts';
 import { handOver, runBuild, runInitialise, runPromotion, runStop } from './jobs.ts';
 import type { Context } from './context.ts';
 import type { Outcome } from './lease.ts';
 import { noteFailure } from './memory.ts';
+import { amend } from './records.ts';
 
 const sqlDeadlineMs = 1000;
 const peerDeadlineMs = 500;
@@ -125,16 +126,22 @@ async function fence(ctx: Context, reason: string): Promise<Result<unknown>> {
   return killed;
 }
 
-/** Remembers, on disk and before anything else, for whom this member is frozen. */
-export async function grant(ctx: Context, term: number, candidate: string, host: string, port: number): Promise<Result<void>> {
-  const { memory, ports } = ctx;
-  const records = { ...memory.records, granted: Math.max(memory.records.granted, term), freeze: { term, candidate, host, port } };
-  const same =
-    memory.records.granted === records.granted && JSON.stringify(memory.records.freeze) === JSON.stringify(records.freeze);
-  if (same) return ok();
-  const saved = await ports.records.save(records);
-  if (saved.ok) memory.records = records;
-  return saved;
+/** Remembers, on disk and before anything else, for whom this member is frozen; unless something speaks against it by then. */
+export async function grant(
+  ctx: Context,
+  term: number,
+  candidate: string,
+  host: string,
+  port: number,
+  objection: (records: LocalRecords) => Fault | undefined = () => undefined,
+): Promise<Result<void>> {
+  return await amend(ctx, (before) => {
+    const fault = objection(before);
+    if (fault !== undefined) return failed(fault);
+    const records = { ...before, granted: Math.max(before.granted, term), freeze: { term, candidate, host, port } };
+    const same = before.granted === records.granted && JSON.stringify(before.freeze) === JSON.stringify(records.freeze);
+    return ok(same ? before : records);
+  });
 }
 
 /** Takes the standbys, the own one included, away from the old primary; a dead member never delays the others. */
@@ -212,9 +219,7 @@ async function unlock(ctx: Context): Promise<Result<unknown>> {
   const { memory, ports } = ctx;
   const unlocked = await ports.instance.unlock(sqlDeadlineMs);
   if (!unlocked.ok || memory.records.freeze === undefined) return unlocked;
-  const records = { ...memory.records, freeze: undefined };
-  const saved = await ports.records.save(records);
-  if (saved.ok) memory.records = records;
+  const saved = await amend(ctx, (records) => ok({ ...records, freeze: undefined }));
   memory.observedAt = Number.NEGATIVE_INFINITY;
   return saved;
 }

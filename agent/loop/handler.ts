@@ -13,6 +13,7 @@ import type { FreezeAsk, PeerHandler } from '../ports/others.ts';
 import type { Context } from './context.ts';
 import { grant } from './execute.ts';
 import { observeInstance, viewOf } from './observe.ts';
+import { amend } from './records.ts';
 
 /** An observation may serve gossip for this long. */
 const gossipAgeMs = 200;
@@ -93,12 +94,15 @@ function objection(view: View, ask: FreezeAsk): Fault | undefined {
   return undefined;
 }
 
+/** Before the first cycle the records may not be read yet: what was granted before the restart is not known. */
+const notReady: Fault = { of: 'peer', kind: 'absent', done: 'no', detail: 'the first cycle is not done yet' };
+
 async function freeze(ctx: Context, ask: FreezeAsk): Promise<Result<PeerState>> {
+  if (ctx.last === undefined) return failed(notReady);
   await observeInstance(ctx, gossipAgeMs);
   const view = viewOf(ctx);
-  const fault = objection(view, ask);
-  if (fault !== undefined) return failed(fault);
-  const granted = await grant(ctx, ask.term, ask.candidate, ask.host, ask.haPort);
+  // Asked when nothing else is changing the records: two candidates of one term may arrive in the same moment.
+  const granted = await grant(ctx, ask.term, ask.candidate, ask.host, ask.haPort, () => objection(viewOf(ctx), ask));
   if (!granted.ok) return granted;
   const lock = view.instance.is === 'standby' ? view.instance.lock : undefined;
   const there = lock?.mode === 'specify_connection' && lock.host === ask.host && lock.port === ask.haPort;
@@ -113,6 +117,7 @@ async function freeze(ctx: Context, ask: FreezeAsk): Promise<Result<PeerState>> 
 
 /** Only the holder of the current term may ask for it, for a change that it has given up. */
 async function unfreeze(ctx: Context, term: number, from: string): Promise<Result<PeerState>> {
+  if (ctx.last === undefined) return failed(notReady);
   const view = viewOf(ctx);
   const record = recordOf(view.lease);
   if (record?.holder.split('/')[0] !== from)
@@ -122,10 +127,8 @@ async function unfreeze(ctx: Context, term: number, from: string): Promise<Resul
     return failed(refusal(`frozen for the higher term ${frozen.term}`, 'Nothing to do.'));
   const unlocked = await ctx.ports.instance.unlock(sqlDeadlineMs);
   if (!unlocked.ok) return unlocked;
-  const records = { ...ctx.memory.records, freeze: undefined };
-  const saved = await ctx.ports.records.save(records);
+  const saved = await amend(ctx, (records) => ok({ ...records, freeze: undefined }));
   if (!saved.ok) return saved;
-  ctx.memory.records = records;
   await observeInstance(ctx, 0);
   return ok(peerState(ctx));
 }

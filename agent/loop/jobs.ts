@@ -12,6 +12,7 @@ import type { Context } from './context.ts';
 import { armFence } from './lease.ts';
 import { noteFailure } from './memory.ts';
 import { observeInstance } from './observe.ts';
+import { amend } from './records.ts';
 
 const echoDeadlineMs = 500;
 const stopDeadlineMs = 20_000;
@@ -109,10 +110,8 @@ export function runBuild(ctx: Context, mode: 'full' | 'incremental', from: strin
     // The built server is configured by what was last said, which a member that never had data has not heard yet.
     const configured = await configure(ctx);
     if (!configured.ok) return configured;
-    const marked = { ...memory.records, build: { mode, startedAt } };
-    const saved = await ports.records.save(marked);
+    const saved = await amend(ctx, (records) => ok({ ...records, build: { mode, startedAt } }));
     if (!saved.ok) return saved;
-    memory.records = marked;
     ctx.log.info('build started', { mode, from });
     ctx.event({ reason: 'BuildStarted', type: 'Normal', action: 'Build', note: `${mode} build from ${from}` });
     const onProgress = (progress: BuildProgress) => {
@@ -131,9 +130,7 @@ export function runBuild(ctx: Context, mode: 'full' | 'incremental', from: strin
     }
     // Should the server report divergence again, the next step of the ladder is a full build.
     if (mode === 'incremental') noteFailure(memory, 'rebuilt', rebuilt, ports.clock.now());
-    const cleared = { ...memory.records, build: undefined };
-    const done = await ports.records.save(cleared);
-    if (done.ok) memory.records = cleared;
+    const done = await amend(ctx, (records) => ok({ ...records, build: undefined }));
     ctx.event({ reason: 'BuildCompleted', type: 'Normal', action: 'Build', note: `${mode} build from ${from}` });
     return done;
   });

@@ -39,6 +39,27 @@ test('a member grants one term to one candidate, as often as that one asks', asy
   assert.match(detailOf(await freeze(world, voter, 9, second)), new RegExp(`granted to ${first}`));
 });
 
+test('two candidates that ask for one term in the same moment get one grant', async () => {
+  const world = await settledWorld({ members: 4 });
+  const [voter = '', first = '', second = ''] = world.standbys();
+  const answers = Promise.all([freeze(world, voter, 9, first), freeze(world, voter, 9, second)]);
+  const details = (await answers).map(detailOf);
+  assert.equal(details[0], 'granted');
+  assert.match(details[1] ?? '', new RegExp(`granted to ${first}`));
+  assert.equal(world.nodes.get(voter)?.records.freeze?.candidate, first);
+});
+
+test('an agent that has not read its records yet grants nothing', async () => {
+  const world = await settledWorld();
+  const [voter = '', other = ''] = world.standbys();
+  world.killAgent(voter);
+  world.startAgent(voter);
+  const answer = world.nodes.get(voter)?.loop?.handler.freeze({ term: 9, candidate: other, host: '10.0.0.12', haPort: 5433 });
+  await world.run(100);
+  assert.ok(answer !== undefined);
+  assert.match(detailOf(await answer), /first cycle/);
+});
+
 test('a leader with a permit grants nothing', async () => {
   const world = await settledWorld();
   const leader = world.primary() ?? '';
