@@ -9,13 +9,13 @@ import { only, renewing } from './decision.ts';
 import { bestHeir } from './election.ts';
 import { whenEmpty, whenPending, whenStandby, whenStopped, whenUnfinished } from './follower.ts';
 import { takeLead, whenLeaderStopped, whenLeading, whenStoppingAsLeader } from './leader.ts';
-import { holds, recordOf } from './lease.ts';
+import { holds, leads, mending, recordOf, vanished } from './lease.ts';
 import type { Instance, ServerProcess } from './model.ts';
 import { isValid } from './permit.ts';
 import type { Decision, View } from './view.ts';
 
 export function decide(view: View): Decision {
-  const unsafe = fenceFirst(view);
+  const unsafe = fenceFirst(view) ?? mendLease(view);
   if (unsafe !== undefined) return unsafe;
   if (view.stopping) return whenStopping(view);
   if (view.paused) return whenPaused(view);
@@ -66,11 +66,27 @@ function foreign(view: View, instance: Extract<Instance, { is: 'stopped' }>): bo
 function fenceFirst(view: View): Decision | undefined {
   if (!mayAcknowledge(view)) return undefined;
   const record = recordOf(view.lease);
-  if (holds(view) && isValid(view.permit, view.now)) return undefined;
+  if (leads(view)) return undefined;
   const fence = { do: 'fence' } as const;
-  if (view.lease.known && record?.holder !== view.self.identity) return only('other-holder', { instance: fence });
+  if (view.lease.known && record?.holder !== view.self.identity) {
+    return only(record === undefined ? 'lease-absent' : 'other-holder', { instance: fence });
+  }
   if (view.permit !== undefined || !view.self.guarded) return only('permit-lost', { instance: fence });
+  if (record?.garbage !== undefined) return mendLease(view);
   return view.lease.known ? only('lease-claimed-back', { lease: { do: 'renew' } }) : only('lease-unknown');
+}
+
+/**
+ * A Lease that was deleted or damaged under its holder is written again from what the holder knows. One who does not
+ * know, an agent that has just started, writes nothing: a renewal would put an empty list in the place of the entries.
+ */
+function mendLease(view: View): Decision | undefined {
+  const gone = vanished(view);
+  if (gone !== undefined) return only('lease-mended', { lease: { do: 'recreate', record: gone }, note: 'it was deleted' });
+  const garbage = holds(view) ? recordOf(view.lease)?.garbage : undefined;
+  if (garbage === undefined) return undefined;
+  if (view.held === undefined) return only('lease-garbage', { note: garbage });
+  return only('lease-mended', { lease: { do: 'renew', change: mending(view.held) }, note: garbage });
 }
 
 function mayAcknowledge(view: View): boolean {

@@ -104,7 +104,7 @@ function isSucceeded(view: View): boolean {
 /** The lease names this pod's previous container, whose end is proven by our own start: it is handed on at once. */
 function oldIncarnation(view: View): Decision | undefined {
   const record = recordOf(view.lease);
-  if (record === undefined || !isOwnPast(view, record)) return undefined;
+  if (record === undefined || record.garbage !== undefined || !isOwnPast(view, record)) return undefined;
   const heir = bestHeir(view);
   if (heir === undefined) return undefined;
   return only('hand-over', { lease: { do: 'release', heir: heir.name }, note: 'this container is new, the old one is dead' });
@@ -135,7 +135,7 @@ export function whenStandby(view: View, me: StandbyInstance): Decision {
 /** Standing for the lease: with a vote set in sight, nothing lost beyond the limit, and nobody better. */
 function stand(view: View, me: StandbyInstance, lease: SeenLease, reason: Reason): Decision {
   const record = lease.record;
-  if (record?.garbage !== undefined) return only('lease-garbage', { note: record.garbage });
+  if (record === undefined && !everybodyAnswers(view)) return only('candidates-unknown', { note: 'the lease was never used' });
   if (record !== undefined) {
     const self = { name: view.self.name, dataId: me.data.dataId };
     if (!isVoteSet(record, [self, ...voters(view)])) {
@@ -148,6 +148,12 @@ function stand(view: View, me: StandbyInstance, lease: SeenLease, reason: Reason
   }
   if (reason !== 'lease-heir' && !isBest(view, me)) return only('better-candidate');
   return only(reason, { lease: { do: 'acquire', over: lease } });
+}
+
+/** Where no record says whose votes count, every pod has to have spoken. */
+function everybodyAnswers(view: View): boolean {
+  if (!view.pods.known) return false;
+  return view.pods.value.every((pod) => pod.name === view.self.name || freshPeer(view, pod.name) !== undefined);
 }
 
 function lagBehind(view: View, record: LeaseRecord, me: StandbyInstance): bigint {
@@ -195,10 +201,12 @@ type Claim = { free: true; reason: Reason } | { free: false; reason: Reason };
 export function claimOf(view: View, lease: SeenLease): Claim {
   const record = lease.record;
   if (record === undefined) {
-    const neverUsed = view.facts.known && view.facts.value.systemId === undefined;
-    if (neverUsed || isExpired(lease, view)) return { free: true, reason: 'lease-free' };
-    return { free: false, reason: view.facts.known ? 'waits-for-expiry' : 'lease-unknown' };
+    if (!view.facts.known) return { free: false, reason: 'lease-unknown' };
+    if (view.facts.value.systemId === undefined) return { free: true, reason: 'lease-free' };
+    // Whose acknowledgements counted stood in it. The holder writes it again; nobody else makes up a list (K5).
+    return { free: false, reason: isExpired(lease, view) ? 'lease-absent' : 'waits-for-expiry' };
   }
+  if (record.garbage !== undefined) return { free: false, reason: 'lease-garbage' };
   if (record.holder === '') {
     if (record.heir === view.self.name) return { free: true, reason: 'lease-heir' };
     if (record.heir === undefined || view.now >= lease.firstSeenAt + heirTurnMs) return { free: true, reason: 'lease-free' };

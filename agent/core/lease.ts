@@ -6,7 +6,7 @@
 import type { LeaseRecord, MemberName, Mono, SeenLease, SyncEntry, Term } from './model.ts';
 import { isValid } from './permit.ts';
 import type { Observed } from './result.ts';
-import type { LeaseChange, View } from './view.ts';
+import type { LeaseChange, LeaseDraft, View } from './view.ts';
 
 /** `-T` above this makes openGauss panic (opengauss-interface 3.4). */
 export const termLimit = 0x7fffffff;
@@ -19,10 +19,19 @@ export function memberOf(holder: string): MemberName {
   return holder.split('/')[0] ?? '';
 }
 
-/** The version that this observer now knows: the first sight stays with the version, not with the reading. */
-export function seen(before: SeenLease | undefined, record: LeaseRecord | undefined, sentAt: Mono, now: Mono): SeenLease {
+/**
+ * The version that this observer now knows: the first sight stays with the version, not with the reading. `sentAt` is
+ * when the read was sent, undefined for what a watch delivered.
+ */
+export function seen(
+  before: SeenLease | undefined,
+  record: LeaseRecord | undefined,
+  sentAt: Mono | undefined,
+  now: Mono,
+): SeenLease {
   const same = before !== undefined && before.record?.resourceVersion === record?.resourceVersion;
-  return { record, firstSeenAt: same ? before.firstSeenAt : now, confirmedAt: sentAt };
+  const confirmed = same ? before.confirmedAt : Number.NEGATIVE_INFINITY;
+  return { record, firstSeenAt: same ? before.firstSeenAt : now, confirmedAt: Math.max(confirmed, sentAt ?? confirmed) };
 }
 
 /** This very incarnation is the holder. */
@@ -32,7 +41,16 @@ export function holds(view: View): boolean {
 
 /** I1: holder by the record, and by a permit that has not ended. */
 export function leads(view: View): boolean {
-  return holds(view) && isValid(view.permit, view.now);
+  return (holds(view) || vanished(view) !== undefined) && isValid(view.permit, view.now);
+}
+
+/**
+ * The record of a Lease that was deleted under this holder. With a valid permit nobody else can have held it since, so
+ * what was written last is still true; without one it may be old news, and nobody makes up whose votes count (K5).
+ */
+export function vanished(view: View): LeaseRecord | undefined {
+  const gone = view.lease.known && view.lease.value.record === undefined;
+  return gone && isValid(view.permit, view.now) ? view.held : undefined;
 }
 
 export function recordOf(lease: Observed<SeenLease>): LeaseRecord | undefined {
@@ -47,7 +65,6 @@ export function expiresAt(lease: SeenLease, ownDurationSeconds: number): Mono {
 
 /**
  * S5: foreign holders are overtaken only when a read *sent* after the whole duration still showed the same version.
- * A missing Lease of a cluster that has data counts as held for as long (K5).
  */
 export function isExpired(lease: SeenLease, view: View): boolean {
   const end = expiresAt(lease, view.config.lease.durationSeconds);
@@ -66,10 +83,8 @@ export function highestTerm(view: View): Term {
   return highest;
 }
 
-type Draft = Omit<LeaseRecord, 'resourceVersion' | 'renewTime' | 'garbage'>;
-
 /** The record a holder writes for itself; a take-over changes no entry (design 4.1). */
-export function acquired(view: View, over: LeaseRecord | undefined): Draft {
+export function acquired(view: View, over: LeaseRecord | undefined): LeaseDraft {
   return {
     holder: view.self.identity,
     term: Math.min(highestTerm(view) + 1, termLimit),
@@ -82,21 +97,39 @@ export function acquired(view: View, over: LeaseRecord | undefined): Draft {
   };
 }
 
-export function renewed(record: LeaseRecord, change: LeaseChange, durationSeconds: number): Draft {
+/** The record of a renewal; term and `promoting` only ever rise. */
+export function renewed(record: LeaseRecord, change: LeaseChange, durationSeconds: number): LeaseDraft {
   return {
     holder: record.holder,
-    term: change.term ?? record.term,
+    term: Math.max(record.term, change.term ?? 0),
     durationSeconds,
     entries: change.entries ?? record.entries,
     syncMode: change.syncMode ?? record.syncMode,
-    promoting: change.promoting ?? record.promoting,
+    promoting: higher(record.promoting, change.promoting),
     heir: undefined,
     containerId: change.containerId ?? record.containerId,
   };
 }
 
-export function released(record: LeaseRecord, heir: MemberName | undefined): Draft {
-  const { resourceVersion: _version, renewTime: _time, garbage: _garbage, ...rest } = record;
+function higher(a: LeaseRecord['promoting'], b: LeaseRecord['promoting']): LeaseRecord['promoting'] {
+  if (a === undefined || b === undefined) return a ?? b;
+  return b.term > a.term ? b : a;
+}
+
+/** What puts a damaged record right: everything in it that decides who may lead, as this holder last wrote it. */
+export function mending(held: LeaseRecord): LeaseChange {
+  const { term, entries, syncMode, promoting, containerId } = held;
+  return {
+    term,
+    entries,
+    syncMode,
+    ...(promoting === undefined ? {} : { promoting }),
+    ...(containerId === undefined ? {} : { containerId }),
+  };
+}
+
+export function released(record: LeaseRecord, heir: MemberName | undefined): LeaseDraft {
+  const { resourceVersion: _version, renewTime: _time, garbage: _garbage, uid: _uid, ...rest } = record;
   return { ...rest, holder: '', heir, containerId: undefined };
 }
 

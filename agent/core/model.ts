@@ -158,6 +158,8 @@ export interface LeaseRecord {
   containerId: string | undefined;
   /** The annotations or the spec could not be understood: nobody promotes on such a record. */
   garbage: string | undefined;
+  /** metadata.uid: which Lease of that name this is; one that was deleted and made again is another. */
+  uid?: string;
 }
 
 export type SyncMode = 'off' | 'quorum' | 'strict';
@@ -167,7 +169,7 @@ export interface SeenLease {
   /** Undefined: the Lease does not exist (answered 404, which is not the same as unreachable). */
   record: LeaseRecord | undefined;
   firstSeenAt: Mono;
-  /** When the last read that still showed this version was sent. */
+  /** When the last read that showed this version was sent; what a watch delivers confirms nothing. */
   confirmedAt: Mono;
 }
 

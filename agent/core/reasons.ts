@@ -6,6 +6,8 @@ export const reasons = {
   'settings-unknown': 'the dynamic configuration has not been read yet',
   'lease-unknown': 'the lease could not be read; unknown is not free',
   'lease-garbage': 'the lease holds something that is not ours; nobody promotes on it',
+  'lease-absent': 'the lease was deleted and its holder is gone; nobody else knows whose votes count',
+  'lease-mended': 'the lease was deleted or damaged under its holder, which writes again what it knows',
   'lease-held': 'another member holds the lease',
   'lease-free': 'the lease is free and this member is the best candidate',
   'lease-expired': 'the lease was not renewed for its whole duration and this member is the best candidate',

@@ -8,6 +8,7 @@ import type {
   Failure,
   Instance,
   Job,
+  LeaseRecord,
   LocalRecords,
   MemberName,
   Mono,
@@ -98,6 +99,8 @@ export interface View {
   lease: Observed<SeenLease>;
   /** The permit of the last confirmed renewal; it may have ended (compare `until` with `now`). */
   permit: LeaderPermit | undefined;
+  /** The record as this incarnation last saw it while it held the lease, and nobody else since. */
+  held?: LeaseRecord;
   instance: Instance;
   /** The last exit of the local server that this agent saw. */
   lastExit: ServerExit | undefined;
@@ -140,7 +143,12 @@ export type LeaseIntent =
   | { do: 'nothing' }
   | { do: 'acquire'; over: SeenLease }
   | { do: 'renew'; change?: LeaseChange }
+  /** Creates the Lease that was deleted under its holder. */
+  | { do: 'recreate'; record: LeaseRecord }
   | { do: 'release'; heir: MemberName | undefined };
+
+/** A record before it is written: the API server gives it version and uid, the writer its time. */
+export type LeaseDraft = Omit<LeaseRecord, 'resourceVersion' | 'renewTime' | 'garbage' | 'uid'>;
 
 /** What a renewal changes in the record besides its time. */
 export interface LeaseChange {

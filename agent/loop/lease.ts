@@ -6,10 +6,8 @@
 import { processOf } from '../core/decide.ts';
 import { acquired, memberOf, recordOf, released, renewed } from '../core/lease.ts';
 import type { LeaseRecord, Mono } from '../core/model.ts';
-import { isValid, type LeaderPermit, permitFrom } from '../core/permit.ts';
-import { known } from '../core/result.ts';
-import type { Decision, LeaseChange, View } from '../core/view.ts';
-import type { LeaseWrite } from '../ports/kube.ts';
+import { durationFor, isValid, latestUntil, type LeaderPermit, permitFrom } from '../core/permit.ts';
+import type { Decision, LeaseChange, LeaseDraft, View } from '../core/view.ts';
 import type { Context } from './context.ts';
 import { adoptLease } from './observe.ts';
 
@@ -25,36 +23,42 @@ export async function executeLease(ctx: Context, view: View, decision: Decision)
       return await acquire(ctx, view, intent.over.record);
     case 'renew':
       return await renew(ctx, view, intent.change);
+    case 'recreate':
+      return await recreate(ctx, intent.record);
     case 'release':
       return await release(ctx, view, intent.heir);
   }
 }
 
-async function write(ctx: Context, draft: LeaseWrite): Promise<{ record: LeaseRecord; sentAt: Mono } | undefined> {
+/** Undefined: nothing is known but what a read back then showed. */
+async function write(ctx: Context, record: LeaseDraft, over: LeaseRecord | undefined): Promise<LeaseRecord | undefined> {
   const { memory, ports } = ctx;
-  const sentAt = ports.clock.now();
-  const result = await ports.kube.writeLease(draft, memory.config.lease.requestTimeoutSeconds * 1000);
+  const deadlineMs = memory.config.lease.requestTimeoutSeconds * 1000;
+  const version = over === undefined ? { over: undefined } : { over: over.resourceVersion };
+  const uid = over?.uid === undefined ? {} : { uid: over.uid };
+  const result = await ports.kube.writeLease({ record, ...version, ...uid }, deadlineMs);
   if (result.ok) {
-    const now = ports.clock.now();
-    memory.lease = known({ record: result.value, firstSeenAt: now, confirmedAt: sentAt }, now);
-    return { record: result.value, sentAt };
+    adoptLease(ctx, result.value, undefined);
+    return result.value;
   }
   ctx.log.warn('lease write failed', { fault: result.fault });
   const readAt = ports.clock.now();
-  const back = await ports.kube.readLease(memory.config.lease.requestTimeoutSeconds * 1000);
+  const back = await ports.kube.readLease(deadlineMs);
   if (back.ok) adoptLease(ctx, back.value, readAt);
   else memory.stale.add('lease');
   return undefined;
 }
 
 async function acquire(ctx: Context, view: View, over: LeaseRecord | undefined): Promise<Outcome> {
-  const written = await write(ctx, { record: acquired(view, over), over: over?.resourceVersion });
-  if (written === undefined) return 'failed';
-  const { record } = written;
+  const { lease } = ctx.memory.config;
+  const sentAt = ctx.ports.clock.now();
+  const durationSeconds = durationFor(lease, sentAt, ctx.memory.longestUntil);
+  const record = await write(ctx, { ...acquired(view, over), durationSeconds }, over);
+  if (record === undefined) return 'failed';
   ctx.memory.takeover = undefined;
   ctx.memory.switchover = undefined;
-  givePermit(ctx, permitFrom(written.sentAt, record.term, ctx.memory.config.lease.fenceSeconds));
-  ctx.memory.renewSentAt = written.sentAt;
+  givePermit(ctx, permitFrom(sentAt, record.term, lease.fenceSeconds));
+  ctx.memory.renewSentAt = sentAt;
   const from =
     over === undefined || over.holder === ''
       ? over?.heir === ctx.self.name
@@ -73,33 +77,56 @@ async function renew(ctx: Context, view: View, change: LeaseChange | undefined):
   const period = memory.config.lease.renewSeconds * 1000;
   const due = ports.clock.now() - memory.renewSentAt >= period - 50;
   if (change === undefined && !due && isValid(memory.permit, ports.clock.now())) return 'nothing';
-  const startedAt = ports.clock.now();
-  memory.renewSentAt = startedAt;
-  const margin = memory.permit === undefined ? undefined : memory.permit.until - startedAt;
-  const draft = renewed(record, change ?? {}, memory.config.lease.durationSeconds);
-  const written = await write(ctx, { record: draft, over: record.resourceVersion });
+  const outcome = await put(ctx, record, change ?? {}, record);
+  const promoting = outcome === 'done' && record.garbage === undefined ? change?.promoting : undefined;
+  const process = processOf(memory.instance);
+  if (promoting !== undefined && process !== undefined) {
+    memory.promotion = { term: promoting.term, process, recordedAt: ports.clock.now(), settled: false };
+    armFence(ctx);
+  }
+  return outcome;
+}
+
+/** The Lease was deleted: it is made again, never replaced, so that somebody else's new one is not overwritten. */
+async function recreate(ctx: Context, record: LeaseRecord): Promise<Outcome> {
+  ctx.log.error('the lease was deleted, it is made again', { term: record.term });
+  return await put(ctx, record, {}, undefined);
+}
+
+async function put(ctx: Context, record: LeaseRecord, change: LeaseChange, over: LeaseRecord | undefined): Promise<Outcome> {
+  const { memory, ports } = ctx;
+  // What could not be understood is not written back as if it had been empty.
+  if (record.garbage !== undefined && change.entries === undefined) return 'failed';
+  const { lease } = memory.config;
+  const sentAt = ports.clock.now();
+  memory.renewSentAt = sentAt;
+  const margin = memory.permit === undefined ? undefined : memory.permit.until - sentAt;
+  const written = await write(ctx, renewed(record, change, lastingFor(ctx, record, sentAt)), over);
   if (written === undefined) {
     memory.renewSentAt = Number.NEGATIVE_INFINITY;
     return 'failed';
   }
-  const confirmedAt = ports.clock.now();
-  ctx.tally.renewed((confirmedAt - startedAt) / 1000, (margin ?? 0) / 1000);
-  if (change?.promoting !== undefined) {
-    const process = processOf(memory.instance);
-    if (process !== undefined) {
-      memory.promotion = { term: change.promoting.term, process, recordedAt: confirmedAt, settled: false };
-    }
-  }
-  if (change?.entries !== undefined) ctx.log.info('synchronous set recorded', { entries: change.entries, reason: 'recorded' });
-  givePermit(ctx, permitFrom(written.sentAt, written.record.term, memory.config.lease.fenceSeconds));
+  ctx.tally.renewed((ports.clock.now() - sentAt) / 1000, (margin ?? 0) / 1000);
+  if (change.entries !== undefined) ctx.log.info('synchronous set recorded', { entries: change.entries, reason: 'recorded' });
+  givePermit(ctx, permitFrom(sentAt, written.term, lease.fenceSeconds));
   // A permit where there was none is something to act on at once.
-  return change === undefined && margin !== undefined && margin > 0 ? 'nothing' : 'done';
+  return Object.keys(change).length === 0 && over !== undefined && margin !== undefined && margin > 0 ? 'nothing' : 'done';
+}
+
+/** How long observers have to wait: long enough for permits that this or an earlier agent of this container gave. */
+function lastingFor(ctx: Context, record: LeaseRecord, sentAt: Mono): number {
+  const { memory } = ctx;
+  const inherits = !Number.isFinite(memory.longestUntil);
+  if (inherits) memory.longestUntil = latestUntil(sentAt, record.durationSeconds);
+  const duration = durationFor(memory.config.lease, sentAt, memory.longestUntil);
+  return inherits ? Math.max(memory.config.lease.durationSeconds, record.durationSeconds) : duration;
 }
 
 /** Stores the permit, moves PID 1's deadline, and makes sure that this process acts at its end on its own as well. */
 function givePermit(ctx: Context, permit: LeaderPermit): void {
   const { memory } = ctx;
   memory.permit = permit;
+  memory.longestUntil = Math.max(memory.longestUntil, permit.until);
   armFence(ctx);
   void guard(ctx, permit);
 }
@@ -135,8 +162,8 @@ async function guard(ctx: Context, permit: LeaderPermit): Promise<void> {
 
 async function release(ctx: Context, view: View, heir: string | undefined): Promise<Outcome> {
   const record = recordOf(view.lease);
-  if (record === undefined) return 'failed';
-  const written = await write(ctx, { record: released(record, heir), over: record.resourceVersion });
+  if (record === undefined || record.garbage !== undefined) return 'failed';
+  const written = await write(ctx, released(record, heir), record);
   if (written === undefined) return 'failed';
   ctx.memory.permit = undefined;
   ctx.memory.takeover = undefined;

@@ -10,6 +10,7 @@ import type {
   Failure,
   Instance,
   Job,
+  LeaseRecord,
   LocalRecords,
   MemberName,
   Mono,
@@ -61,6 +62,14 @@ export interface Memory {
   ownAnnotations: PodSight['annotations'] | undefined;
   /** Whether the last cycle was paused; an Event tells the change. */
   wasPaused: boolean;
+  /** The last sight of the lease, which outlives readings that fail: a version first seen long ago stays seen. */
+  sighting: SeenLease | undefined;
+  /** When the last GET of the lease was sent; what a watch delivers does not count. */
+  leaseReadAt: Mono;
+  /** The record as last seen under this incarnation, and nobody else's since. */
+  held: LeaseRecord | undefined;
+  /** The latest end of any permit given: until then PID 1 may let a server live. */
+  longestUntil: Mono;
 }
 
 const unread = { of: 'kube', kind: 'cancelled', done: 'no', detail: 'not read yet' } as const;
@@ -96,6 +105,10 @@ export function emptyMemory(records: LocalRecords): Memory {
     cycle: 0,
     ownAnnotations: undefined,
     wasPaused: false,
+    sighting: undefined,
+    leaseReadAt: Number.NEGATIVE_INFINITY,
+    held: undefined,
+    longestUntil: Number.NEGATIVE_INFINITY,
   };
 }
 

@@ -75,6 +75,7 @@ export function viewOf(ctx: Context): View {
     stopping: memory.stopping,
     volumes: ctx.ports.volumes?.seen() ?? [],
     hand,
+    ...(memory.held === undefined ? {} : { held: memory.held }),
   };
 }
 
@@ -273,9 +274,10 @@ async function refreshLease(ctx: Context, deadlineMs: number): Promise<void> {
     if (holds(view)) return;
     const end = expiresAt(lease.value, memory.config.lease.durationSeconds);
     const due = now >= end && !isExpired(lease.value, view);
-    if (!due && now - lease.value.confirmedAt < leaseAgeMs) return;
+    if (!due && now - memory.leaseReadAt < leaseAgeMs) return;
   }
   const sentAt = ports.clock.now();
+  memory.leaseReadAt = sentAt;
   memory.stale.delete('lease');
   const result = await ports.kube.readLease(deadlineMs);
   if (result.ok) {
@@ -284,16 +286,23 @@ async function refreshLease(ctx: Context, deadlineMs: number): Promise<void> {
   }
   memory.stale.add('lease');
   // What was seen stays seen: an expiry is never concluded from it, as that needs a confirmation.
-  if (!lease.known || now - lease.value.confirmedAt > graceMs) memory.lease = unknown(result.fault);
+  if (!lease.known || now - lease.at > graceMs) memory.lease = unknown(result.fault);
 }
 
-/** Takes a newer reading of the lease; an older version than the one known is a lagging cache and is ignored (K26). */
-export function adoptLease(ctx: Context, record: LeaseRecord | undefined, sentAt: Mono): void {
+/**
+ * Takes a newer reading of the lease; an older version than the one known is a lagging cache and is ignored (K26). A
+ * reading confirms a version, what a watch delivers (`sentAt` undefined) does not: it may have been on its way for long.
+ */
+export function adoptLease(ctx: Context, record: LeaseRecord | undefined, sentAt: Mono | undefined): void {
   const { memory, ports } = ctx;
-  const before = memory.lease.known ? memory.lease.value : undefined;
+  const before = memory.sighting;
   if (before?.record !== undefined && record !== undefined && isOlder(record, before.record)) return;
   const now = ports.clock.now();
-  memory.lease = known(seen(before, record, sentAt, now), now);
+  memory.sighting = seen(before, record, sentAt, now);
+  memory.lease = known(memory.sighting, now);
+  if (record === undefined) return;
+  if (record.holder !== ctx.self.identity) memory.held = undefined;
+  else if (record.garbage === undefined) memory.held = record;
 }
 
 function isOlder(a: LeaseRecord, b: LeaseRecord): boolean {
@@ -304,12 +313,12 @@ function isOlder(a: LeaseRecord, b: LeaseRecord): boolean {
 
 /** What a watch tells: the lease and pods are taken over, the rest is read again in the next cycle. */
 export function onHint(ctx: Context, hint: KubeHint): void {
-  const { memory, ports } = ctx;
+  const { memory } = ctx;
   switch (hint.of) {
     case 'lease': {
       const before = memory.lease.known ? memory.lease.value.record?.resourceVersion : undefined;
       if (hint.record === undefined) memory.stale.add('lease');
-      else adoptLease(ctx, hint.record, ports.clock.now());
+      else adoptLease(ctx, hint.record, undefined);
       if (hint.record?.resourceVersion === before || onlyRenewed(ctx, before)) return;
       break;
     }

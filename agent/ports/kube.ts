@@ -4,12 +4,15 @@
  */
 import type { ClusterFacts, LeaseRecord, MemberName, PodSight, Request } from '../core/model.ts';
 import type { Result } from '../core/result.ts';
+import type { LeaseDraft } from '../core/view.ts';
 
 /** What a lease write puts down; `over` is the very version that was decided on (compare-and-swap, S4). */
 export interface LeaseWrite {
-  record: Omit<LeaseRecord, 'resourceVersion' | 'renewTime' | 'garbage'>;
+  record: LeaseDraft;
   /** resourceVersion to replace, or undefined to create. */
   over: string | undefined;
+  /** metadata.uid of what is replaced: without it a PUT over a Lease that was deleted makes a new one. */
+  uid?: string;
 }
 
 export interface EventNote {

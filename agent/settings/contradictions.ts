@@ -4,11 +4,8 @@
  * would cost a failover.
  */
 import type { DiskLimits, DynamicConfig } from '../core/config.ts';
+import { clockRate, stopLatencySeconds } from '../core/permit.ts';
 import type { Problem } from './problem.ts';
-
-/** Clock rates may differ by one per cent, and a stop may start late by this much. */
-const clockRate = 0.01;
-const stopLatencySeconds = 0.3;
 
 /** Everything in a readable configuration that contradicts something else in it. */
 export function contradictions(config: DynamicConfig): Problem[] {

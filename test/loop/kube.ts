@@ -15,6 +15,14 @@ export interface FakeKube {
   events: (EventNote & { member: string; at: number })[];
   ask(request: Partial<Request> & { kind: Request['kind'] }): void;
   setConfig(text: string): void;
+  deleteLease(): void;
+  /** Writes to the lease as somebody who is no agent does. */
+  editLease(change: Partial<LeaseRecord>): void;
+  /**
+   * What happens to a call instead of its answer: a fault, or `lost`, when it takes effect and nobody hears of it, or
+   * for how many ms the answer is held up.
+   */
+  trouble: (call: { member: string; verb: keyof KubePort }) => Fault | 'lost' | number | undefined;
   /** A watch delivers an old version of the lease to one member, as a lagging cache does. */
   lag(member: string, record: LeaseRecord | undefined): void;
   primaries(): string[];
@@ -54,6 +62,16 @@ export function createFakeKube(clock: VirtualClock): FakeKube {
       };
       tell({ of: 'request' });
     },
+    deleteLease() {
+      kube.lease = undefined;
+      tell({ of: 'lease', record: undefined });
+    },
+    editLease(change) {
+      if (kube.lease === undefined) throw new Error('there is no lease');
+      kube.lease = { ...kube.lease, ...change, resourceVersion: next() };
+      tell({ of: 'lease', record: kube.lease });
+    },
+    trouble: () => undefined,
     setConfig(text) {
       kube.config = text;
       tell({ of: 'config' });
@@ -74,28 +92,35 @@ export function createFakeKube(clock: VirtualClock): FakeKube {
 
   function port(member: string): KubePort {
     /** One request: half the latency there, the effect, half of it back; a cut member waits for its deadline. */
-    async function call<T>(deadlineMs: number, effect: () => Result<T>): Promise<Result<T>> {
+    async function call<T>(deadlineMs: number, verb: keyof KubePort, effect: () => Result<T>): Promise<Result<T>> {
       if (kube.cut.has(member)) {
         await clock.until(clock.now() + deadlineMs);
         return failed(timeout);
       }
       await clock.until(clock.now() + latencyMs / 2);
+      const trouble = kube.trouble({ member, verb });
+      if (typeof trouble === 'object') return failed(trouble);
       const result = effect();
-      await clock.until(clock.now() + latencyMs / 2);
-      return result;
+      await clock.until(clock.now() + (trouble === 'lost' ? deadlineMs : (trouble ?? latencyMs / 2)));
+      return trouble === 'lost' ? failed(timeout) : result;
     }
     return {
-      readLease: (ms) => call(ms, () => ok(kube.lease)),
+      readLease: (ms) => call(ms, 'readLease', () => ok(kube.lease)),
       writeLease: (write, ms) =>
-        call(ms, () => {
-          if (kube.lease?.resourceVersion !== write.over) return failed(conflict);
-          kube.lease = { ...write.record, resourceVersion: next(), renewTime: clock.wall(), garbage: undefined };
+        call(ms, 'writeLease', () => {
+          const there = kube.lease;
+          if (write.over === undefined && there !== undefined) return failed({ ...conflict, kind: 'exists' });
+          if (there !== undefined && there.resourceVersion !== write.over) return failed(conflict);
+          // As a real API server: only the uid keeps a replacement from making a deleted Lease anew.
+          if (write.uid !== undefined && write.uid !== there?.uid) return failed(conflict);
+          const uid = there?.uid ?? `lease-${next()}`;
+          kube.lease = { ...write.record, resourceVersion: next(), renewTime: clock.wall(), garbage: undefined, uid };
           tell({ of: 'lease', record: kube.lease });
           return ok(kube.lease);
         }),
-      listPods: (ms) => call(ms, () => ok([...kube.pods.values()].sort((a, b) => (a.name < b.name ? -1 : 1)))),
+      listPods: (ms) => call(ms, 'listPods', () => ok([...kube.pods.values()].sort((a, b) => (a.name < b.name ? -1 : 1)))),
       patchPod: (target, change, ms) =>
-        call(ms, () => {
+        call(ms, 'patchPod', () => {
           const pod = kube.pods.get(target.name);
           if (pod === undefined || pod.uid !== target.uid) return failed<PodSight>({ ...conflict, kind: 'absent' });
           if (target.resourceVersion !== undefined && target.resourceVersion !== pod.resourceVersion)
@@ -107,18 +132,18 @@ export function createFakeKube(clock: VirtualClock): FakeKube {
           tell({ of: 'pods', pod: patched, deleted: false });
           return ok(patched);
         }),
-      readConfig: (ms) => call(ms, () => ok({ text: kube.config, resourceVersion: '1' })),
-      readFacts: (ms) => call(ms, () => ok(kube.facts)),
+      readConfig: (ms) => call(ms, 'readConfig', () => ok({ text: kube.config, resourceVersion: '1' })),
+      readFacts: (ms) => call(ms, 'readFacts', () => ok(kube.facts)),
       writeFacts: (facts, ms) =>
-        call(ms, () => {
+        call(ms, 'writeFacts', () => {
           if (facts.resourceVersion !== kube.facts.resourceVersion) return failed(conflict);
           kube.facts = { ...facts, resourceVersion: next() };
           tell({ of: 'facts' });
           return ok(kube.facts);
         }),
-      readRequest: (ms) => call(ms, () => ok(kube.request)),
+      readRequest: (ms) => call(ms, 'readRequest', () => ok(kube.request)),
       writeRequest: (request, ms) =>
-        call(ms, () => {
+        call(ms, 'writeRequest', () => {
           if (request.resourceVersion !== (kube.request?.resourceVersion ?? '')) return failed(conflict);
           kube.request = { ...request, resourceVersion: next() };
           tell({ of: 'request' });

@@ -42,7 +42,8 @@ export function encodeLease(write: LeaseWrite, at: LeaseIdentity, wallIso: strin
   if (record.containerId !== undefined) annotations[keys.containerId] = record.containerId;
   const size = sizeOf(annotations);
   if (size > annotationsLimit) return `the annotations would hold ${size} bytes, more than ${annotationsLimit}`;
-  const version = write.over === undefined ? {} : { resourceVersion: write.over };
+  const uid = write.uid === undefined ? {} : { uid: write.uid };
+  const version = write.over === undefined ? {} : { resourceVersion: write.over, ...uid };
   return {
     apiVersion: 'coordination.k8s.io/v1',
     kind: 'Lease',
@@ -89,6 +90,7 @@ export function decodeLease(lease: Wire<V1Lease>): LeaseRecord {
     heir: annotations[keys.heir] || undefined,
     containerId: annotations[keys.containerId] || undefined,
     garbage: wrong.length === 0 ? undefined : wrong.join('; '),
+    ...(metadata.uid === undefined ? {} : { uid: metadata.uid }),
   };
 }
 

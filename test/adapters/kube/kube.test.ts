@@ -53,6 +53,18 @@ test('a free lease has no holder and keeps its term', async (t) => {
   assert.deepEqual([free.holder, free.term, free.garbage], ['', 4, undefined]);
 });
 
+test('a lease that was deleted is not made again by a write over it', async (t) => {
+  const cluster = await startCluster(t);
+  const kube = cluster.adapter();
+  const { uid = '', ...first } = must(await kube.writeLease(aWrite(undefined), 1000));
+  assert.notEqual(uid, '');
+  cluster.server.store.delete('leases', 'og-demo-leader');
+  const late = mustFail(await kube.writeLease({ ...aWrite(first.resourceVersion, { term: 2 }), uid }, 1000));
+  assert.equal(late.kind, 'conflict');
+  assert.equal(must(await kube.readLease(1000)), undefined);
+  assert.notEqual(must(await kube.writeLease(aWrite(undefined), 1000)).uid, uid);
+});
+
 test('a record too large for its annotations is refused before it is sent', async (t) => {
   const cluster = await startCluster(t);
   const kube = cluster.adapter();
