@@ -25,6 +25,8 @@ export interface MemberAddress {
   ports: Ports;
   /** Where the member finds the API server. */
   kubeUrl: string;
+  /** Where the API server listens for this member alone, so that faults can be told apart. */
+  kubeOwn: Endpoint;
 }
 
 export interface Addresses {
@@ -63,7 +65,8 @@ export function layout(members: number, network: string, shift: number): Address
   return {
     members: Array.from({ length: members }, (_, i) => {
       const ip = `${network}.${10 + i}`;
-      return { ip, ports, kubeUrl: `http://${ip}:${ports.kube}` };
+      const kubeOwn = { host: `${network}.${30 + i}`, port: 8080 + shift };
+      return { ip, ports, kubeUrl: `http://${ip}:${ports.kube}`, kubeOwn };
     }),
     kube: { host: `${network}.2`, port: 8080 + shift },
     secureKube: { host: `${network}.2`, port: 6443 + shift },
@@ -78,14 +81,15 @@ export function layoutNetns(members: number, network: string): Addresses {
   const own = found.members.map((member) => ({
     ...member,
     ports: { ...member.ports, haAdvertised: member.ports.ha, peerAdvertised: member.ports.peer },
-    kubeUrl: `http://${found.kube.host}:${found.kube.port}`,
+    kubeUrl: `http://${member.kubeOwn.host}:${member.kubeOwn.port}`,
   }));
   return { ...found, members: own };
 }
 
 async function areFree(addresses: Addresses): Promise<boolean> {
   const endpoints = [addresses.kube, addresses.secureKube, addresses.write, addresses.read];
-  for (const { ip, ports } of addresses.members) {
+  for (const { ip, ports, kubeOwn } of addresses.members) {
+    endpoints.push(kubeOwn);
     for (const port of Object.values(ports) as number[]) endpoints.push({ host: ip, port });
   }
   const free = await Promise.all(endpoints.map(isFree));

@@ -81,6 +81,7 @@ export async function startFrame(options: LabOptions, dir: string, undo: Undo[])
   const kube = await startKube({
     ...names,
     listen: addresses.kube,
+    members: addresses.members.map(({ kubeOwn }, i) => ({ pod: podName(names, i), listen: kubeOwn })),
     secure: addresses.secureKube,
     certificates: place.binDir,
     kubeconfig: place.kubeconfig,

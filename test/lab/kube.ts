@@ -9,6 +9,7 @@ import { createConnection, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { createServer as createTlsServer } from 'node:tls';
 import { parseAllDocuments } from 'yaml';
+import type { Faults } from '../kube/faults.ts';
 import { kubeconfig, selfSigned } from '../kube/kubeconfig.ts';
 import type { Draft } from '../kube/objects.ts';
 import { createApiServer } from '../kube/server.ts';
@@ -24,6 +25,8 @@ export interface KubeServer {
   enforced: boolean;
   /** Whether `kubectl` may log in: it sends its token over TLS only, and a certificate takes openssl. */
   secure: boolean;
+  /** Faults of the API server; a member's requests carry its pod's name as the client. */
+  faults: Faults;
   /** Requests of the members' account so far. */
   requests(): { all: number; writes: number };
   stop(): Promise<void>;
@@ -34,6 +37,8 @@ export interface KubeOptions {
   cluster: string;
   /** Plain HTTP, for the members' proxies and the lab itself. */
   listen: Endpoint;
+  /** Plain HTTP for one member each, in order. */
+  members: { pod: string; listen: Endpoint }[];
   /** HTTPS, for `kubectl`. */
   secure: Endpoint;
   /** Where a certificate may be put. */
@@ -62,6 +67,7 @@ export async function startKube(options: KubeOptions): Promise<KubeServer> {
     podLog: (pod) => options.logOf(pod.metadata.name),
   });
   const { url } = await server.listen(options.listen.host, options.listen.port);
+  for (const { pod, listen: own } of options.members) await server.listen(own.host, own.port, { client: pod });
   const front = await startSecureFront(options);
   const open = kubeconfig({
     url: front?.url ?? url,
@@ -76,6 +82,7 @@ export async function startKube(options: KubeOptions): Promise<KubeServer> {
     memberToken,
     enforced: rights.length > 0,
     secure: front !== undefined,
+    faults: server.faults,
     requests() {
       const own = server.requests.counts().filter(({ user }) => user === member);
       const sum = (some: { count: number }[]) => some.reduce((total, { count }) => total + count, 0);

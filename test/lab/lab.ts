@@ -4,6 +4,7 @@
  */
 import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Faults } from '../kube/faults.ts';
 import type { Addresses } from './addresses.ts';
 import type { Api, KubeObject } from './api.ts';
 import { type Isolation, probeIsolation } from './container.ts';
@@ -41,6 +42,8 @@ export interface Lab {
   /** The pod objects as last seen, by name. */
   pods: Map<string, KubeObject>;
   inject(order: FaultOrder): Promise<Reply>;
+  /** Faults of the API server; a member's requests carry its name as the client. */
+  faults: Faults;
   /** Requests of the members that reached the API server so far. */
   requests(): { all: number; writes: number };
   /** The member whose label says primary. */
@@ -322,6 +325,7 @@ async function announce(
     pods: parts.pods,
     record: () => labRecord(frame, parts),
     inject: (order) => injectInto(frame, parts, order),
+    faults: frame.kube.faults,
     requests: () => frame.kube.requests(),
     primary: () => primaryOf(parts),
     whenStreaming: (deadlineMs, signal) => whenStreaming(frame, parts, deadlineMs, signal),

@@ -49,7 +49,8 @@ function namesOf(id: number, members: number): Names {
 /** What the machine itself answers at, seen from the members. */
 function hostAddresses(addresses: Addresses): string[] {
   const gateway = addresses.write.host.replace(/\d+$/, '1');
-  return [gateway, addresses.kube.host, addresses.write.host, addresses.read.host];
+  const own = addresses.members.map(({ kubeOwn }) => kubeOwn.host);
+  return [gateway, addresses.kube.host, ...own, addresses.write.host, addresses.read.host];
 }
 
 /** Finds a free network, builds it and returns its addresses; throws where the kernel or a missing right forbids it. */
@@ -122,7 +123,7 @@ function rulesOf(addresses: Addresses, kind: FaultKind, member: number): string[
   const peers = addresses.members.map((other) => other.ip).filter((other) => other !== address);
   switch (kind) {
     case 'kube':
-      return both(addresses.kube.host);
+      return both(addresses.members[member]?.kubeOwn.host ?? addresses.kube.host);
     case 'peers':
       return peers.flatMap(both);
     case 'power':

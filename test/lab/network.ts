@@ -72,14 +72,14 @@ export async function startNetwork(addresses: Addresses): Promise<Network> {
     for (const proxy of proxies) proxy.refresh();
   }
 
-  for (const [index, { ip, ports }] of addresses.members.entries()) {
+  for (const [index, { ip, ports, kubeOwn }] of addresses.members.entries()) {
     const through = (port: number, targetPort: number, linkOf: (caller: string) => LinkState) =>
       startProxy({ listen: { host: ip, port }, target: { host: ip, port: targetPort }, source: undefined, linkOf });
     const ha = await through(ports.haAdvertised, ports.ha, (caller) => haLink(caller, index));
     const peer = await through(ports.peerAdvertised, ports.peer, (caller) => peerLink(caller, index));
     const kube = await startProxy({
       listen: { host: ip, port: ports.kube },
-      target: addresses.kube,
+      target: kubeOwn,
       source: undefined,
       linkOf: () => kubeLink(index),
     });

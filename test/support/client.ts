@@ -23,6 +23,8 @@ export interface WriterOptions {
   pauseMs?: number;
   /** How long an answer may take before the connection is given up. */
   answerMs?: number;
+  /** Asks with each row which server acknowledged it. */
+  identify?: boolean;
   /** Stays on its first connection: for a client that a cut must not move. Default false. */
   once?: boolean;
 }
@@ -31,6 +33,8 @@ export interface Acknowledged {
   n: number;
   /** performance.now() when the answer arrived. */
   at: number;
+  /** When the server that acknowledged it was started: no two have the same. */
+  server?: string;
 }
 
 export interface Writer {
@@ -79,12 +83,16 @@ export function startWriter(options: WriterOptions): Writer {
   let stopping = false;
   let lastError: string | undefined;
 
+  const identify = options.identify === true ? ' RETURNING pg_postmaster_start_time()::text AS server' : '';
+  const insert = `INSERT INTO ${options.table} (n) VALUES ($1)${identify}`;
+
   async function insertAll(client: pg.Client) {
     while (!stopping) {
       const n = next;
       next += 1;
-      await client.query({ name: 'insert', text: `INSERT INTO ${options.table} (n) VALUES ($1)`, values: [n] });
-      acknowledged.push({ n, at: performance.now() });
+      const { rows } = await client.query<{ server: string }>({ name: 'insert', text: insert, values: [n] });
+      const server = rows[0]?.server;
+      acknowledged.push({ n, at: performance.now(), ...(server === undefined ? {} : { server }) });
       if (options.pauseMs !== undefined && options.pauseMs > 0) await sleep(options.pauseMs);
     }
   }

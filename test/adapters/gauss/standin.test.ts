@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { existsSync, mkdirSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
+import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { createInstance } from '../../../agent/adapters/gauss/instance.ts';
@@ -16,6 +16,18 @@ import { aPermit, clock, eventually } from './support.ts';
 
 const home = process.env['GAUSSHOME'] ?? join(import.meta.dirname, '..', '..', 'standin');
 const missing = existsSync(join(home, 'bin', 'gaussdb')) ? false : `no ${join(home, 'bin', 'gaussdb')}`;
+
+/** The initial user bears the name of the operating system's, as openGauss's programs expect; root runs it as another. */
+const superuser = initialUser();
+
+function initialUser(): string {
+  try {
+    const { username } = userInfo();
+    return username === 'root' ? 'omm' : username;
+  } catch {
+    return 'omm';
+  }
+}
 
 interface Member extends PeerAddress {
   instance: InstancePort;
@@ -60,13 +72,13 @@ function aMember(place: string, index: number, port: number): Member {
     port,
     haPort: port + 1,
     bindAddress: host,
-    superuser: 'omm',
+    superuser,
     secrets: { superuserPassword: 'Gauss@123', replicationPassword: 'Repl@1234' },
     clock,
     note: (level, msg, fields) => void log.push(`${name} ${level} ${msg} ${JSON.stringify(fields ?? {})}`),
     environment,
   });
-  const common = { socketDir, port, user: 'omm', applicationName: 'test', maintenance: false, statementTimeoutMs: 20_000 };
+  const common = { socketDir, port, user: superuser, applicationName: 'test', maintenance: false, statementTimeoutMs: 20_000 };
   const sql = async (text: string): Promise<Row[]> => {
     const session = createSession({ ...common, settings: { synchronous_commit: 'on' } });
     const answer = await session.query(text, 20_000);
