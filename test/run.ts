@@ -33,7 +33,7 @@ const suites: Suite[] = [
   { name: 'standin', files: ['test/standin/**/*.test.ts'], concurrency: 1, minutes: 10 },
   {
     name: 'lab',
-    files: ['test/lab/**/*.test.ts', 'test/bench/**/*.test.ts', 'test/support/**/*.test.ts'],
+    files: ['test/lab/**/*.test.ts', 'test/bench/**/*.test.ts', 'test/chaos/**/*.test.ts', 'test/support/**/*.test.ts'],
     concurrency: 1,
     minutes: 5,
   },

@@ -8,10 +8,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { newPrimary, nothingLost, primaryOf, type Scene, writing, writingOn } from './harness.ts';
 
 const fenceMs = 7000;
-const isolatedMs = 60_000;
 
 /** `keepsWriting`: in `off` the old primary has to go on for the first 3 s, or the run shows nothing. */
-export async function isolate(scene: Scene, keepsWriting: boolean): Promise<void> {
+export async function isolate(scene: Scene, keepsWriting: boolean, isolatedMs = 60_000): Promise<void> {
   const { lab } = scene;
   const old = primaryOf(lab);
   const session = await writingOn(lab, old);

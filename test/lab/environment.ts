@@ -2,16 +2,11 @@
  * What a member's container is started with: the command, and the environment that the manifests and the kubelet would
  * give it. The agent's settings are named here and nowhere else in the lab.
  */
-import { join } from 'node:path';
 import type { Ports } from './addresses.ts';
 import type { MemberPlace } from './place.ts';
-import { root } from './place.ts';
 
 /** The database's initial user. */
 export const superuser = 'omm';
-
-/** PID 1. */
-export const memberCommand = ['bash', join(root, 'entrypoint', 'entrypoint.sh')];
 
 export interface MemberSetting {
   namespace: string;

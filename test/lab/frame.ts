@@ -4,7 +4,7 @@
  */
 import { readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { installAgent } from './agent.ts';
+import { installAgent, installEntrypoint } from './agent.ts';
 import { type Addresses, findAddresses } from './addresses.ts';
 import { type Api, createApi, type KubeObject } from './api.ts';
 import { type Isolation, passwdLine } from './container.ts';
@@ -57,6 +57,8 @@ export interface Frame {
   /** The StatefulSet's uid, the owner of the pods. */
   setUid: string;
   gaussHome: string;
+  /** PID 1 of the members. */
+  command: string[];
   /** What the members' agents run. */
   agentFile: string;
   /** What members see as /etc/passwd; undefined: this machine's own. */
@@ -91,7 +93,8 @@ export async function startFrame(options: LabOptions, dir: string, undo: Undo[])
   const api = createApi({ url: kube.url, token: kube.adminToken });
   undo.push(() => api.close());
   await createObjects(options, place, addresses, api, kube);
-  const agentFile = await installAgent(place);
+  const agentFile = await installAgent(place, options.tamper);
+  const command = installEntrypoint(place, options.tamper);
   const services = { write: createService(addresses.write), read: createService(addresses.read) };
   undo.push(async () => {
     await Promise.all([services.write.close(), services.read.close()]);
@@ -109,6 +112,7 @@ export async function startFrame(options: LabOptions, dir: string, undo: Undo[])
     services,
     setUid,
     gaussHome: gaussHomeOf(options),
+    command,
     agentFile,
     passwd: options.server === 'opengauss' ? writePasswd(place) : undefined,
     setStatus: '',

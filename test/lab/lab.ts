@@ -10,7 +10,7 @@ import type { Api, KubeObject } from './api.ts';
 import { type Isolation, probeIsolation } from './container.ts';
 import { serveControl } from './control.ts';
 import { countStreaming, createClientAccount, type LocalServer } from './database.ts';
-import { memberCommand, memberEnv, superuser } from './environment.ts';
+import { memberEnv, superuser } from './environment.ts';
 import { type FaultOrder, inject, type Reply } from './faults.ts';
 import { followObjects, isReady } from './follow.ts';
 import { type Frame, type Parts, startFrame, type Undo, unwind } from './frame.ts';
@@ -125,7 +125,7 @@ async function startMembers(
         logFile: own.logFile,
         api,
         isolation,
-        command: memberCommand,
+        command: frame.command,
         prefix: frame.network.prefix(index),
         volume: volumes[index],
         passwd: frame.passwd,

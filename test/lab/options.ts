@@ -20,6 +20,14 @@ export interface LabOptions {
   volumeBytes: number;
   /** Keeps data and logs when the lab ends. */
   keep: boolean;
+  /** For tests that must fail without a rule: what the members run instead of the agent and entrypoint of the checkout. */
+  tamper?: Tamper;
+}
+
+/** Each takes the text as it is shipped and answers what a copy shall hold. */
+export interface Tamper {
+  agent(bundle: string): string;
+  entrypoint(script: string): string;
 }
 
 export type Command =

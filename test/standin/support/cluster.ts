@@ -73,7 +73,8 @@ function serverOf(pgdata: string): number | undefined {
 export async function createCluster(size: number, extra: string[] = []): Promise<Cluster> {
   const root = mkdtempSync(join(tmpdir(), 'ogs-'));
   const net = `127.${octet()}.${octet()}`;
-  const port = 20_000 + Math.floor(Math.random() * 10_000) * 2;
+  // Below the ports that the kernel lends (from 32768 on).
+  const port = 20_000 + Math.floor(Math.random() * 6000) * 2;
   const faults = join(root, 'faults');
   mkdirSync(faults);
   const environment = { ...process.env, OG_STANDIN_FAULTS: faults, PGHOST: '' };
