@@ -3,6 +3,7 @@
  * that two members never both think they are ahead of each other. Unreachable members do not block; they do not
  * count either.
  */
+import { isBoundAway } from './failsafe.ts';
 import { memberOf, recordOf } from './lease.ts';
 import type { Lsn } from './lsn.ts';
 import type { Instance, MemberName, PeerState, PodSight, StandbyInstance, Term } from './model.ts';
@@ -84,7 +85,7 @@ function isFormerPrimary(view: View, instance: StandbyInstance): boolean {
 export function candidates(view: View): PeerState[] {
   return freshPeers(view)
     .map((peer) => peer.state)
-    .filter((state) => state.eligible && state.instance === 'standby');
+    .filter((state) => state.eligible && state.instance === 'standby' && !isBoundAway(view, state));
 }
 
 /**
@@ -95,7 +96,7 @@ export function voters(view: View): PeerState[] {
   const systemId = view.facts.known ? view.facts.value.systemId : undefined;
   return freshPeers(view)
     .map((peer) => peer.state)
-    .filter((state) => state.instance === 'standby')
+    .filter((state) => state.instance === 'standby' && !isBoundAway(view, state))
     .filter((state) => state.eligible || (state.paused && state.build === undefined && state.systemId === systemId));
 }
 

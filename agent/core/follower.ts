@@ -5,6 +5,7 @@
  */
 import { only } from './decision.ts';
 import { bestHeir, freshPeer, freshPeers, isBest, knownPrimary, obstacle, voters } from './election.ts';
+import { boundBy } from './failsafe.ts';
 import { expiresAt, heirTurnMs, holds, isExpired, memberOf, recordOf } from './lease.ts';
 import type { Instance, LeaseRecord, MemberName, Running, SeenLease, StandbyInstance } from './model.ts';
 import type { Reason } from './reasons.ts';
@@ -134,6 +135,8 @@ export function whenStandby(view: View, me: StandbyInstance): Decision {
 
 /** Standing for the lease: with a vote set in sight, nothing lost beyond the limit, and nobody better. */
 function stand(view: View, me: StandbyInstance, lease: SeenLease, reason: Reason): Decision {
+  const bound = boundBy(view);
+  if (bound !== undefined) return only('promised', { note: `to ${memberOf(bound.holder)} for term ${bound.term}` });
   const record = lease.record;
   if (record === undefined && !everybodyAnswers(view)) return only('candidates-unknown', { note: 'the lease was never used' });
   if (record !== undefined) {

@@ -5,6 +5,7 @@
  */
 import { only, renewing } from './decision.ts';
 import { bestHeir, candidates, comparePositions, freshPeer, freshPeers, obstacle, positionOf, voters } from './election.ts';
+import { boundToHolder } from './failsafe.ts';
 import { highestTerm, recordOf } from './lease.ts';
 import type { Instance, LeaseRecord, MemberName, PeerState, PrimaryInstance, Running, StandbyInstance } from './model.ts';
 import type { LeaderPermit } from './permit.ts';
@@ -25,6 +26,8 @@ const stoppingSeconds = 15;
 /** The lease is ours, the server is up and is not primary yet. */
 export function takeLead(view: View, instance: Waiting, permit: LeaderPermit): Decision {
   const record = recordOf(view.lease) as LeaseRecord;
+  // A late write made us the holder, although we have promised another one meanwhile: nobody is frozen or promoted.
+  if (boundToHolder(view) !== undefined && view.promotion === undefined) return handOn(view, 'promised to another primary');
   const why = obstacle(view, instance);
   const promotion = view.promotion;
   if (why !== undefined && promotion === undefined) return handOn(view, why);

@@ -227,6 +227,8 @@ export interface PeerState {
   agentVersion: string;
   /** Wall-clock ISO time since the instance is in this role and state; display only. */
   since: string | undefined;
+  /** To whom it has promised neither to grant nor to stand; absent while nobody. */
+  promised?: { holder: string; term: Term };
 }
 
 export interface BuildProgress {
@@ -271,6 +273,21 @@ export interface LocalRecords {
   freeze: { term: Term; candidate: MemberName; host: string; port: number } | undefined;
   /** A build was begun and not finished. */
   build: { mode: 'full' | 'incremental'; startedAt: string } | undefined;
+  /** The last promise given, until it is known to have ended; after a start it binds for its whole duration again. */
+  promise?: PromiseAsk | undefined;
+  /** The highest term whose grant was undone because the holder of the lease asked for it. */
+  undone?: { term: Term; by: MemberName } | undefined;
+  /** There was no file: what this member granted or promised before is not known. Never saved. */
+  fresh?: boolean | undefined;
+}
+
+/** "Neither grant nor stand for so long: I hold the lease with this term and cannot reach the API server." */
+export interface PromiseAsk {
+  /** The identity in the lease: member, pod and incarnation. */
+  holder: string;
+  term: Term;
+  /** From the moment it is heard, by the promising member's own clock; 0 gives the promise back. */
+  durationMs: number;
 }
 
 /** Cluster-wide facts from the ConfigMap `og-<c>-state`. */

@@ -76,6 +76,20 @@ export interface Promotion {
   finished?: boolean;
 }
 
+/** A promise this member has given: until that moment of its own clock it neither grants nor stands. */
+export interface Promised {
+  holder: string;
+  term: Term;
+  until: Mono;
+}
+
+/** The permit in force comes from promises, not from a renewal. */
+export interface Failsafe {
+  since: Mono;
+  /** Whose promises for this term are alive. */
+  promisers: MemberName[];
+}
+
 /** A planned hand-over; its steps are decided on what the view shows, so that a crash between two needs no recovery. */
 export interface Switchover {
   target: MemberName;
@@ -125,6 +139,12 @@ export interface View {
   volumes: VolumeUse[];
   /** What people have asked of this member. */
   hand: Hand;
+  /** The last promise given to the holder of a term; it may have ended. */
+  promised?: Promised | undefined;
+  /** This member is writing itself into the lease right now. */
+  standing?: boolean;
+  /** On a primary that goes on without the API server. */
+  failsafe?: Failsafe | undefined;
 }
 
 /** What people have asked of a member by configuration and annotations; `paused` of the view sums the first two up. */

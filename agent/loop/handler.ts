@@ -4,8 +4,9 @@
  * term, an unfinished build and a valid permit of our own are each a refusal.
  */
 import { obstacle } from '../core/election.ts';
-import { leads, recordOf } from '../core/lease.ts';
-import type { PeerState, Sender } from '../core/model.ts';
+import { boundBy } from '../core/failsafe.ts';
+import { leads, memberOf, recordOf } from '../core/lease.ts';
+import type { MemberName, PeerState, PromiseAsk, Sender } from '../core/model.ts';
 import { isValid } from '../core/permit.ts';
 import { failed, type Fault, ok, type Result } from '../core/result.ts';
 import type { View } from '../core/view.ts';
@@ -13,6 +14,7 @@ import type { FreezeAsk, PeerHandler } from '../ports/others.ts';
 import type { Context } from './context.ts';
 import { grant } from './execute.ts';
 import { observeInstance, viewOf } from './observe.ts';
+import { givePromise } from './promised.ts';
 import { amend } from './records.ts';
 
 /** An observation may serve gossip for this long. */
@@ -28,6 +30,7 @@ export function createHandler(ctx: Context): PeerHandler {
     },
     freeze: (ask) => freeze(ctx, ask),
     unfreeze: (ask) => unfreeze(ctx, ask.term, ask.from),
+    promise: (ask, from) => promise(ctx, ask, from),
   };
 }
 
@@ -69,7 +72,13 @@ export function peerState(ctx: Context): PeerState {
     ...(primary === undefined ? {} : { syncObserved: syncNames(primary.senders), readOnly: primary.readOnly }),
     agentVersion: ctx.self.version,
     since: undefined,
+    ...promisedNow(view),
   };
+}
+
+function promisedNow(view: View): Pick<PeerState, 'promised'> {
+  const bound = boundBy(view);
+  return bound === undefined ? {} : { promised: { holder: bound.holder, term: bound.term } };
 }
 
 function syncNames(senders: Sender[]): string[] {
@@ -86,6 +95,10 @@ function objection(view: View, ask: FreezeAsk): Fault | undefined {
     return refusal(`term ${ask.term} is lower than ${records.granted}, granted before`, 'Ask again with a higher term.');
   const other = records.freeze !== undefined && records.freeze.term === ask.term && records.freeze.candidate !== ask.candidate;
   if (other) return refusal(`term ${ask.term} is granted to ${records.freeze?.candidate}`, 'Ask again with a higher term.');
+  const bound = boundBy(view);
+  // To whomever: a pod made anew has the name of the very holder, which may still act where this one cannot see it.
+  if (bound !== undefined)
+    return refusal(`promised to ${memberOf(bound.holder)} for term ${bound.term}`, 'The promise ends by itself; ask again.');
   if (records.build !== undefined || view.job?.kind === 'build')
     return refusal('a build is not finished', 'Members being built do not vote.');
   if (leads(view) || (view.instance.is === 'primary' && isValid(view.permit, view.now)))
@@ -115,6 +128,14 @@ async function freeze(ctx: Context, ask: FreezeAsk): Promise<Result<PeerState>> 
   return ok(peerState(ctx));
 }
 
+/** Neither to grant nor to stand for a while; what the holder of a lease needs that cannot renew it (I14). */
+async function promise(ctx: Context, ask: PromiseAsk, from: MemberName): Promise<Result<PeerState>> {
+  if (ctx.last === undefined) return failed(notReady);
+  await observeInstance(ctx, gossipAgeMs);
+  const given = await givePromise(ctx, ask, from);
+  return given.ok ? ok(peerState(ctx)) : given;
+}
+
 /** Only the holder of the current term may ask for it, for a change that it has given up. */
 async function unfreeze(ctx: Context, term: number, from: string): Promise<Result<PeerState>> {
   if (ctx.last === undefined) return failed(notReady);
@@ -127,7 +148,7 @@ async function unfreeze(ctx: Context, term: number, from: string): Promise<Resul
     return failed(refusal(`frozen for the higher term ${frozen.term}`, 'Nothing to do.'));
   const unlocked = await ctx.ports.instance.unlock(sqlDeadlineMs);
   if (!unlocked.ok) return unlocked;
-  const saved = await amend(ctx, (records) => ok({ ...records, freeze: undefined }));
+  const saved = await amend(ctx, (records) => ok({ ...records, freeze: undefined, undone: { term: records.granted, by: from } }));
   if (!saved.ok) return saved;
   await observeInstance(ctx, 0);
   return ok(peerState(ctx));

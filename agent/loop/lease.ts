@@ -4,12 +4,13 @@
  * from the moment a write was sent, and every confirmed renewal moves the fence of PID 1 with it.
  */
 import { processOf } from '../core/decide.ts';
+import { boundToHolder } from '../core/failsafe.ts';
 import { acquired, memberOf, recordOf, released, renewed } from '../core/lease.ts';
 import type { LeaseRecord, Mono } from '../core/model.ts';
 import { durationFor, isValid, latestUntil, type LeaderPermit, permitFrom } from '../core/permit.ts';
 import type { Decision, LeaseChange, LeaseDraft, View } from '../core/view.ts';
 import type { Context } from './context.ts';
-import { adoptLease } from './observe.ts';
+import { adoptLease, viewOf } from './observe.ts';
 
 /** What became of a step: `done` may be followed at once by the next cycle, `failed` may not. */
 export type Outcome = 'nothing' | 'done' | 'failed';
@@ -50,10 +51,14 @@ async function write(ctx: Context, record: LeaseDraft, over: LeaseRecord | undef
 }
 
 async function acquire(ctx: Context, view: View, over: LeaseRecord | undefined): Promise<Outcome> {
+  // Between the decision and now a promise may have been given (I14).
+  if (boundToHolder(viewOf(ctx)) !== undefined) return 'failed';
   const { lease } = ctx.memory.config;
   const sentAt = ctx.ports.clock.now();
   const durationSeconds = durationFor(lease, sentAt, ctx.memory.longestUntil);
+  ctx.memory.standing = true;
   const record = await write(ctx, { ...acquired(view, over), durationSeconds }, over);
+  ctx.memory.standing = false;
   if (record === undefined) return 'failed';
   ctx.memory.takeover = undefined;
   ctx.memory.switchover = undefined;

@@ -17,6 +17,7 @@ import { createHandler } from './handler.ts';
 import { executeLease, type Outcome } from './lease.ts';
 import { emptyMemory } from './memory.ts';
 import { observe, onHint, viewOf } from './observe.ts';
+import { bindAgain } from './promised.ts';
 import { logChange, publish } from './publish.ts';
 
 export interface LoopOptions {
@@ -110,6 +111,7 @@ async function loadRecords(ctx: Context): Promise<boolean> {
     const loaded = await ctx.ports.records.load();
     if (loaded.ok) {
       ctx.memory.records = loaded.value;
+      bindAgain(ctx);
       return true;
     }
     ctx.log.error('the records could not be read', { fault: loaded.fault });

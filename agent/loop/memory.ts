@@ -21,7 +21,7 @@ import type {
 } from '../core/model.ts';
 import type { LeaderPermit } from '../core/permit.ts';
 import { type Observed, unknown } from '../core/result.ts';
-import type { Promotion, Switchover, Takeover } from '../core/view.ts';
+import type { Promised, Promotion, Switchover, Takeover } from '../core/view.ts';
 
 export interface Memory {
   lease: Observed<SeenLease>;
@@ -58,6 +58,10 @@ export interface Memory {
   draining: boolean;
   stopping: boolean;
   cycle: number;
+  /** What this member has promised to the holder of a term. */
+  promised: Promised | undefined;
+  /** A write of ourselves into the lease is under way: a promise given now could come too late. */
+  standing: boolean;
   /** The own pod's annotations as last seen: a pause does not end because the API server is away. Undefined: never seen. */
   ownAnnotations: PodSight['annotations'] | undefined;
   /** Whether the last cycle was paused; an Event tells the change. */
@@ -103,6 +107,8 @@ export function emptyMemory(records: LocalRecords): Memory {
     draining: false,
     stopping: false,
     cycle: 0,
+    promised: undefined,
+    standing: false,
     ownAnnotations: undefined,
     wasPaused: false,
     sighting: undefined,

@@ -3,6 +3,7 @@
  * with an age; a watch only says what to read again, and a reading that failed leaves the last one standing as
  * unknown where a decision would rest on it (I2). Everything runs side by side under one deadline.
  */
+import { isReleasedBy } from '../core/failsafe.ts';
 import { handOf } from '../core/hand.ts';
 import { expiresAt, holds, isExpired, seen } from '../core/lease.ts';
 import type { LeaseRecord, Mono, PodSight } from '../core/model.ts';
@@ -74,6 +75,8 @@ export function viewOf(ctx: Context): View {
     failures: memory.failures,
     stopping: memory.stopping,
     volumes: ctx.ports.volumes?.seen() ?? [],
+    promised: memory.promised,
+    standing: memory.standing,
     hand,
     ...(memory.held === undefined ? {} : { held: memory.held }),
   };
@@ -300,6 +303,8 @@ export function adoptLease(ctx: Context, record: LeaseRecord | undefined, sentAt
   const now = ports.clock.now();
   memory.sighting = seen(before, record, sentAt, now);
   memory.lease = known(memory.sighting, now);
+  // For good: the next version of the record will not show the release any more.
+  if (memory.promised !== undefined && isReleasedBy(memory.promised, record)) memory.promised = undefined;
   if (record === undefined) return;
   if (record.holder !== ctx.self.identity) memory.held = undefined;
   else if (record.garbage === undefined) memory.held = record;

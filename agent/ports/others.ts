@@ -2,7 +2,7 @@
  * The remaining ports: time, the fence (PID 1), the local records, the peers and the board that surfaces read.
  * Small on purpose; the simulator implements the same ones.
  */
-import type { LocalRecords, MemberName, Mono, PeerState, ServerProcess, Term, VolumeUse } from '../core/model.ts';
+import type { LocalRecords, MemberName, Mono, PeerState, PromiseAsk, ServerProcess, Term, VolumeUse } from '../core/model.ts';
 import type { Result } from '../core/result.ts';
 import type { PeerSight, Snapshot } from '../core/view.ts';
 
@@ -49,6 +49,8 @@ export interface PeersPort {
   freeze(member: MemberName, ask: FreezeAsk, deadlineMs: number): Promise<Result<PeerState>>;
   /** Asks a member to remove its freeze of at most that term. */
   unfreeze(member: MemberName, term: Term, deadlineMs: number): Promise<Result<PeerState>>;
+  /** Asks a member neither to grant nor to stand; the answer comes when the promise is on its disk. */
+  promise(member: MemberName, ask: PromiseAsk, deadlineMs: number): Promise<Result<PeerState>>;
   close(): Promise<void>;
 }
 
@@ -58,6 +60,7 @@ export interface PeerHandler {
   state(): Promise<PeerState | undefined>;
   freeze(ask: FreezeAsk): Promise<Result<PeerState>>;
   unfreeze(ask: { term: Term; from: MemberName }): Promise<Result<PeerState>>;
+  promise(ask: PromiseAsk, from: MemberName): Promise<Result<PeerState>>;
 }
 
 /** How full the member's volumes are. */

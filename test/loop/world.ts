@@ -22,6 +22,8 @@ interface Node {
   fence: { process: ServerProcess; deadline: number } | undefined;
   incarnation: number;
   fenceBroken: boolean;
+  /** Nothing can be put on the data volume. */
+  diskBroken?: boolean;
 }
 
 export interface World {
@@ -157,6 +159,21 @@ export function createWorld(options: WorldOptions = {}): World {
         await clock.until(clock.now() + deadlineMs);
         return failed(gone);
       },
+      async promise(other, promiseAsk, deadlineMs) {
+        const at = clock.now();
+        await clock.until(at + 1);
+        const handler = reach(other);
+        if (handler !== undefined) {
+          const answer = await handler.promise(promiseAsk, name);
+          // The way back can be cut while the question is answered.
+          if (reach(other) === handler) {
+            await clock.until(clock.now() + 1);
+            return answer;
+          }
+        }
+        await clock.until(at + deadlineMs);
+        return failed(gone);
+      },
       close: async () => {},
     };
   }
@@ -181,6 +198,7 @@ export function createWorld(options: WorldOptions = {}): World {
       load: async () => ok(node.records),
       async save(changed) {
         await clock.until(clock.now() + 2);
+        if (node.diskBroken === true) return failed({ of: 'disk', kind: 'refused', done: 'no', detail: 'no space left' });
         if (!epoch.dead) node.records = changed;
         return ok();
       },

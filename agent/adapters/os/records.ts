@@ -55,7 +55,7 @@ export function createRecords(options: { dataDir: string; deadlineMs?: number })
     const size = await stat(file)
       .then((found) => found.size)
       .catch(absentIsUndefined);
-    if (size === undefined) return ok(emptyRecords);
+    if (size === undefined) return ok({ ...emptyRecords, fresh: true });
     if (size > sizeLimit) return failed(malformed(file, 'it is too large'));
     return decodeRecords(await readFile(file, 'utf8'), file);
   }
@@ -82,7 +82,7 @@ export function createRecords(options: { dataDir: string; deadlineMs?: number })
 
 /** One line of JSON: the records and a checksum over their text. */
 export function encodeRecords(records: LocalRecords): string {
-  const text = JSON.stringify(records);
+  const text = JSON.stringify({ ...records, fresh: undefined });
   return `${JSON.stringify({ version: 1, sum: checksum(text), records: text })}\n`;
 }
 
@@ -99,7 +99,13 @@ export function decodeRecords(text: string, file: string): Result<LocalRecords> 
   }
   const found = records as Partial<LocalRecords> | null;
   if (!Number.isSafeInteger(found?.granted)) return failed(malformed(file, 'the granted term is missing'));
-  return ok({ granted: found?.granted ?? 0, freeze: found?.freeze ?? undefined, build: found?.build ?? undefined });
+  return ok({
+    granted: found?.granted ?? 0,
+    freeze: found?.freeze ?? undefined,
+    build: found?.build ?? undefined,
+    ...(found?.promise === undefined ? {} : { promise: found.promise }),
+    ...(found?.undone === undefined ? {} : { undone: found.undone }),
+  });
 }
 
 function checksum(text: string): string {

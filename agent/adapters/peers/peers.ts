@@ -1,9 +1,9 @@
 /**
  * The peers: asks each of them once a second how it is, keeps the latest answers with the moment they were asked
- * for, and carries freezes. Each peer has its own connections, its own deadline and its own turn, so that a dead one
+ * for, and carries freezes and promises. Each peer has its own connections, its own deadline and its own turn, so that a dead one
  * never delays the others. Nothing is decided here; how old an answer may be is the core's business.
  */
-import type { MemberName, PeerState, Term } from '../../core/model.ts';
+import type { MemberName, PeerState, PromiseAsk, Term } from '../../core/model.ts';
 import { type Fault, failed, ok, type Result } from '../../core/result.ts';
 import type { PeerSight } from '../../core/view.ts';
 import type { Clock, FreezeAsk, PeerHandler, PeersPort } from '../../ports/others.ts';
@@ -109,7 +109,7 @@ export function createPeers(options: PeersOptions): Result<Peers> {
 
   async function send(
     peer: Peer,
-    request: { route: 'state' | 'freeze' | 'unfreeze'; method: 'GET' | 'POST'; body: object | undefined },
+    request: { route: 'state' | 'freeze' | 'unfreeze' | 'promise'; method: 'GET' | 'POST'; body: object | undefined },
     deadlineMs: number,
   ): Promise<Result<PeerState>> {
     const started = options.clock.now();
@@ -120,7 +120,12 @@ export function createPeers(options: PeersOptions): Result<Peers> {
     return result;
   }
 
-  function order(member: MemberName, route: 'freeze' | 'unfreeze', body: object, deadlineMs: number): Promise<Result<PeerState>> {
+  function order(
+    member: MemberName,
+    route: 'freeze' | 'unfreeze' | 'promise',
+    body: object,
+    deadlineMs: number,
+  ): Promise<Result<PeerState>> {
     const peer = peers.get(member);
     if (peer === undefined)
       return Promise.resolve(failed({ of: 'peer', kind: 'absent', done: 'no', detail: `${member} is not a known member` }));
@@ -193,6 +198,7 @@ export function createPeers(options: PeersOptions): Result<Peers> {
     },
     freeze: (member, asked: FreezeAsk, deadlineMs) => order(member, 'freeze', asked, deadlineMs),
     unfreeze: (member, term: Term, deadlineMs) => order(member, 'unfreeze', { term }, deadlineMs),
+    promise: (member, asked: PromiseAsk, deadlineMs) => order(member, 'promise', asked, deadlineMs),
     async close() {
       closed = true;
       clearInterval(timer);

@@ -10,7 +10,7 @@ import { type Fault, failed, ok, type Result } from '../../core/result.ts';
 import type { PeerHandler } from '../../ports/others.ts';
 import { createSessions, type Sessions } from './sessions.ts';
 import { bodyBytesMax, header, isToken, type RequestParts, sameMac, signAnswer, signRequest } from './sign.ts';
-import { decodeFreeze, decodeUnfreeze, encodeState, parseBody } from './wire.ts';
+import { decodeFreeze, decodePromise, decodeUnfreeze, encodeState, parseBody } from './wire.ts';
 
 export interface PeerServerOptions {
   self: MemberName;
@@ -167,6 +167,11 @@ async function perform(route: string, parts: RequestParts, handler: PeerHandler)
       const ask = decodeUnfreeze(parseBody(parts.body) ?? {});
       if (!ask.ok) return { status: 400, body: { fault: ask.fault } };
       return outcome(await handler.unfreeze({ term: ask.value.term, from: parts.from }));
+    }
+    case 'POST /v1/promise': {
+      const ask = decodePromise(parseBody(parts.body) ?? {});
+      if (!ask.ok) return { status: 400, body: { fault: ask.fault } };
+      return outcome(await handler.promise(ask.value, parts.from));
     }
     default:
       return refusal(404, 'absent', 'no such request');

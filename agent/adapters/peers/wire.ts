@@ -4,7 +4,7 @@
  * a wrong type into a decision. Unknown fields are left out, missing optional ones are unknown.
  */
 import { type Lsn, lsnOrNull, parseLsn } from '../../core/lsn.ts';
-import type { BuildProgress, DbState, Instance, PeerState, Role, VolumeFault, VolumeUse } from '../../core/model.ts';
+import type { BuildProgress, DbState, Instance, PeerState, PromiseAsk, Role, VolumeFault, VolumeUse } from '../../core/model.ts';
 import { type Fault, failed, ok, type Result } from '../../core/result.ts';
 import type { FreezeAsk } from '../../ports/others.ts';
 
@@ -89,6 +89,13 @@ export function decodeState(fields: Fields): Result<PeerState> {
     since: maybe(fields, 'since', text),
     ...optional('syncObserved', maybe(fields, 'syncObserved', texts)),
     ...optional('readOnly', maybe(fields, 'readOnly', flag)),
+    ...optional(
+      'promised',
+      maybe(fields, 'promised', (from, key) => {
+        const inner = group(from, key);
+        return { holder: text(inner, 'holder'), term: term(inner, 'term') };
+      }),
+    ),
   }));
 }
 
@@ -98,6 +105,17 @@ export function decodeFreeze(fields: Fields): Result<FreezeAsk> {
     candidate: text(fields, 'candidate'),
     host: text(fields, 'host'),
     haPort: number(fields, 'haPort', 1, 65535),
+  }));
+}
+
+/** The longest promise that can be asked for; the settings stay far below. */
+const promiseMsMax = 600_000;
+
+export function decodePromise(fields: Fields): Result<PromiseAsk> {
+  return guarded(() => ({
+    holder: text(fields, 'holder'),
+    term: term(fields, 'term'),
+    durationMs: number(fields, 'durationMs', 0, promiseMsMax),
   }));
 }
 

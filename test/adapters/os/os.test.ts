@@ -130,11 +130,13 @@ const full: LocalRecords = {
   granted: 12,
   freeze: { term: 12, candidate: 'og-demo-1', host: '127.0.0.2', port: 5433 },
   build: { mode: 'full', startedAt: '2026-11-21T07:00:00Z' },
+  promise: { holder: 'og-demo-0/uid-0/inc-0', term: 11, durationMs: 8000 },
+  undone: { term: 10, by: 'og-demo-0' },
 };
 
-test('records come back as they were saved, and a member without any has none', async (t) => {
+test('records come back as they were saved, and a member without any says that it has none', async (t) => {
   const dataDir = directory(t);
-  assert.deepEqual(await createRecords({ dataDir }).load(), { ok: true, value: emptyRecords });
+  assert.deepEqual(await createRecords({ dataDir }).load(), { ok: true, value: { ...emptyRecords, fresh: true } });
   const records = createRecords({ dataDir });
   assert.ok((await records.save(full)).ok);
   assert.ok((await records.save({ ...full, granted: 13, freeze: undefined })).ok);

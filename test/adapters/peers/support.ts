@@ -1,5 +1,5 @@
 /** Peers on loopback addresses of their own, with a handler that records what it is asked. */
-import type { PeerState } from '../../../agent/core/model.ts';
+import type { PeerState, PromiseAsk } from '../../../agent/core/model.ts';
 import { ok } from '../../../agent/core/result.ts';
 import { createPeers, type PeerNote, type Peers } from '../../../agent/adapters/peers/peers.ts';
 import { noTelemetry } from '../../../agent/ports/telemetry.ts';
@@ -48,6 +48,7 @@ export interface Station {
   notes: PeerNote[];
   freezes: FreezeAsk[];
   unfreezes: { term: number; from: string }[];
+  promises: (PromiseAsk & { from: string })[];
   asked: number;
 }
 
@@ -79,7 +80,7 @@ export async function station(
   });
   if (!made.ok) throw new Error(made.fault.detail);
   const peers = made.value;
-  const self: Station = { name, ip, peers, notes, freezes: [], unfreezes: [], asked: 0 };
+  const self: Station = { name, ip, peers, notes, freezes: [], unfreezes: [], promises: [], asked: 0 };
   const listening = await peers.listen({
     state: async () => {
       self.asked += 1;
@@ -92,6 +93,10 @@ export async function station(
     unfreeze: async (ask) => {
       self.unfreezes.push(ask);
       return ok(aState(name));
+    },
+    promise: async (ask, from) => {
+      self.promises.push({ ...ask, from });
+      return ok(aState(name, { promised: { holder: ask.holder, term: ask.term } }));
     },
     ...options.handler,
   });
