@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import type { InstanceConfig, PeerAddress } from '../../ports/instance.ts';
 import { type Fault, failed, ok, type Result } from '../../core/result.ts';
 import { managedParameters, renderConf } from './conf.ts';
-import { exists, readText, writeDurably } from './files.ts';
+import { exists, readText, stampOf, writeDurably } from './files.ts';
 import { renderHba } from './hba.ts';
 import type { InstanceOptions } from './options.ts';
 import { wantedParameters } from './parameters.ts';
@@ -37,6 +37,8 @@ export function createConfigurer(options: InstanceOptions, keeper: ServerKeeper,
   let lastWanted: InstanceConfig | undefined;
   /** Written, but not yet seen in force: a call that ran out of time must not make the next one believe in the file. */
   let unverified = false;
+  /** What was wanted and how both files looked when that was last in force; the same again needs no reading. */
+  let settled: string | undefined;
   let queue: Promise<unknown> = Promise.resolve();
 
   /** Two writers of one file would lose one's lines. */
@@ -84,6 +86,10 @@ export function createConfigurer(options: InstanceOptions, keeper: ServerKeeper,
   async function configure(wanted: InstanceConfig, deadlineMs: number): Promise<Result<{ changed: boolean }>> {
     const end = options.clock.now() + deadlineMs;
     lastWanted = wanted;
+    const found = await stampBoth(wanted);
+    if (!found.ok) return found;
+    if (settled === found.value) return ok({ changed: false });
+    settled = undefined;
     const there = await exists(confPath);
     // Nothing is seeded into an empty directory here: it would no longer be empty.
     if (!there.ok || !there.value) return there.ok ? ok({ changed: false }) : there;
@@ -91,13 +97,25 @@ export function createConfigurer(options: InstanceOptions, keeper: ServerKeeper,
     if (!written.ok) return written;
     const { changed, parameters } = written.value;
     unverified ||= changed;
-    if (!unverified) return ok({ changed });
+    if (!unverified) {
+      // Only what was read and found right, with nobody writing meanwhile, needs no reading the next time.
+      const after = await stampBoth(wanted);
+      if (after.ok && after.value === found.value) settled = after.value;
+      return ok({ changed });
+    }
     if (changed) options.note('info', 'rewrote the server configuration', { peers: wanted.peers.map((peer) => peer.name) });
     const reloadable = [...parameters].filter(([name]) => /^replconninfo\d$/.test(name));
     const verified = await reload(Object.fromEntries(reloadable), end);
     if (!verified.ok) return verified;
     unverified = false;
     return ok({ changed });
+  }
+
+  async function stampBoth(wanted: InstanceConfig): Promise<Result<string>> {
+    const conf = await stampOf(confPath);
+    const hba = conf.ok ? await stampOf(hbaPath) : conf;
+    if (!conf.ok || !hba.ok) return conf.ok ? hba : conf;
+    return ok(`${conf.value} ${hba.value} ${JSON.stringify(wanted)}`);
   }
 
   /** SIGHUP straight to the process: gs_ctl reload does no more and takes longer. A stopped server needs none. */

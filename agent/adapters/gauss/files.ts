@@ -80,6 +80,13 @@ export async function exists(path: string, boundMs = fileBoundMs): Promise<Resul
   return found.fault.kind === 'absent' ? ok(false) : failed(found.fault);
 }
 
+/** Changes whenever the file does: replaced, written, or gone. */
+export async function stampOf(path: string, boundMs = fileBoundMs): Promise<Result<string>> {
+  const found = await bounded(() => stat(path, { bigint: true }), `look at ${path}`, boundMs);
+  if (found.ok) return ok(`${found.value.ino}:${found.value.size}:${found.value.mtimeNs}:${found.value.ctimeNs}`);
+  return found.fault.kind === 'absent' ? ok('absent') : failed(found.fault);
+}
+
 /** Replaces a file so that a crash leaves the old or the new text, never a half; durable when it returns. */
 export async function writeDurably(path: string, content: string | Uint8Array, mode = 0o600): Promise<Result<void>> {
   return bounded(() => replaceFile(path, content, mode), `write ${path}`);

@@ -3,7 +3,8 @@
  * from that very member. Every call has a deadline that covers connecting, hello and body; a call that ran out says
  * `maybe`, because the peer may have acted. A peer that does not answer costs nobody else anything.
  */
-import { Pool } from 'undici';
+import request from 'undici/lib/api/api-request.js';
+import Pool from 'undici/lib/dispatcher/pool.js';
 import type { MemberName } from '../../core/model.ts';
 import { type Fault, failed, ok, type Result } from '../../core/result.ts';
 import type { Clock } from '../../ports/others.ts';
@@ -83,7 +84,7 @@ export function openChannel(options: ChannelOptions): Channel {
       ...(body.length === 0 ? {} : { 'content-type': 'application/json' }),
     };
     try {
-      const response = await pool.request({
+      const response = await request.call(pool, {
         method: method as 'GET' | 'POST',
         path,
         headers,

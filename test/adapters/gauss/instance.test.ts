@@ -237,6 +237,30 @@ test('settings that were written but not seen in force are asked for again', asy
   assert.deepEqual(await instance.configure(wanted, 5_000), { ok: true, value: { changed: false } });
 });
 
+test('settings that somebody edits in the file are put right again, however often they were found right before', async (t) => {
+  const { options, instance, serving } = await scene(t);
+  await serving(aServer(options, () => 'Standby'));
+  for (let i = 0; i < 3; i += 1) assert.ok((await instance.configure(wanted, 5_000)).ok);
+  for (const [file, own] of [
+    ['postgresql.conf', /replconninfo1/],
+    ['pg_hba.conf', /127\.0\.0\.2/],
+  ] as const) {
+    const path = join(options.pgdata, file);
+    const right = await readFile(path, 'utf8');
+    await writeFile(
+      path,
+      right
+        .split('\n')
+        .filter((line) => !own.test(line))
+        .join('\n'),
+    );
+    assert.deepEqual(await instance.configure(wanted, 5_000), { ok: true, value: { changed: true } }, file);
+    assert.equal(await readFile(path, 'utf8'), right);
+    assert.deepEqual(await instance.configure(wanted, 5_000), { ok: true, value: { changed: false } });
+    assert.deepEqual(await instance.configure(wanted, 5_000), { ok: true, value: { changed: false } });
+  }
+});
+
 test('the end of the WAL of a standby without a stream is asked for where the version can tell it', async (t) => {
   const { options, instance, serving } = await scene(t);
   const server = aServer(options, () => 'Standby');
