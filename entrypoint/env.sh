@@ -11,6 +11,8 @@ export PATH=$GAUSSHOME/bin:${PATH:-/usr/local/bin:/usr/bin:/bin}
 export OG_RUN_DIR=${OG_RUN_DIR:-/run/opengauss-agent}
 # Four stuck calls on a hung volume would use up libuv's usual four threads, and with them every other file and name look-up.
 export UV_THREADPOOL_SIZE=${UV_THREADPOOL_SIZE:-16}
+# One arena for all of them: the agent allocates little, and each arena keeps what was freed in it.
+export MALLOC_ARENA_MAX=${MALLOC_ARENA_MAX:-1}
 
 # The command that runs the agent, split at blanks; no quoting.
 OG_AGENT_COMMAND=${OG_AGENT_COMMAND:-agent}

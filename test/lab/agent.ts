@@ -41,5 +41,5 @@ export function installEntrypoint(place: Place, tamper?: Tamper): string[] {
 function imageOptions(): string[] {
   const lines = readFileSync(join(root, 'images', 'agent.sh'), 'utf8').split('\n');
   const command = lines.filter((line) => !line.startsWith('#')).join('\n');
-  return command.match(/--[a-z-]+(=\S+)?/g) ?? [];
+  return command.match(/--[a-z0-9-]+(=\S+)?/g) ?? [];
 }
