@@ -1,6 +1,6 @@
 /**
- * kubectl itself against the embedded server: the commands that the documentation tells users to type. Where there is
- * no kubectl, or no openssl for the certificate, these tests are skipped by name.
+ * kubectl itself: the commands that the documentation tells users to type, against whichever server subject.ts gives.
+ * Where there is no kubectl, or no openssl for the certificate, these tests are skipped by name.
  */
 import assert from 'node:assert/strict';
 import { execFile, spawnSync } from 'node:child_process';
@@ -8,16 +8,20 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { kubeconfig, selfSigned } from './kubeconfig.ts';
-import { lease, pod, podStatus, service } from './samples.ts';
-import type { ApiServer } from './server.ts';
-import { createApiServer } from './server.ts';
+import type { Dict } from './json.ts';
+import { at, dictAt, textAt } from './json.ts';
+import { kubeconfig } from './kubeconfig.ts';
+import { core, lease, leases, pod, podStatus, service } from './samples.ts';
+import type { Subject } from './subject.ts';
+import { NODE, startSubject } from './subject.ts';
 
-const MISSING = ['kubectl', 'openssl'].filter((tool) => spawnSync(tool, ['--help'], { stdio: 'ignore' }).error !== undefined);
+const KUBECTL = process.env['KUBE_TEST_KUBECTL'] ?? 'kubectl';
+const MISSING = [KUBECTL, 'openssl'].filter((tool) => spawnSync(tool, ['--help'], { stdio: 'ignore' }).error !== undefined);
 const options = MISSING.length === 0 ? {} : { skip: `missing here: ${MISSING.join(', ')}` };
 
 let directory: string;
-let server: ApiServer;
+let subject: Subject;
+let namespace: string;
 
 interface Outcome {
   code: number;
@@ -33,7 +37,7 @@ function kubectl(...words: string[]): Promise<Outcome> {
     HOME: directory,
   };
   return new Promise((resolve) => {
-    execFile('kubectl', words, { env: environment, timeout: 30_000 }, (error, out, errors) => {
+    execFile(KUBECTL, words, { env: environment, timeout: 30_000 }, (error, out, errors) => {
       resolve({ code: error === null ? 0 : typeof error.code === 'number' ? error.code : 1, out: `${out}${errors}` });
     });
   });
@@ -41,30 +45,25 @@ function kubectl(...words: string[]): Promise<Outcome> {
 
 async function fileOf(name: string, ...objects: object[]): Promise<string> {
   const file = join(directory, name);
-  await writeFile(file, JSON.stringify({ apiVersion: 'v1', kind: 'List', items: objects }));
+  const [first] = objects;
+  const whole = objects.length === 1 ? first : { apiVersion: 'v1', kind: 'List', items: objects };
+  await writeFile(file, JSON.stringify(whole));
   return file;
 }
 
-before(async () => {
-  if (MISSING.length > 0) return;
-  directory = await mkdtemp(join(tmpdir(), 'kubectl-'));
-  const tls = await selfSigned(directory, ['127.0.0.1']);
-  server = createApiServer({
-    tokens: [{ token: 'admin', user: 'admin' }],
-    ...(tls === undefined ? {} : { tls }),
-    podLog: () => 'a line of log\n',
-  });
-  const { url } = await server.listen('127.0.0.1', 0);
-  await writeFile(
-    join(directory, 'kubeconfig'),
-    kubeconfig({ url, token: 'admin', ...(tls === undefined ? {} : { ca: tls.cert }) }),
-  );
-  server.store.apply({ apiVersion: 'v1', kind: 'Node', metadata: { name: 'node-a' } });
-  server.store.apply(service());
-  server.store.apply(pod({ labels: { 'opengauss.role': 'primary' } }, { nodeName: 'node-a' }));
-  server.store.patchStatus('pods', 'og-0', podStatus('127.0.2.1', true)['status'] as Record<string, unknown>);
-  server.store.apply(lease({ holderIdentity: 'og-0/u/n' }));
-  server.store.apply({
+async function stored(plural: string, name: string): Promise<Dict> {
+  return (await subject.admin.get(`${core(namespace, plural)}/${name}`)).body;
+}
+
+async function make(path: string, object: Dict): Promise<Dict> {
+  const reply = await subject.admin.post(path, object);
+  assert.equal(reply.code, 201, reply.text);
+  return reply.body;
+}
+
+/** An Event about the pod, as the agent writes it. */
+function promoted(uid: string): Dict {
+  return {
     apiVersion: 'events.k8s.io/v1',
     kind: 'Event',
     metadata: { name: 'og-0.1' },
@@ -75,22 +74,37 @@ before(async () => {
     reason: 'Promoted',
     type: 'Normal',
     note: 'og-0 is primary',
-    regarding: { kind: 'Pod', namespace: 'default', name: 'og-0', uid: server.store.get('pods', 'og-0')?.metadata.uid },
-  });
+    regarding: { kind: 'Pod', namespace, name: 'og-0', uid },
+  };
+}
+
+before(async () => {
+  if (MISSING.length > 0) return;
+  directory = await mkdtemp(join(tmpdir(), 'kubectl-'));
+  subject = await startSubject({ secure: directory });
+  namespace = await subject.namespace();
+  await writeFile(join(directory, 'kubeconfig'), kubeconfig({ ...subject.way, namespace }));
+  const pods = core(namespace, 'pods');
+  await make(core(namespace, 'services'), service());
+  const made = await make(pods, pod({ labels: { 'opengauss.role': 'primary' } }, { nodeName: NODE }));
+  await subject.admin.patch(`${pods}/og-0/status`, 'merge', podStatus('10.1.2.3', true));
+  await make(leases(namespace), lease({ holderIdentity: 'og-0/u/n' }));
+  await make(`/apis/events.k8s.io/v1/namespaces/${namespace}/events`, promoted(textAt(made, 'metadata', 'uid') ?? ''));
 });
 after(async () => {
   if (MISSING.length > 0) return;
-  await server.close();
+  await subject.close();
   await rm(directory, { recursive: true, force: true });
 });
 
 test('get shows pods with their roles, the lease, the slices and the events', options, async () => {
   const pods = await kubectl('get', 'pods', '-L', 'opengauss.role', '-o', 'wide');
   assert.match(pods.out, /^NAME +READY +STATUS +RESTARTS +AGE +IP +NODE +NOMINATED NODE +READINESS GATES +OPENGAUSS\.ROLE$/m);
-  assert.match(pods.out, /^og-0 +0\/1 +Running +0 +\d+s +127\.0\.2\.1 +node-a +<none> +<none> +primary$/m);
+  assert.match(pods.out, /^og-0 +0\/1 +Running +0 +\d+s +10\.1\.2\.3 +kube-test-node +<none> +<none> +primary$/m);
+  await kubectl('wait', '--for=jsonpath={.endpoints[0].addresses[0]}=10.1.2.3', 'endpointslice', '--all', '--timeout=10s');
   const rest = await kubectl('get', 'leases,endpointslices,events', '-o', 'wide');
   assert.match(rest.out, /leader +og-0\/u\/n +\d+s/);
-  assert.match(rest.out, /og-[a-z0-9]{5} +IPv4 +5432 +127\.0\.2\.1/);
+  assert.match(rest.out, /og-[a-z0-9]{5} +IPv4 +5432 +10\.1\.2\.3/);
   assert.match(rest.out, /Normal +Promoted +pod\/og-0 .*og-0 is primary/);
 });
 
@@ -113,7 +127,7 @@ test('label, annotate and patch change a pod', options, async () => {
     (await kubectl('patch', 'pod', 'og-0', '--type=merge', '-p', '{"metadata":{"labels":{"x":null}}}')).out,
     'pod/og-0 patched\n',
   );
-  const { labels, annotations } = server.store.get('pods', 'og-0')?.metadata ?? {};
+  const { labels, annotations } = dictAt(await stored('pods', 'og-0'), 'metadata');
   assert.deepEqual([labels, annotations], [{ 'opengauss.role': 'primary' }, { 'opengauss.agent/paused': 'true' }]);
 });
 
@@ -124,7 +138,7 @@ test('apply creates, finds nothing to do, and changes', options, async () => {
   assert.match((await kubectl('apply', '-f', file)).out, /og-config unchanged/);
   await fileOf('one.json', config({ a: '1' }));
   assert.match((await kubectl('apply', '-f', file)).out, /og-config configured/);
-  assert.deepEqual(server.store.get('configmaps', 'og-config')?.data, { a: '1' });
+  assert.deepEqual((await stored('configmaps', 'og-config'))['data'], { a: '1' });
   assert.match((await kubectl('apply', '--server-side', '-f', file)).out, /og-config serverside-applied/);
   assert.match((await kubectl('delete', '-f', file)).out, /og-config" deleted/);
 });
@@ -144,28 +158,26 @@ test('wait returns when the condition holds and gives up when it does not', opti
 test('secrets, roles and tokens are created by hand, and auth can-i answers for them', options, async () => {
   const run = async (text: string): Promise<string> => (await kubectl(...text.split(' '))).out;
   assert.match(await run('create secret generic og-auth --from-literal=peer-key=x'), /og-auth created/);
-  assert.equal(server.store.get('secrets', 'og-auth')?.data?.['peer-key'], 'eA==');
+  assert.equal(at(await stored('secrets', 'og-auth'), 'data', 'peer-key'), 'eA==');
   await run('create serviceaccount og');
   await run('create role og --verb=get,update --resource=leases.coordination.k8s.io --resource-name=leader');
-  await run('create rolebinding og --role=og --serviceaccount=default:og');
+  await run(`create rolebinding og --role=og --serviceaccount=${namespace}:og`);
   assert.match(await run('create token og'), /^\S{20,}$/);
   assert.match(await run('auth can-i delete pods'), /^yes/);
   assert.match(await run('auth whoami'), /Username +admin/);
 });
 
-test('logs shows what the harness has', options, async () => {
-  assert.equal((await kubectl('logs', 'og-0', '-c', 'og')).out, 'a line of log\n');
-});
-
 test('delete waits until the kubelet has stopped the pod', options, async () => {
-  server.store.apply(pod({ name: 'og-9' }, { nodeName: 'node-a' }));
-  const stop = server.store.subscribe('pods', ({ object }) => {
-    if (object.metadata.name !== 'og-9' || object.metadata.deletionTimestamp === undefined) return;
-    stop();
-    setImmediate(() => server.store.delete('pods', 'og-9', { uid: object.metadata.uid }));
-  });
+  const pods = core(namespace, 'pods');
+  await make(pods, pod({ name: 'og-9' }, { nodeName: NODE }));
+  const watch = await subject.admin.watch(`${pods}?watch=1&fieldSelector=metadata.name%3Dog-9`);
+  const stopped = watch
+    .until(({ object }) => at(object, 'metadata', 'deletionTimestamp') !== undefined)
+    .then(() => subject.admin.delete(`${pods}/og-9`, { gracePeriodSeconds: 0 }));
   const { code, out } = await kubectl('delete', 'pod', 'og-9');
+  await stopped;
+  watch.close();
   assert.equal(code, 0);
   assert.match(out, /pod "og-9" deleted/);
-  assert.equal(server.store.get('pods', 'og-9'), undefined);
+  assert.equal((await subject.admin.get(`${pods}/og-9`)).code, 404);
 });

@@ -8,6 +8,7 @@ import type { Client } from './client.ts';
 import { createClient } from './client.ts';
 import type { Dict } from './json.ts';
 import { textAt } from './json.ts';
+import { selfSigned } from './kubeconfig.ts';
 import { createApiServer } from './server.ts';
 
 export interface Subject {
@@ -23,6 +24,8 @@ export interface Subject {
   /** Forgets all history; undefined where the server cannot be told to. */
   compact: (() => void) | undefined;
   client(token: string): Client;
+  /** How other programs find it as its administrator. */
+  way: { url: string; token: string; ca?: string };
   close(): Promise<void>;
 }
 
@@ -37,10 +40,12 @@ interface Base {
   close(): Promise<void>;
 }
 
-async function embedded(): Promise<Base> {
-  const server = createApiServer({ tokens: [{ token: 'admin-of-tests', user: 'admin' }], rbac: [] });
+async function embedded(secure: string | undefined): Promise<Base> {
+  const tls = secure === undefined ? undefined : await selfSigned(secure, ['127.0.0.1']);
+  const tokens = [{ token: 'admin-of-tests', user: 'admin' }];
+  const server = createApiServer({ tokens, rbac: [], ...(tls === undefined ? {} : { tls }) });
   const { url } = await server.listen('127.0.0.1', 0);
-  return { url, token: 'admin-of-tests', ca: undefined, compact: server.store.compact, close: server.close };
+  return { url, token: 'admin-of-tests', ca: tls?.cert, compact: server.store.compact, close: server.close };
 }
 
 function external(url: string): Base {
@@ -57,10 +62,10 @@ function external(url: string): Base {
 
 let last = 0;
 
-/** Starts or finds the server under test. */
-export async function startSubject(): Promise<Subject> {
+/** Starts or finds the server under test; `secure` is a directory for the certificate of one that must speak HTTPS. */
+export async function startSubject(ask: { secure?: string } = {}): Promise<Subject> {
   const url = process.env['KUBE_TEST_URL'];
-  const base = url === undefined || url === '' ? await embedded() : external(url);
+  const base = url === undefined || url === '' ? await embedded(ask.secure) : external(url);
   const clients: Client[] = [];
   const namespaces: string[] = [];
 
@@ -97,6 +102,7 @@ export async function startSubject(): Promise<Subject> {
     account,
     compact: base.compact,
     client: newClient,
+    way: { url: base.url, token: base.token, ...(base.ca === undefined ? {} : { ca: base.ca }) },
     async close() {
       for (const name of namespaces) await admin.delete(`/api/v1/namespaces/${name}`);
       for (const client of clients) client.close();

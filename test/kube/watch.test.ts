@@ -114,12 +114,12 @@ test('a streaming list ends its beginning with a marked bookmark', async () => {
   watch.close();
 });
 
-test('a watch from a version that is no longer known is told to list again', async (t) => {
-  if (subject.compact === undefined) return t.skip('this server cannot be told to forget its history');
-  const { path, version } = await place();
+test('a watch from a version that is no longer known is told to list again', async () => {
+  const { path } = await place();
   await subject.admin.patch(`${path}/config`, 'merge', label('b'));
-  subject.compact();
-  const watch = await subject.admin.watch(`${path}?watch=1&resourceVersion=${version}`);
+  // A real server forgets by itself: it began after its first version.
+  subject.compact?.();
+  const watch = await subject.admin.watch(`${path}?watch=1&resourceVersion=1`);
   const [event, ...more] = await watch.rest();
   assert.equal(event?.type, 'ERROR');
   assert.equal(event?.object['code'], 410);
