@@ -94,6 +94,7 @@ async function startReal(
       KUBE_TEST_URL: plane.url,
       KUBE_TEST_TOKEN: plane.adminToken,
       KUBE_TEST_CA: ca,
+      KUBE_TEST_TOKEN_KEY: plane.authority.tokenKey,
       KUBE_TEST_KUBECTL: programs['kubectl'] ?? 'kubectl',
     },
     async end() {

@@ -7,7 +7,7 @@ import { after, before, beforeEach, test } from 'node:test';
 import type { Client } from './client.ts';
 import { createClient } from './client.ts';
 import { textAt } from './json.ts';
-import { configMap, core, lease, leases } from './samples.ts';
+import { configMap, core, lease, leases, pod } from './samples.ts';
 import type { ApiServer } from './server.ts';
 import { createApiServer } from './server.ts';
 
@@ -171,4 +171,13 @@ test('watchers hear of changes in order even when a harness answers one change w
   assert.deepEqual(seen, ['ADDED a', 'MODIFIED kubelet']);
   watch.close();
   stop();
+});
+
+test('the log of a pod is what the harness has', async () => {
+  const logging = createApiServer({ tokens: [{ token: 'old', user: USER }], podLog: () => 'a line of log\n' });
+  const client = createClient((await logging.listen('127.0.0.1', 0)).url, 'old');
+  logging.store.apply(pod());
+  assert.equal((await client.get(`${core('default', 'pods')}/og-0/log?container=og`)).text, 'a line of log\n');
+  client.close();
+  await logging.close();
 });

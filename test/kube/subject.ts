@@ -9,6 +9,7 @@ import { createClient } from './client.ts';
 import type { Dict } from './json.ts';
 import { textAt } from './json.ts';
 import { selfSigned } from './kubeconfig.ts';
+import { rejectByPriority, signToken } from './real/access.ts';
 import { createApiServer } from './server.ts';
 
 export interface Subject {
@@ -21,6 +22,10 @@ export interface Subject {
   namespace(): Promise<string>;
   /** A new service account with a token of its own. */
   account(namespace: string, name: string): Promise<Client>;
+  /** A token of an account that ends at that time, which may be past. */
+  token(namespace: string, name: string, expiresAt: number): Promise<string>;
+  /** Answers every request of an account with 429, until undone. */
+  throttle(namespace: string, name: string): Promise<() => Promise<void>>;
   /** Forgets all history; undefined where the server cannot be told to. */
   compact: (() => void) | undefined;
   client(token: string): Client;
@@ -32,11 +37,16 @@ export interface Subject {
 /** A node for the pods of tests: pods on nodes that do not exist get no endpoints. */
 export const NODE = 'kube-test-node';
 
+type Sign = (admin: Client, namespace: string, name: string, expiresAt: number) => Promise<string>;
+type Throttle = (admin: Client, namespace: string, name: string) => Promise<() => Promise<void>>;
+
 interface Base {
   url: string;
   token: string;
   ca: string | undefined;
   compact: (() => void) | undefined;
+  sign: Sign;
+  throttle: Throttle;
   close(): Promise<void>;
 }
 
@@ -45,7 +55,20 @@ async function embedded(secure: string | undefined): Promise<Base> {
   const tokens = [{ token: 'admin-of-tests', user: 'admin' }];
   const server = createApiServer({ tokens, rbac: [], ...(tls === undefined ? {} : { tls }) });
   const { url } = await server.listen('127.0.0.1', 0);
-  return { url, token: 'admin-of-tests', ca: tls?.cert, compact: server.store.compact, close: server.close };
+  const account = (namespace: string, name: string) => `system:serviceaccount:${namespace}:${name}`;
+  return {
+    url,
+    token: 'admin-of-tests',
+    ca: tls?.cert,
+    compact: server.store.compact,
+    sign: (_admin, namespace, name, expiresAt) => Promise.resolve(server.tokens.issue(account(namespace, name), expiresAt)),
+    throttle(_admin, namespace, name) {
+      const effect = { do: 'throttle', retryAfterSeconds: 1 } as const;
+      const fault = server.faults.add({ match: { client: account(namespace, name) }, effect });
+      return Promise.resolve(() => Promise.resolve(fault.remove()));
+    },
+    close: server.close,
+  };
 }
 
 function external(url: string): Base {
@@ -56,6 +79,8 @@ function external(url: string): Base {
     token,
     ca: file === undefined ? undefined : readFileSync(file, 'utf8'),
     compact: undefined,
+    sign: signToken,
+    throttle: rejectByPriority,
     close: () => Promise.resolve(),
   };
 }
@@ -93,6 +118,7 @@ export async function startSubject(ask: { secure?: string } = {}): Promise<Subje
     return newClient(textAt(reply.body, 'status', 'token'));
   }
 
+  const token = (space: string, name: string, expiresAt: number) => base.sign(admin, space, name, expiresAt);
   await admin.post('/api/v1/nodes', { apiVersion: 'v1', kind: 'Node', metadata: { name: NODE } });
   return {
     admin,
@@ -100,6 +126,8 @@ export async function startSubject(ask: { secure?: string } = {}): Promise<Subje
     real: url !== undefined && url !== '',
     namespace,
     account,
+    token,
+    throttle: (space, name) => base.throttle(admin, space, name),
     compact: base.compact,
     client: newClient,
     way: { url: base.url, token: base.token, ...(base.ca === undefined ? {} : { ca: base.ca }) },

@@ -54,8 +54,15 @@ interface Client {
   close(): Promise<void>;
 }
 
-function createClient(server: { url: string; token: string }): Client {
-  const agent = new Agent({ connections: 32 });
+/** Where a server is and who asks; `ca` is the PEM to trust. */
+export interface Way {
+  url: string;
+  token: string;
+  ca?: string | undefined;
+}
+
+function createClient(server: Way): Client {
+  const agent = new Agent({ connections: 32, ...(server.ca === undefined ? {} : { connect: { ca: server.ca } }) });
   const stopping = new AbortController();
   const headers = (contentType: string) => ({
     authorization: `Bearer ${server.token}`,
@@ -94,7 +101,7 @@ function createClient(server: { url: string; token: string }): Client {
 }
 
 /** A client for that server and bearer token. */
-export function createApi(server: { url: string; token: string }): Api {
+export function createApi(server: Way): Api {
   const client = createClient(server);
   const { call, stopping } = client;
   return {

@@ -9,11 +9,12 @@ import { type Addresses, findAddresses } from './addresses.ts';
 import { type Api, createApi, type KubeObject } from './api.ts';
 import { type Isolation, passwdLine } from './container.ts';
 import { superuser } from './environment.ts';
-import { type KubeServer, startKube } from './kube.ts';
+import { controlDir, startApiServer } from './apiserver.ts';
+import { type KubeOptions, type KubeServer, startKube } from './kube.ts';
 import type { Member } from './member.ts';
 import { type Network, startNetwork } from './network.ts';
 import { startNetns } from './netns.ts';
-import { clusterObjects, podName, setName } from './objects.ts';
+import { clusterObjects, nodeName, podName, setName } from './objects.ts';
 import type { LabOptions } from './options.ts';
 import { makePlace, makeSecrets, type Place, root, writeFiles } from './place.ts';
 import { type ClientAccount, labFile, runFile } from './record.ts';
@@ -70,7 +71,7 @@ export interface Frame {
 }
 
 /** Starts all of it; what is started is in `undo` even when a later step throws. */
-export async function startFrame(options: LabOptions, dir: string, undo: Undo[]): Promise<Frame> {
+export async function startFrame(options: LabOptions, dir: string, undo: Undo[], say: (line: string) => void): Promise<Frame> {
   const names = { namespace: options.namespace, cluster: options.cluster };
   const place = makePlace(
     dir,
@@ -80,17 +81,19 @@ export async function startFrame(options: LabOptions, dir: string, undo: Undo[])
   undo.push(() => removePlace(place));
   const { addresses, network } = await (options.net === 'netns' ? startNetns(options.members) : startLoopback(options.members));
   undo.push(() => network.close());
-  const kube = await startKube({
+  const asked = {
     ...names,
     listen: addresses.kube,
     members: addresses.members.map(({ kubeOwn }, i) => ({ pod: podName(names, i), listen: kubeOwn })),
     secure: addresses.secureKube,
     certificates: place.binDir,
     kubeconfig: place.kubeconfig,
-    logOf: (pod) => logOf(place, pod),
-  });
+    logOf: (pod: string) => logOf(place, pod),
+  };
+  const kube = options.kube === 'embedded' ? await startKube(asked) : await startRealKube(asked, place, say);
+  if (kube.ca !== undefined) for (const member of addresses.members) member.kubeUrl = kube.url;
   undo.push(() => kube.stop());
-  const api = createApi({ url: kube.url, token: kube.adminToken });
+  const api = createApi({ url: kube.url, token: kube.adminToken, ca: kube.ca });
   undo.push(() => api.close());
   await createObjects(options, place, addresses, api, kube);
   const agentFile = await installAgent(place, options.tamper);
@@ -132,10 +135,20 @@ async function createObjects(options: LabOptions, place: Place, addresses: Addre
     config: options.config,
   });
   for (const { collection, object } of objects) await api.ensure(collection, object);
-  for (const member of place.members) {
+  const token = await kube.memberToken();
+  const trust: Record<string, string> = kube.ca === undefined ? {} : { 'ca.crt': kube.ca };
+  for (const [index, member] of place.members.entries()) {
     writeFiles(member.authDir, { ...secrets });
-    writeFiles(member.serviceAccountDir, { token: kube.memberToken, namespace: options.namespace });
+    writeFiles(member.serviceAccountDir, { token, namespace: options.namespace, ...trust });
+    kube.nodePower(nodeName(index), true);
   }
+}
+
+/** Everything it writes goes when the place goes. */
+async function startRealKube(asked: KubeOptions, place: Place, say: (line: string) => void): Promise<KubeServer> {
+  const dir = controlDir(place.dir);
+  place.paths.push(dir);
+  return await startApiServer(asked, dir, say);
 }
 
 function removePlace(place: Place) {

@@ -15,12 +15,16 @@ import type { Draft } from '../kube/objects.ts';
 import { createApiServer } from '../kube/server.ts';
 import { setName } from './objects.ts';
 import { root } from './place.ts';
+import type { ProcessId } from './processes.ts';
 import { type Endpoint, listen } from './proxy.ts';
 
 export interface KubeServer {
   url: string;
+  /** PEM of what its HTTPS shows; undefined for plain HTTP. */
+  ca: string | undefined;
   adminToken: string;
-  memberToken: string;
+  /** The members' token, once their account exists. */
+  memberToken(): Promise<string>;
   /** Whether the manifests' rights are enforced. */
   enforced: boolean;
   /** Whether `kubectl` may log in: it sends its token over TLS only, and a certificate takes openssl. */
@@ -29,6 +33,10 @@ export interface KubeServer {
   faults: Faults;
   /** Requests of the members' account so far. */
   requests(): { all: number; writes: number };
+  /** Programs of its own that run now. */
+  processes(): ProcessId[];
+  /** A node has power or not; where nothing watches nodes this does nothing. */
+  nodePower(node: string, on: boolean): void;
   stop(): Promise<void>;
 }
 
@@ -49,7 +57,8 @@ export interface KubeOptions {
   logOf(pod: string): string | undefined;
 }
 
-const writes = ['create', 'update', 'patch', 'delete', 'deletecollection'];
+/** The verbs that change something. */
+export const writes = ['create', 'update', 'patch', 'delete', 'deletecollection'];
 
 /** Starts the server and writes the kubeconfig; rejects when the address is taken. */
 export async function startKube(options: KubeOptions): Promise<KubeServer> {
@@ -78,8 +87,9 @@ export async function startKube(options: KubeOptions): Promise<KubeServer> {
   writeFileSync(options.kubeconfig, open, { mode: 0o600 });
   return {
     url,
+    ca: undefined,
     adminToken,
-    memberToken,
+    memberToken: () => Promise.resolve(memberToken),
     enforced: rights.length > 0,
     secure: front !== undefined,
     faults: server.faults,
@@ -88,6 +98,8 @@ export async function startKube(options: KubeOptions): Promise<KubeServer> {
       const sum = (some: { count: number }[]) => some.reduce((total, { count }) => total + count, 0);
       return { all: sum(own), writes: sum(own.filter(({ verb }) => writes.includes(verb))) };
     },
+    processes: () => [],
+    nodePower: () => undefined,
     async stop() {
       front?.close();
       await server.close();
@@ -133,7 +145,7 @@ function named(text: string, cluster: string): string {
 }
 
 /** Roles and bindings of the kustomize base, for this namespace and this cluster's service account. */
-function manifestRights(options: KubeOptions): Draft[] {
+export function manifestRights(options: KubeOptions): Draft[] {
   const base = join(root, 'manifests', 'base');
   const files = existsSync(base) ? readdirSync(base).filter((name) => name.endsWith('.yaml')) : [];
   const documents = files.flatMap((name) => parseAllDocuments(named(readFileSync(join(base, name), 'utf8'), options.cluster)));

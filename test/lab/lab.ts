@@ -17,7 +17,7 @@ import { type Frame, type Parts, startFrame, type Undo, unwind } from './frame.t
 import { type Member, startMember } from './member.ts';
 import type { Network } from './network.ts';
 import { startVolume, type Volume } from './volume.ts';
-import { podName, podObject } from './objects.ts';
+import { nodeName, podName, podObject } from './objects.ts';
 import type { LabOptions } from './options.ts';
 import { ensurePostgres } from './postgres.ts';
 import { identify } from './processes.ts';
@@ -72,7 +72,7 @@ export async function startLab(options: LabOptions, onEvent: (event: LabEvent) =
     const stale = await sweepStale(dir);
     if (stale.running !== undefined) throw new Error(`a lab already runs in ${dir} (pid ${stale.running})`);
     if (stale.swept) step('swept what a crashed lab had left');
-    const frame = await startFrame(options, dir, undo);
+    const frame = await startFrame(options, dir, undo, step);
     const parts = await startMembers(frame, postgresBin, onEvent, undo);
     const keepRecords = startRecords(frame, parts, undo);
     undo.push(await serve(frame, parts, onEvent));
@@ -150,6 +150,8 @@ async function startMembers(
         agentWord: frame.agentFile,
         say: (line) => onEvent({ kind: 'member', line }),
         onChange: () => recordRun(frame, parts),
+        onPower: (on) => frame.kube.nodePower(nodeName(index), on),
+        realNodes: options.kube !== 'embedded',
       }),
     );
   }
@@ -181,7 +183,7 @@ function recordRun(frame: Frame, parts: Parts) {
   const lab = identify(process.pid);
   if (lab === undefined || frame.ended) return;
   const own = (member: Member) => [...(member.container()?.processes() ?? []), ...(member.volume ? [member.volume.keeper] : [])];
-  const processes = parts.members.flatMap(own);
+  const processes = [...parts.members.flatMap(own), ...frame.kube.processes()];
   const { control, paths } = frame.place;
   writeWhole(runFile(frame.dir), { lab, control, processes, paths, traces: frame.network.traces() });
 }
@@ -294,7 +296,7 @@ function labRecord(frame: Frame, parts: Parts): LabRecord {
     kubeconfig: place.kubeconfig,
     namespace: options.namespace,
     cluster: options.cluster,
-    kube: 'embedded',
+    kube: options.kube,
     members,
     services: { write: addresses.write, read: addresses.read },
     client: parts.client ?? { user: '', password: '', database: '' },

@@ -45,6 +45,10 @@ export interface MemberOptions {
   agentWord: string;
   say(line: string): void;
   onChange(): void;
+  /** Its node got power or lost it. */
+  onPower(on: boolean): void;
+  /** A node controller looks after the nodes. */
+  realNodes: boolean;
 }
 
 export interface Member {
@@ -226,11 +230,13 @@ async function powerOff(state: State) {
   state.powered = false;
   state.power = Promise.withResolvers<void>();
   state.kubelet?.silence(true);
+  state.options.onPower(false);
   const target = state.container;
   if (target !== undefined) {
     killAll(target);
     await target.ended;
   }
+  if (state.options.realNodes) return;
   const timer = setTimeout(() => void markLost(state.options.api, state.path), nodeGraceMs);
   void state.power.promise.then(() => clearTimeout(timer));
 }
@@ -239,6 +245,7 @@ function powerOn(state: State) {
   if (state.powered) return;
   state.powered = true;
   state.kubelet?.silence(false);
+  state.options.onPower(true);
   state.power.resolve();
 }
 

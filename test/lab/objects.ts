@@ -18,6 +18,11 @@ export function podName(names: Names, index: number): string {
   return `${setName(names)}-${index}`;
 }
 
+/** The node that a member runs on. */
+export function nodeName(index: number): string {
+  return `node-${index}`;
+}
+
 /** Labels of every object of the cluster. */
 export function commonLabels(names: Names): Record<string, string> {
   return {
@@ -83,7 +88,7 @@ function nodes(count: number): Placed[] {
     object: {
       apiVersion: 'v1',
       kind: 'Node',
-      metadata: { name: `node-${index}`, labels: { 'kubernetes.io/hostname': `node-${index}` } },
+      metadata: { name: nodeName(index), labels: { 'kubernetes.io/hostname': nodeName(index) } },
       status: { conditions: [{ type: 'Ready', status: 'True', reason: 'KubeletReady' }] },
     },
   }));
@@ -173,7 +178,7 @@ export function podObject(names: Names, index: number, ports: Ports, setUid: str
         ...podSpec(names, ports),
         hostname: name,
         subdomain: `${setName(names)}-pods`,
-        nodeName: `node-${index}`,
+        nodeName: nodeName(index),
       },
     },
   };

@@ -52,3 +52,13 @@ test('mistakes are refused with a hint', () => {
     assert.ok(!parsed.ok && parsed.problem.length > 0 && parsed.hint.length > 0, words.join(' '));
   }
 });
+
+test('a real API server means network namespaces, and takes no loopback', () => {
+  const parsed = parseCommand(['--kube', 'apiserver']);
+  assert.ok(parsed.ok && parsed.command.do === 'up');
+  assert.equal(parsed.command.options.kube, 'apiserver');
+  assert.equal(parsed.command.options.net, 'netns');
+  const refused = parseCommand(['--kube', 'apiserver', '--net', 'loopback']);
+  assert.ok(!refused.ok);
+  assert.match(refused.problem, /loopback/);
+});

@@ -8,6 +8,7 @@ import { usualVolumeBytes } from './volume.ts';
 
 export interface LabOptions {
   members: number;
+  kube: 'embedded' | 'apiserver';
   server: 'standin' | 'opengauss';
   pace: 'fast' | 'real';
   net: 'loopback' | 'netns';
@@ -41,6 +42,7 @@ export type Parsed = { ok: true; command: Command } | { ok: false; problem: stri
 /** What is used where nothing is said. */
 export const defaultOptions: LabOptions = {
   members: 3,
+  kube: 'embedded',
   server: 'standin',
   pace: 'fast',
   net: 'loopback',
@@ -55,7 +57,7 @@ export const defaultOptions: LabOptions = {
 /** Printed by --help. */
 export const usage = `npm run lab -- [options]                      starts a cluster in the foreground; Ctrl-C ends it
   --members N                   1 to 9 (3)
-  --kube embedded               the API server (embedded)
+  --kube embedded|apiserver     the API server; apiserver is a real one, with --net netns (embedded)
   --server standin|opengauss    the database server; opengauss takes the installation from GAUSSHOME (standin)
   --pace fast|real              fast, or with the delays measured on openGauss (fast)
   --net loopback|netns          how members reach each other; netns needs root (loopback; netns for opengauss)
@@ -162,13 +164,20 @@ function labOptions(values: Record<string, string | boolean | undefined>, dir: s
   if (!Number.isInteger(members) || members < 1 || members > 9) {
     throw new Mistake(`--members ${text('members', '')} is out of range`, 'A cluster has 1 to 9 members.');
   }
-  oneOf('kube', 'embedded', ['embedded']);
+  const kube = oneOf('kube', defaultOptions.kube, ['embedded', 'apiserver']);
   const server = oneOf('server', defaultOptions.server, ['standin', 'opengauss']);
+  const net = oneOf('net', server === 'opengauss' || kube === 'apiserver' ? 'netns' : defaultOptions.net, ['loopback', 'netns']);
+  if (kube === 'apiserver' && net === 'loopback')
+    throw new Mistake(
+      '--kube apiserver takes no members on loopback addresses',
+      'Leave --net out, or say --net netns; it needs root.',
+    );
   return {
     members,
+    kube,
     server,
     pace: oneOf('pace', defaultOptions.pace, ['fast', 'real']),
-    net: oneOf('net', server === 'opengauss' ? 'netns' : defaultOptions.net, ['loopback', 'netns']),
+    net,
     namespace: label('namespace', text('namespace', defaultOptions.namespace)),
     cluster: label('cluster', text('cluster', defaultOptions.cluster)),
     config: '',

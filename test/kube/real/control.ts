@@ -25,6 +25,12 @@ export interface ControlOptions {
   /** What the API server calls itself among the endpoints of `kubernetes`; undefined where pods cannot reach it anyway. */
   advertise: string | undefined;
   namespace: string;
+  /** Where the administrator's kubeconfig goes; beside everything else when it is not said. */
+  kubeconfig?: string;
+  /** Which controllers run, in the words of kube-controller-manager; all that are on by default when it is not said. */
+  controllers?: string;
+  /** Whose requests are written to log/audit.log. */
+  auditedUser?: string;
   onChange(): void;
   say(line: string): void;
 }
@@ -61,7 +67,7 @@ export async function startControlPlane(options: ControlOptions): Promise<Contro
   const authority = createAuthority(join(dir, 'pki'));
   const adminToken = randomBytes(24).toString('base64url');
   writeFileSync(join(dir, 'tokens.csv'), `${adminToken},admin,admin,"system:masters"\n`, { mode: 0o600 });
-  const path = join(dir, 'kubeconfig');
+  const path = options.kubeconfig ?? join(dir, 'kubeconfig');
   writeFileSync(path, kubeconfig({ url, token: adminToken, namespace: options.namespace, ca: authority.pem }), { mode: 0o600 });
   const daemons = {
     etcd: newDaemon(options, 'etcd', etcdWords(options)),
@@ -127,7 +133,7 @@ function etcdWords({ dir, host }: ControlOptions): string[] {
   ];
 }
 
-function apiWords({ dir, host, serviceNetwork, advertise }: ControlOptions, authority: Authority): string[] {
+function apiWords({ dir, host, serviceNetwork, advertise, auditedUser }: ControlOptions, authority: Authority): string[] {
   const names = [
     'kubernetes',
     'kubernetes.default',
@@ -161,10 +167,19 @@ function apiWords({ dir, host, serviceNetwork, advertise }: ControlOptions, auth
     `--service-account-key-file=${authority.tokenKey}`,
     `--service-account-signing-key-file=${authority.tokenKey}`,
     '--profiling=false',
+    ...auditWords(dir, auditedUser),
   ];
 }
 
-function controllerWords({ host }: ControlOptions, authority: Authority, url: string): string[] {
+function auditWords(dir: string, user: string | undefined): string[] {
+  if (user === undefined) return [];
+  const policy = join(dir, 'audit.yaml');
+  const rules = [{ level: 'Metadata', users: [user], omitStages: ['RequestReceived'] }, { level: 'None' }];
+  writeFileSync(policy, JSON.stringify({ apiVersion: 'audit.k8s.io/v1', kind: 'Policy', rules }));
+  return [`--audit-policy-file=${policy}`, `--audit-log-path=${join(dir, 'log', 'audit.log')}`, '--audit-log-maxsize=0'];
+}
+
+function controllerWords({ host, controllers }: ControlOptions, authority: Authority, url: string): string[] {
   const way = authority.kubeconfig('controllers', '/CN=system:kube-controller-manager', url);
   return [
     `--kubeconfig=${way}`,
@@ -173,6 +188,7 @@ function controllerWords({ host }: ControlOptions, authority: Authority, url: st
     `--bind-address=${host}`,
     `--secure-port=${controllersPort}`,
     '--leader-elect=false',
+    ...(controllers === undefined ? [] : [`--controllers=${controllers}`]),
     '--use-service-account-credentials',
     `--service-account-private-key-file=${authority.tokenKey}`,
     `--root-ca-file=${authority.file}`,
