@@ -1,7 +1,10 @@
 /**
- * Makes dist/agent.mjs: the agent with everything it imports in one file that needs Node and nothing else. Names and
- * line structure stay readable, as stack traces are read by people. It installs and downloads nothing.
+ * Makes dist/agent.mjs: the agent with everything it imports in one file that needs Node and nothing else, and puts the
+ * Node that runs this beside it, for the image. Names and line structure stay readable, as stack traces are read by
+ * people. It installs and downloads nothing.
  */
+import { copyFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build, type Plugin } from 'esbuild';
 
@@ -56,5 +59,6 @@ export async function bundle(outfile: string): Promise<number> {
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const outfile = process.argv[2] ?? 'dist/agent.mjs';
   const bytes = await bundle(outfile);
+  copyFileSync(process.execPath, join(dirname(outfile), 'node'));
   process.stdout.write(`${outfile}: ${Math.round(bytes / 1024)} KiB\n`);
 }

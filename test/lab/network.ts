@@ -9,6 +9,8 @@ import { type FaultProxy, type LinkState, startProxy } from './proxy.ts';
 export interface Traces {
   namespaces: string[];
   links: string[];
+  /** Control groups, by their path in every hierarchy. */
+  cgroups?: string[];
 }
 
 /** What a member can be cut from. */

@@ -1,18 +1,23 @@
 /**
- * `npm run kube:build [-- api|nodes]`: builds the programs of a real Kubernetes into the cache, or finds them there, and
- * prints where each one lies.
+ * `npm run kube:build [api|nodes|images]`: builds the programs of a real Kubernetes into the cache, or finds them there,
+ * and prints where each one lies; `images` makes the images of nodes under test as well.
  */
 import { buildParts, Missing } from './build.ts';
-import type { Level } from './parts.ts';
+import { buildImages } from './image.ts';
 
 const level = process.argv[2] ?? 'nodes';
-if (level !== 'api' && level !== 'nodes') {
-  process.stderr.write(`error: no level ${level}\nhint: There are api and nodes.\n`);
+if (level !== 'api' && level !== 'nodes' && level !== 'images') {
+  process.stderr.write(`error: no level ${level}\nhint: There are api, nodes and images.\n`);
   process.exit(1);
 }
+const say = (line: string) => process.stderr.write(`${line}\n`);
 try {
-  const programs = await buildParts(level satisfies Level, { say: (line) => process.stderr.write(`${line}\n`) });
+  const programs = await buildParts(level === 'api' ? 'api' : 'nodes', { say });
   for (const [name, path] of Object.entries(programs)) process.stdout.write(`${name.padEnd(24)} ${path}\n`);
+  if (level === 'images') {
+    const { sizes } = await buildImages(programs, say);
+    for (const { name, bytes } of sizes) process.stdout.write(`${name}: ${Math.round(bytes / 1e6)} MB\n`);
+  }
 } catch (error) {
   process.stderr.write(`error: ${error instanceof Error ? error.message : String(error)}\n`);
   if (error instanceof Missing) process.stderr.write(`hint: ${error.hint}\n`);

@@ -46,6 +46,7 @@ export const parts: Part[] = [
   command('kube-scheduler', 'nodes'),
   command('kubelet', 'nodes'),
   command('kube-proxy', 'nodes'),
+  { name: 'pause', module: 'pause', package: '.', level: 'nodes', ldflags: '-s -w' },
   { name: 'coredns', module: 'dns', package: '.', level: 'nodes', ldflags: '-s -w' },
 ];
 

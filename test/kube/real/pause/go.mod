@@ -1,0 +1,3 @@
+module opengauss-agent.test/pause
+
+go 1.26.0

@@ -1,0 +1,69 @@
+/**
+ * Goal: the overlays are clusters of one, two and three members that differ in nothing a user has not chosen. Method:
+ * kubectl renders them, and what comes out is compared with the base; no server is asked.
+ */
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { test } from 'node:test';
+import { type Manifest, objectsIn, parts, readBase } from './base.ts';
+
+const root = fileURLToPath(new URL('../../manifests/', import.meta.url));
+const kubectl = process.env['KUBE_TEST_KUBECTL'] ?? 'kubectl';
+const missing = spawnSync(kubectl, ['--help'], { stdio: 'ignore' }).error !== undefined;
+const options = missing ? { skip: 'missing here: kubectl' } : {};
+const members: Record<string, number> = { single: 1, 'one-plus-one': 2, 'one-plus-two': 3 };
+
+function render(overlay: string): Manifest[] {
+  const { status, stdout, stderr } = spawnSync(kubectl, ['kustomize', `${root}overlays/${overlay}`], { encoding: 'utf8' });
+  assert.equal(status, 0, stderr);
+  return objectsIn(stdout);
+}
+
+test('there is an overlay for one, two and three members, and no other', () => {
+  assert.deepEqual(readdirSync(`${root}overlays`).sort(), Object.keys(members).sort());
+});
+
+for (const [overlay, count] of Object.entries(members)) {
+  test(`the overlay ${overlay} has ${count} members, every object of the base, and one namespace`, options, () => {
+    const objects = render(overlay);
+    const named = (list: Manifest[]) => list.map(({ kind, metadata }) => `${kind} ${metadata.name}`).sort();
+    assert.deepEqual(named(objects), named(readBase()));
+    assert.equal(parts(objects).set.spec?.replicas, count);
+    for (const { metadata } of objects) assert.equal((metadata as { namespace?: string }).namespace, 'opengauss');
+  });
+
+  test(`the overlay ${overlay} has image, size, storage class and resources where they are found at once`, options, () => {
+    const text = readFileSync(`${root}overlays/${overlay}/kustomization.yaml`, 'utf8');
+    for (const word of [
+      /^images:$/m,
+      /resources\/requests\/storage, value/,
+      /storageClassName/,
+      /requests: \{ cpu/,
+      /^namespace:/m,
+    ])
+      assert.match(text, word);
+  });
+
+  test(`the binding of the overlay ${overlay} names its account with the namespace`, options, () => {
+    const binding = render(overlay).find(({ kind }) => kind === 'RoleBinding') as unknown as { subjects: object[] };
+    assert.deepEqual(binding.subjects, [{ kind: 'ServiceAccount', name: 'og-demo', namespace: 'opengauss' }]);
+  });
+}
+
+test('members of the overlay for three never share a node', options, () => {
+  const affinity = parts(render('one-plus-two')).set.spec?.template.spec?.affinity?.podAntiAffinity;
+  const [rule] = affinity?.requiredDuringSchedulingIgnoredDuringExecution ?? [];
+  assert.equal(rule?.topologyKey, 'kubernetes.io/hostname');
+  assert.deepEqual(rule?.labelSelector?.matchLabels, parts(readBase()).set.spec?.selector.matchLabels);
+});
+
+test('the namespace lets nothing in below the restricted profile, and is no part of what is deleted with the cluster', () => {
+  const [namespace] = objectsIn(readFileSync(`${root}namespace.yaml`, 'utf8'));
+  assert.equal(namespace?.metadata.labels?.['pod-security.kubernetes.io/enforce'], 'restricted');
+  assert.equal(
+    readBase().some(({ kind }) => kind === 'Namespace'),
+    false,
+  );
+});
