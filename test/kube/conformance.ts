@@ -17,6 +17,8 @@ type Outcome = 'passed' | 'failed' | 'skipped';
 
 /** The embedded server's own: its faults, and the programs around it. */
 const NOT_COMMON = ['faults.test.ts'];
+/** What only a real server can be asked. */
+const realOnly = [join(import.meta.dirname, '..', 'manifests', 'server.real.ts')];
 const minutes = 5;
 
 /** Every sentence of the files with what came of it; failures are printed. */
@@ -30,7 +32,7 @@ async function ask(files: string[], environment: Record<string, string>): Promis
       data: { name: string; file?: string; skip?: string | boolean; details: { type?: string; error?: Error } },
       outcome: Outcome,
     ) => {
-      if (data.details.type === 'suite' || data.name.endsWith('.test.ts')) return;
+      if (data.details.type === 'suite' || /\.(test|real)\.ts$/.test(data.name)) return;
       const skipped = data.skip !== undefined && data.skip !== false;
       const sentence = `${basename(data.file ?? '')}: ${data.name}`;
       outcomes.set(sentence, skipped ? 'skipped' : outcome);
@@ -114,28 +116,33 @@ async function main(): Promise<number> {
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, stop);
   let embedded: Map<string, Outcome>;
   let real: Map<string, Outcome>;
+  let alone: Map<string, Outcome>;
   try {
     process.stdout.write('── embedded\n');
     embedded = await ask(files, { KUBE_TEST_KUBECTL: programs['kubectl'] ?? 'kubectl' });
     process.stdout.write(`── kube-apiserver ${KUBERNETES_VERSION}\n`);
     real = await ask(files, environment);
+    process.stdout.write('── the manifests on the real one\n');
+    alone = await ask(realOnly, environment);
   } finally {
     await end();
   }
   const different = differences(embedded, real);
-  const skipped = [...real].filter(([, outcome]) => outcome === 'skipped').map(([sentence]) => sentence);
+  const skipped = [...real, ...alone].filter(([, outcome]) => outcome === 'skipped').map(([sentence]) => sentence);
   process.stdout.write('\nSERVER                 PASSED  FAILED  SKIPPED\n');
   for (const [name, outcomes] of [
     ['embedded', embedded],
     [`kube-apiserver ${KUBERNETES_VERSION}`, real],
+    ['manifests, real only', alone],
   ] as const) {
     const figures = (['passed', 'failed', 'skipped'] as const).map((wanted) => String(count(outcomes, wanted)).padStart(7));
     process.stdout.write(`${name.padEnd(21)} ${figures.join(' ')}\n`);
   }
   for (const sentence of skipped) process.stdout.write(`skipped: ${sentence}\n`);
   process.stdout.write(`${different.length} differences\n${different.map((line) => `  ${line}\n`).join('')}`);
-  const failed = count(embedded, 'failed') + count(real, 'failed');
-  return different.length + failed === 0 && count(real, 'passed') > 0 ? 0 : 1;
+  const failed = count(embedded, 'failed') + count(real, 'failed') + count(alone, 'failed');
+  const asked = count(real, 'passed') > 0 && count(alone, 'passed') > 0;
+  return different.length + failed === 0 && asked ? 0 : 1;
 }
 
 try {

@@ -55,7 +55,7 @@ export async function startCluster({ nodes, say }: ClusterOptions): Promise<Clus
   const record = () => scratch.record(processesOf(made), { ...wires.traces, cgroups: groups });
   record();
   async function stop() {
-    for (const node of [...made.nodes, ...(made.router ? [made.router] : [])]) await node.remove();
+    await Promise.all([...made.nodes, ...(made.router ? [made.router] : [])].map((node) => node.remove()));
     await made.dns?.stop(0);
     await made.plane?.stop();
     wires.remove();

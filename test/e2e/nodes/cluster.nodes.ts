@@ -1,0 +1,16 @@
+/**
+ * The database on three real nodes (kubelet, containerd, kube-proxy, CoreDNS), deployed from manifests/ with the image of
+ * images/Dockerfile. One cluster for all sentences; each leaves it healthy.
+ */
+import { after, before } from 'node:test';
+import { faults } from './faults.ts';
+import { startScene, stopScene } from './scene.ts';
+import { surfaces } from './surfaces.ts';
+import { upkeep } from './upkeep.ts';
+
+before(startScene, { timeout: 900_000 });
+after(stopScene);
+
+surfaces();
+faults();
+upkeep();

@@ -1,0 +1,184 @@
+/**
+ * What the sentences about nodes share: one cluster of three nodes with the database deployed on it, writing clients
+ * through the Services' addresses, the checks that every sentence ends with, and a folder of logs for one that fails.
+ */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Cluster, startCluster } from '../../kube/real/cluster.ts';
+import type { Node } from '../../kube/real/node.ts';
+import { connect, longestGap, missingRows, prepareTable, startWriter, type Writer } from '../../support/client.ts';
+import { createAccount, type Deployment, deploy, type Pod } from './deploy.ts';
+
+export const table = 'e2e_rows';
+const members = 3;
+const healthyMs = 240_000;
+
+export interface Scene {
+  cluster: Cluster;
+  database: Deployment;
+  /** Seconds from the overlay's application to a healthy cluster. */
+  bringUpSeconds: number;
+}
+
+let scene: Scene | undefined;
+let rows = 0;
+const writers: Writer[] = [];
+
+/** The one scene of this process. */
+export function theScene(): Scene {
+  if (scene === undefined) throw new Error('the cluster under test did not come up');
+  return scene;
+}
+
+export async function startScene(): Promise<void> {
+  const cluster = await startCluster({ nodes: 3, say: (line) => process.stderr.write(`${line}\n`) });
+  try {
+    const begin = performance.now();
+    const database = await deploy(cluster, members);
+    await database.whenHealthy(members, healthyMs);
+    const bringUpSeconds = Math.round((performance.now() - begin) / 1000);
+    await createAccount(database);
+    await prepareTable(database.write, table);
+    scene = { cluster, database, bringUpSeconds };
+  } catch (error) {
+    const folder = await cluster.gather('bring-up');
+    await cluster.stop();
+    throw new Error(`the cluster under test did not come up; logs are in ${folder}`, { cause: error });
+  }
+}
+
+export async function stopScene(): Promise<void> {
+  await Promise.all(writers.map((writer) => writer.stop()));
+  await scene?.cluster.stop();
+}
+
+/** A sentence; when it fails, the logs are gathered and named, and faults are undone for the next one. */
+export function sentence(title: string, work: (scene: Scene, say: (line: string) => void) => Promise<void>, pending?: string) {
+  test(title, pending === undefined ? {} : { todo: pending }, async (t) => {
+    const own = theScene();
+    try {
+      await work(own, (line) => t.diagnostic(line));
+    } catch (error) {
+      const folder = await own.cluster.gather(title);
+      throw new Error(`${error instanceof Error ? error.message : String(error)}\nlogs are in ${folder}`, { cause: error });
+    } finally {
+      await Promise.all(writers.splice(0).map((writer) => writer.stop()));
+      await mend(own);
+    }
+  });
+}
+
+/** Nodes with power, cables and no rules of ours; the API server up; nothing cordoned. */
+async function mend({ cluster, database }: Scene) {
+  for (const [index, node] of cluster.nodes.entries()) {
+    cluster.wires.cable(index + 1, true);
+    await node.freeze(false).catch(() => undefined);
+    node.powerOn();
+    await node.shell('iptables', '-F', 'LABCUT');
+  }
+  for (const daemon of [cluster.plane.daemons.etcd, cluster.plane.daemons.api]) daemon.start();
+  await cluster.plane.whenReady();
+  for (const node of cluster.nodes) await cluster.kubectl(['uncordon', node.name]);
+  await database.whenHealthy(members, healthyMs);
+}
+
+export interface Load {
+  writer: Writer;
+  begin: number;
+}
+
+/** A writer through the write Service that has rows acknowledged already. */
+export async function writing({ database }: Scene): Promise<Load> {
+  rows += 10_000_000;
+  const writer = startWriter({ address: database.write, table, from: rows, answerMs: 3000 });
+  writers.push(writer);
+  assert.ok(await writer.whenAcknowledged(100, 60_000), `no rows acknowledged: ${writer.lastError()}`);
+  return { writer, begin: performance.now() };
+}
+
+/** A writer on the primary's own address that never moves: a session opened before the fault. */
+export async function writingOn({ database }: Scene, pod: Pod): Promise<Load> {
+  rows += 10_000_000;
+  const writer = startWriter({ address: { ...database.write, host: pod.ip }, table, from: rows, once: true, answerMs: 90_000 });
+  writers.push(writer);
+  assert.ok(await writer.whenAcknowledged(20, 30_000), `no rows acknowledged on ${pod.name}: ${writer.lastError()}`);
+  return { writer, begin: performance.now() };
+}
+
+/** Rows are acknowledged again after the fault. */
+export async function goesOn({ writer }: Load, ms = 60_000): Promise<void> {
+  const now = performance.now();
+  assert.ok(await writer.whenAcknowledged(50, ms, now), `no rows acknowledged after the fault: ${writer.lastError()}`);
+}
+
+/** Ends the load, waits until the cluster is healthy, and reads every acknowledged row back from every member. */
+export async function nothingLost({ database }: Scene, loads: Load[], say: (line: string) => void): Promise<void> {
+  for (const { writer } of loads) await writer.stop();
+  await database.whenHealthy(members, healthyMs);
+  const numbers = loads.flatMap(({ writer }) => writer.acknowledged.map(({ n }) => n));
+  for (const { name, ip } of await database.pods()) {
+    const missing = await missingRows({ ...database.write, host: ip }, table, numbers, 60_000);
+    assert.deepEqual(missing.slice(0, 10), [], `${missing.length} acknowledged rows are missing on ${name}`);
+  }
+  const gap = Math.max(...loads.map(({ writer, begin }) => longestGap(writer.acknowledged, begin).ms));
+  say(`${numbers.length} rows acknowledged, none lost, longest gap ${(gap / 1000).toFixed(2)} s`);
+}
+
+/** The primary as it is now. */
+export async function primaryPod({ database }: Scene): Promise<Pod> {
+  const name = await database.primary();
+  const found = (await database.pods()).find((pod) => pod.name === name);
+  assert.ok(found !== undefined, 'there is one primary');
+  return found;
+}
+
+export async function newPrimary({ database }: Scene, old: string, ms = 90_000): Promise<string> {
+  const other = async () => {
+    const name = await database.primary();
+    return name === old ? undefined : name;
+  };
+  await until(`a primary other than ${old}`, async () => (await other()) !== undefined, ms);
+  return (await other()) ?? '';
+}
+
+/** Waits for a condition; a sentence's own deadline is a safety net, not a figure. */
+export async function until(what: string, holds: () => boolean | Promise<boolean>, ms = 90_000): Promise<void> {
+  const end = performance.now() + ms;
+  while (!(await holds())) {
+    assert.ok(performance.now() < end, `not within ${ms} ms: ${what}`);
+    await sleep(100);
+  }
+}
+
+/** Drops what the pod sends to those addresses and what they send to it, inside the node that it runs on. */
+export async function cutPod(node: Node, pod: Pod, from: string[]): Promise<void> {
+  const rules = from.flatMap((other) => [
+    `iptables -A LABCUT -s ${pod.ip} -d ${other} -j DROP`,
+    `iptables -A LABCUT -s ${other} -d ${pod.ip} -j DROP`,
+  ]);
+  const hook = 'iptables -C FORWARD -j LABCUT 2>/dev/null || iptables -I FORWARD 1 -j LABCUT';
+  const { code, out } = await node.shell('sh', '-c', ['iptables -N LABCUT 2>/dev/null', hook, ...rules].join('; '));
+  assert.equal(code, 0, out);
+}
+
+/** The number of a container's PID 1 inside its node. */
+export async function containerInit(node: Node): Promise<string> {
+  const find =
+    "for d in /proc/[0-9]*; do tr '\\0' ' ' <$d/cmdline 2>/dev/null | grep -q 'bash .*entrypoint.sh' && awk '/^NSpid:/ && $NF == 1 {print $2}' $d/status; done";
+  const { out } = await node.shell('sh', '-c', find);
+  const [pid] = out.trim().split('\n');
+  assert.match(pid ?? '', /^\d+$/, `no container on ${node.name}: ${out}`);
+  return pid ?? '';
+}
+
+/** One value through the address, as the application's account. */
+export async function ask(address: { host: string }, { database }: Scene, sql: string): Promise<string> {
+  const client = await connect({ ...database.write, host: address.host }, 10_000);
+  try {
+    const { rows: found } = await client.query<Record<string, unknown>>(sql);
+    return String(Object.values(found[0] ?? {})[0]);
+  } finally {
+    await client.end();
+  }
+}

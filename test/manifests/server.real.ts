@@ -1,0 +1,117 @@
+/**
+ * Goal: a real API server takes the manifests as they are, with strict field validation and in a namespace that lets in
+ * nothing below the restricted profile; and says so when somebody breaks them. Part of `npm run test:conformance`, as
+ * the embedded server knows no admission.
+ */
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { kubeconfig } from '../kube/kubeconfig.ts';
+import { type Subject, startSubject } from '../kube/subject.ts';
+import { objectsIn, parts } from './base.ts';
+
+const root = fileURLToPath(new URL('../../manifests/', import.meta.url));
+const overlays = ['single', 'one-plus-one', 'one-plus-two'];
+const namespace = 'opengauss';
+
+let subject: Subject;
+let directory: string;
+
+function kubectl(words: string[], input?: string): Promise<{ code: number; out: string }> {
+  const env = { ...process.env, KUBECONFIG: join(directory, 'kubeconfig'), KUBECACHEDIR: join(directory, 'cache') };
+  return new Promise((resolve) => {
+    const child = execFile(process.env['KUBE_TEST_KUBECTL'] ?? 'kubectl', words, { env, timeout: 60_000 }, (error, out, errors) =>
+      resolve({ code: error === null ? 0 : 1, out: `${out}${errors}` }),
+    );
+    child.stdin?.end(input ?? '');
+  });
+}
+
+const strictly = ['--validate=strict', '--dry-run=server'];
+const rendered = async (overlay: string) => (await kubectl(['kustomize', `${root}overlays/${overlay}`])).out;
+
+/** The pod that the StatefulSet's controller would make. */
+async function podOf(overlay: string): Promise<Record<string, unknown> & { spec: Record<string, unknown> }> {
+  const template = parts(objectsIn(await rendered(overlay))).set.spec?.template;
+  const claim = { name: 'data', persistentVolumeClaim: { claimName: 'data-og-demo-0' } };
+  const spec = { ...template?.spec, volumes: [...(template?.spec?.volumes ?? []), claim] };
+  return { apiVersion: 'v1', kind: 'Pod', metadata: { ...template?.metadata, name: 'og-demo-0', namespace }, spec };
+}
+
+before(async () => {
+  directory = mkdtempSync(join(tmpdir(), 'manifests-'));
+  subject = await startSubject();
+  writeFileSync(join(directory, 'kubeconfig'), kubeconfig(subject.way), { mode: 0o600 });
+  const { code, out } = await kubectl(['apply', '-f', `${root}namespace.yaml`]);
+  assert.equal(code, 0, out);
+});
+after(async () => {
+  await kubectl(['delete', 'namespace', namespace, '--wait=false']);
+  await subject.close();
+  rmSync(directory, { recursive: true, force: true });
+});
+
+for (const overlay of overlays) {
+  test(`the overlay ${overlay} is taken whole, without a warning`, async () => {
+    const { code, out } = await kubectl(['apply', ...strictly, '-k', `${root}overlays/${overlay}`]);
+    assert.equal(code, 0, out);
+    assert.doesNotMatch(out, /warning/i);
+    assert.match(out, /statefulset\.apps\/og-demo created \(server dry run\)/);
+  });
+}
+
+test('the pod passes the restricted profile, and one that may become root does not', async () => {
+  await kubectl(['apply', '-k', `${root}overlays/one-plus-two`]);
+  const pod = await podOf('one-plus-two');
+  const taken = await kubectl(['create', ...strictly, '-f', '-'], JSON.stringify(pod));
+  assert.equal(taken.code, 0, taken.out);
+  const root0 = { ...pod, spec: { ...pod.spec, securityContext: { runAsUser: 0 } } };
+  const refused = await kubectl(['create', ...strictly, '-f', '-'], JSON.stringify(root0));
+  assert.match(refused.out, /violates PodSecurity "restricted:latest".*runAsNonRoot/s);
+});
+
+test('applied again nothing changes', async () => {
+  await kubectl(['apply', '-k', `${root}overlays/one-plus-two`]);
+  const { out } = await kubectl(['apply', '-k', `${root}overlays/one-plus-two`]);
+  const lines = out.trim().split('\n');
+  assert.ok(lines.length >= 9, out);
+  for (const line of lines) assert.match(line, /unchanged$/);
+});
+
+test('a field that nobody knows is refused by name', async () => {
+  const text = (await rendered('single')).replace('podManagementPolicy:', 'podManagmentPolicy:');
+  const { code, out } = await kubectl(['apply', ...strictly, '-f', '-'], text);
+  assert.equal(code, 1);
+  assert.match(out, /unknown field "spec\.podManagmentPolicy"/);
+});
+
+const IMMUTABLE = [
+  { name: 'the size of the claims', from: 'storage: 20Gi', to: 'storage: 30Gi' },
+  { name: 'the name of the pods’ Service', from: 'serviceName: og-demo-pods', to: 'serviceName: other' },
+  { name: 'the order of starting', from: 'podManagementPolicy: Parallel', to: 'podManagementPolicy: OrderedReady' },
+];
+
+for (const { name, from, to } of IMMUTABLE) {
+  test(`who changes ${name} of a cluster that exists is told that it cannot be changed`, async () => {
+    await kubectl(['apply', '-k', `${root}overlays/one-plus-two`]);
+    const text = (await rendered('one-plus-two')).replace(from, to);
+    const { code, out } = await kubectl(['apply', ...strictly, '-f', '-'], text);
+    assert.equal(code, 1);
+    assert.match(out, /updates to statefulset spec for fields other than .* are forbidden/);
+  });
+}
+
+test('the base alone, without a namespace, is not what users apply', async () => {
+  const text = (await kubectl(['kustomize', `${root}base`])).out;
+  const binding = objectsIn(text).find(({ kind }) => kind === 'RoleBinding');
+  const { code, out } = await kubectl(
+    ['-n', namespace, 'create', ...strictly, '-f', '-'],
+    JSON.stringify({ ...binding, metadata: { name: 'x' } }),
+  );
+  assert.equal(code, 1);
+  assert.match(out, /subjects\[0\]\.namespace: Required value/);
+});
