@@ -6,6 +6,7 @@
 import { closeSync, mkdirSync, openSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import { buildParts } from '../kube/real/build.ts';
+import { createFaults } from '../kube/faults.ts';
 import { startControlPlane } from '../kube/real/control.ts';
 import type { KubeOptions, KubeServer } from './kube.ts';
 import { manifestRights, writes } from './kube.ts';
@@ -52,6 +53,7 @@ export async function startApiServer(options: KubeOptions, dir: string, say: (li
     },
     enforced: true,
     secure: true,
+    faults: { ...createFaults(), add: refuseFault },
     requests: counted,
     processes: plane.processes,
     nodePower: nodes.setPower,
@@ -60,6 +62,10 @@ export async function startApiServer(options: KubeOptions, dir: string, say: (li
       await plane.stop();
     },
   };
+}
+
+function refuseFault(): never {
+  throw new Error('a real API server has no faults on demand: use --kube embedded');
 }
 
 function rightsPath(object: { kind?: unknown }, namespace: string): string {
