@@ -26,6 +26,7 @@ const suites: Suite[] = [
     minutes: 2,
   },
   { name: 'loop', files: ['test/loop/**/*.test.ts'], concurrency: 2, minutes: 4 },
+  { name: 'sim', files: ['test/sim/**/*.test.ts'], concurrency: 1, minutes: 5 },
   { name: 'adapters', files: ['test/adapters/**/*.test.ts', 'test/cli/**/*.test.ts'], concurrency: 2, minutes: 5 },
   { name: 'kube', files: ['test/kube/**/*.test.ts'], concurrency: 2, minutes: 3 },
   { name: 'manifests', files: ['test/manifests/**/*.test.ts', 'test/docs/**/*.test.ts'], concurrency: 2, minutes: 3 },

@@ -78,6 +78,8 @@ function isFormerPrimary(view: View, instance: StandbyInstance): boolean {
   const last = record?.syncMode === 'off' ? record.promoting : undefined;
   const own = instance.data.promotedTerm;
   if (last === undefined || own === 0 || own >= last.term) return false;
+  // The last promotion is its own, recorded and not carried out: nobody has written since.
+  if (last.member === view.self.name && last.dataId === instance.data.dataId) return false;
   return instance.term <= own;
 }
 

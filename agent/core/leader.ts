@@ -42,6 +42,8 @@ export function takeLead(view: View, instance: Waiting, permit: LeaderPermit): D
   }
   const self = ownVote(view, instance);
   if (isVoteSet(record, [self])) return recordPromotion(view, instance, record);
+  // Restarted in place, and the own vote is not enough any more: only a standby can be frozen and compared.
+  if (instance.is === 'pending') return renewing(view, 'pending', { instance: { do: 'notify-standby' } });
   return freezeAndCompare(view, instance, record);
 }
 
@@ -54,14 +56,14 @@ function ownVote(view: View, instance: Waiting): Pick<PeerState, 'name' | 'dataI
 }
 
 /** Freeze a vote set, wait until its redo has finished, and see who is ahead; all of it again each cycle, idempotently. */
-function freezeAndCompare(view: View, instance: Waiting, record: LeaseRecord): Decision {
+function freezeAndCompare(view: View, instance: StandbyInstance, record: LeaseRecord): Decision {
   const asked = freshPeers(view)
     .map((peer) => peer.state)
     .filter((state) => state.instance === 'standby')
     .map((state) => state.name);
   const freeze = { do: 'freeze', term: record.term, members: asked } as const;
   const takeover = view.takeover?.term === record.term ? view.takeover : undefined;
-  const locked = instance.is === 'standby' && instance.lock?.mode === 'specify_connection' && instance.lock.host === view.self.ip;
+  const locked = instance.lock?.mode === 'specify_connection' && instance.lock.host === view.self.ip;
   if (takeover === undefined || !locked) return renewing(view, 'freezing', { instance: freeze });
   const votes = Object.values(takeover.votes).map((vote) => vote.state);
   const finished = votes.filter((vote) => vote.redoFinished);

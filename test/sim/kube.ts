@@ -1,0 +1,282 @@
+/**
+ * A model API server: versions, compare-and-swap, watches that lag, break, repeat and go silent, answers that are lost
+ * after the write has been applied, and refusals of all kinds. Reads are quorum reads, as a GET without a version is.
+ */
+import type { ClusterFacts, LeaseRecord, MemberName, PodSight, Request } from '../../agent/core/model.ts';
+import { type Fault, failed, ok, type Result } from '../../agent/core/result.ts';
+import type { KubeHint, KubePort } from '../../agent/ports/kube.ts';
+import type { Calls } from './calls.ts';
+import type { Machine, World } from './model.ts';
+import { type Proc, post } from './process.ts';
+
+export type Weather = 'fine' | 'down' | 'errors' | 'slow';
+
+interface Watcher {
+  member: number;
+  proc: Proc;
+  tell: (hint: KubeHint) => void;
+  lastAt: number;
+  missed: boolean;
+  silentUntil: number;
+  closed: boolean;
+}
+
+export interface Kube {
+  lease: LeaseRecord | undefined;
+  pods: Map<MemberName, PodSight>;
+  facts: ClusterFacts;
+  request: Request | undefined;
+  config: { text: string | undefined; version: string };
+  weather: Weather;
+  /** Members whose requests are refused: their rights were taken away. */
+  denied: Set<number>;
+  /** Share of writes that are applied and whose answers are lost. */
+  lostAnswers: number;
+  port(machine: Machine, calls: Calls): KubePort;
+  setPod(pod: PodSight): void;
+  removePod(name: MemberName): void;
+  setConfig(text: string | undefined): void;
+  ask(request: Pick<Request, 'kind' | 'target' | 'options'>): void;
+  /** Changes the Lease as a person or a garbage collector would. */
+  meddle(record: LeaseRecord | undefined): void;
+  /** The member's watch delivers nothing, and does not say so, until its age limit. */
+  hush(member: number, until: number): void;
+  /** Something old is delivered once more. */
+  repeat(member: number): void;
+}
+
+/** How soon a watch that missed something is back and has everything read again. */
+const reconnectMs = 1500;
+
+const timeout: Fault = { of: 'kube', kind: 'timeout', done: 'maybe', detail: 'no answer in time' };
+const down: Fault = { of: 'kube', kind: 'unreachable', done: 'no', detail: 'connection refused' };
+const conflict: Fault = { of: 'kube', kind: 'conflict', done: 'no', code: '409', detail: 'the object has been modified' };
+const denied: Fault = { of: 'kube', kind: 'denied', done: 'no', code: '403', detail: 'forbidden' };
+const absent: Fault = { of: 'kube', kind: 'absent', done: 'no', code: '404', detail: 'not found' };
+const errors: Fault[] = [
+  { of: 'kube', kind: 'throttled', done: 'no', code: '429', detail: 'too many requests' },
+  { of: 'kube', kind: 'unreachable', done: 'maybe', code: '500', detail: 'internal error' },
+  { of: 'kube', kind: 'unreachable', done: 'no', code: '503', detail: 'service unavailable' },
+  { of: 'kube', kind: 'denied', done: 'no', code: '401', detail: 'unauthorized' },
+];
+
+/** An API server with nothing in it. */
+export function createKube(world: World): Kube {
+  const { engine, dice, network } = world;
+  const watchers: Watcher[] = [];
+  const old: LeaseRecord[] = [];
+  let version = 1;
+  const next = (): string => {
+    version += 1;
+    return String(version);
+  };
+
+  function tell(hint: KubeHint): void {
+    for (const watcher of watchers) deliver(watcher, hint, dice.between(0.5, 6));
+  }
+
+  function deliver(watcher: Watcher, hint: KubeHint, delay: number): void {
+    if (watcher.closed || engine.now < watcher.silentUntil) return;
+    const travel = kube.weather === 'down' ? undefined : network.travel(network.kube, watcher.member);
+    if (travel === undefined) {
+      missed(watcher);
+      return;
+    }
+    // One connection delivers in order.
+    watcher.lastAt = Math.max(watcher.lastAt + 0.01, engine.now + travel + delay);
+    post(engine, watcher.proc, watcher.lastAt - engine.now, () => {
+      if (watcher.closed) return;
+      engine.woken = true;
+      watcher.tell(hint);
+    });
+  }
+
+  /** The connection is broken; once it is back, everything is read again. */
+  function missed(watcher: Watcher): void {
+    if (watcher.missed) return;
+    watcher.missed = true;
+    engine.after(reconnectMs * dice.between(0.3, 1), () => again(watcher));
+  }
+
+  function again(watcher: Watcher): void {
+    if (watcher.closed || watcher.proc.dead) return;
+    watcher.missed = false;
+    if (kube.weather === 'down' || !network.bothOpen(watcher.member, network.kube)) missed(watcher);
+    else deliver(watcher, { of: 'resync' }, 1);
+  }
+
+  /** One request: there, effect, back; each may fail, and the deadline ends the waiting. */
+  function request<T>(
+    machine: Machine,
+    calls: Calls,
+    what: string,
+    deadlineMs: number,
+    effect: (sentAt: number) => Result<T>,
+  ): Promise<Result<T>> {
+    const deadline = deadlineMs / machine.clock.rate;
+    return calls.wait<Result<T>>(what, (resolve) => {
+      const sentAt = engine.now;
+      const late = () => resolve(failed<T>(timeout), Math.max(0, sentAt + deadline - engine.now));
+      const there = network.travel(machine.index, network.kube);
+      if (there === undefined) return late();
+      if (kube.weather === 'down') return dice.chance(0.5) ? resolve(failed<T>(down), there) : late();
+      const slow = kube.weather === 'slow' ? dice.between(0, 1200) : dice.between(0.3, 3);
+      const refusal = refusalFor(machine);
+      engine.after(there + slow, () => {
+        if (!network.open(machine.index, network.kube) || kube.weather === 'down') return late();
+        const applied = refusal === undefined || (refusal.done === 'maybe' && dice.chance(0.5));
+        const result = applied ? effect(sentAt) : undefined;
+        const back = network.travel(network.kube, machine.index);
+        const lost = kube.lostAnswers > 0 && what === 'kube.writeLease' && dice.chance(kube.lostAnswers);
+        if (back === undefined || lost || engine.now + back > sentAt + deadline) return late();
+        resolve(refusal === undefined ? (result as Result<T>) : failed<T>(refusal), back);
+      });
+    });
+  }
+
+  function refusalFor(machine: Machine): Fault | undefined {
+    if (kube.denied.has(machine.index)) return denied;
+    return kube.weather === 'errors' && dice.chance(0.6) ? dice.pick(errors) : undefined;
+  }
+
+  function putLease(record: LeaseRecord): void {
+    if (kube.lease !== undefined) old.push(kube.lease);
+    if (old.length > 20) old.shift();
+    kube.lease = record;
+    tell({ of: 'lease', record });
+  }
+
+  const kube: Kube = {
+    lease: undefined,
+    pods: new Map(),
+    facts: { systemId: undefined, history: [], resourceVersion: undefined },
+    request: undefined,
+    config: { text: undefined, version: '1' },
+    weather: 'fine',
+    denied: new Set(),
+    lostAnswers: 0,
+    port,
+    setPod(pod) {
+      const set = { ...pod, resourceVersion: next() };
+      kube.pods.set(pod.name, set);
+      world.oracle.labelled();
+      tell({ of: 'pods', pod: set, deleted: false });
+    },
+    removePod(name) {
+      const pod = kube.pods.get(name);
+      kube.pods.delete(name);
+      if (pod !== undefined) tell({ of: 'pods', pod, deleted: true });
+    },
+    setConfig(text) {
+      kube.config = { text, version: next() };
+      tell({ of: 'config' });
+    },
+    ask({ kind, target, options }) {
+      const open = { phase: 'open', deadline: undefined, result: undefined, hint: undefined } as const;
+      kube.request = { id: next(), kind, target, options, ...open, resourceVersion: next() };
+      tell({ of: 'request' });
+    },
+    meddle(record) {
+      if (record !== undefined) putLease({ ...record, resourceVersion: next() });
+      else {
+        kube.lease = undefined;
+        tell({ of: 'lease', record: undefined });
+      }
+    },
+    hush(member, until) {
+      for (const watcher of watchers) {
+        if (watcher.member !== member || watcher.closed) continue;
+        watcher.silentUntil = until;
+        engine.at(until, () => deliver(watcher, { of: 'resync' }, 1));
+      }
+    },
+    repeat(member) {
+      const record = old.length > 0 ? dice.pick(old) : undefined;
+      for (const watcher of watchers) {
+        if (watcher.member === member && record !== undefined) deliver(watcher, { of: 'lease', record }, dice.between(0, 50));
+      }
+    },
+  };
+
+  function port(machine: Machine, calls: Calls): KubePort {
+    return {
+      readLease: (ms) => request(machine, calls, 'kube.readLease', ms, () => ok(kube.lease)),
+      writeLease: (write, ms) =>
+        request<LeaseRecord>(machine, calls, 'kube.writeLease', ms, (sentAt) => {
+          if (write.over !== kube.lease?.resourceVersion) return failed(conflict);
+          const record = { ...write.record, resourceVersion: next(), renewTime: '', garbage: undefined };
+          world.oracle.leaseWritten(machine, kube.lease, record, sentAt);
+          putLease(record);
+          return ok(record);
+        }),
+      listPods: (ms) => request(machine, calls, 'kube.listPods', ms, () => ok([...kube.pods.values()].sort(byName))),
+      patchPod: (target, change, ms) =>
+        request<PodSight>(machine, calls, 'kube.patchPod', ms, () => {
+          const pod = kube.pods.get(target.name);
+          if (pod === undefined || pod.uid !== target.uid) return failed(absent);
+          if (target.resourceVersion !== undefined && target.resourceVersion !== pod.resourceVersion) return failed(conflict);
+          const labels = merged(pod.labels, change.labels);
+          const annotations = merged(pod.annotations, change.annotations);
+          kube.setPod({ ...pod, labels, annotations });
+          return ok(kube.pods.get(target.name) as PodSight);
+        }),
+      readConfig: (ms) =>
+        request(machine, calls, 'kube.readConfig', ms, () =>
+          ok({ text: kube.config.text, resourceVersion: kube.config.version }),
+        ),
+      readFacts: (ms) => request(machine, calls, 'kube.readFacts', ms, () => ok(kube.facts)),
+      writeFacts: (facts, ms) =>
+        request<ClusterFacts>(machine, calls, 'kube.writeFacts', ms, () => {
+          if (facts.resourceVersion !== kube.facts.resourceVersion) return failed(conflict);
+          kube.facts = { ...facts, resourceVersion: next() };
+          tell({ of: 'facts' });
+          return ok(kube.facts);
+        }),
+      readRequest: (ms) => request(machine, calls, 'kube.readRequest', ms, () => ok(kube.request)),
+      writeRequest: (asked, ms) =>
+        request<Request>(machine, calls, 'kube.writeRequest', ms, () => {
+          if (asked.resourceVersion !== (kube.request?.resourceVersion ?? '')) return failed(conflict);
+          kube.request = { ...asked, resourceVersion: next() };
+          tell({ of: 'request' });
+          return ok(kube.request);
+        }),
+      event(note) {
+        if (!calls.dead) world.counters.count('event', note.reason);
+      },
+      watch(onChange) {
+        const watcher: Watcher = {
+          member: machine.index,
+          proc: calls.proc,
+          tell: onChange,
+          lastAt: 0,
+          missed: false,
+          silentUntil: 0,
+          closed: false,
+        };
+        for (let at = watchers.length - 1; at >= 0; at -= 1) if (watchers[at]?.proc.dead === true) watchers.splice(at, 1);
+        watchers.push(watcher);
+        return {
+          stop() {
+            watcher.closed = true;
+          },
+        };
+      },
+      close: async () => {},
+    };
+  }
+  return kube;
+}
+
+function byName(a: PodSight, b: PodSight): number {
+  return a.name < b.name ? -1 : 1;
+}
+
+function merged(before: Record<string, string>, change: Record<string, string | null> | undefined): Record<string, string> {
+  if (change === undefined) return before;
+  const after = { ...before };
+  for (const [key, value] of Object.entries(change)) {
+    if (value === null) delete after[key];
+    else after[key] = value;
+  }
+  return after;
+}

@@ -1,0 +1,302 @@
+/**
+ * A node with its pod: PID 1 with the fence, the agent, the server, the kubelet that starts containers and tells their
+ * state. Whatever dies, dies as it would: with the container all its processes, with the node also the network's resets.
+ */
+import type { LocalRecords } from '../../agent/core/model.ts';
+import { failed, ok, type Result } from '../../agent/core/result.ts';
+import type { DynamicConfig } from '../../agent/core/config.ts';
+import { createLoop } from '../../agent/loop/loop.ts';
+import type { FencePort, RecordsPort } from '../../agent/ports/others.ts';
+import { type Calls, createCalls } from './calls.ts';
+import { createInstance } from './instance.ts';
+import type { Machine, World } from './model.ts';
+import { createPeers } from './peers.ts';
+import { bootTime, clockOf, freeze, newProc, post, trueTime } from './process.ts';
+import { end, kill } from './server.ts';
+
+export interface Lives {
+  /** Which configuration stands behind a text. */
+  configOf(text: string | undefined): DynamicConfig;
+  startContainer(machine: Machine): void;
+  crashAgent(machine: Machine): void;
+  killContainer(machine: Machine): void;
+  powerOff(machine: Machine): void;
+  powerOn(machine: Machine): void;
+  /** Stops the whole pod; the returned function lets it go on. */
+  freezePod(machine: Machine): () => void;
+  deletePod(machine: Machine): void;
+  forceDelete(machine: Machine): void;
+}
+
+const quiet = (): void => {};
+
+/** Starts and ends the processes of all machines. */
+export function createLives(world: World, configOf: Lives['configOf']): Lives {
+  const { engine, dice, kube } = world;
+
+  function startContainer(machine: Machine): void {
+    // A container belongs to a pod that exists; the kubelet starts none for one that is gone.
+    if (!machine.powered || machine.pid1 !== undefined || kube.pods.get(machine.name)?.uid !== machine.uid) return;
+    const pid1 = newProc();
+    machine.pid1 = pid1;
+    machine.incarnation += 1;
+    machine.container = `${machine.name}-c${machine.incarnation}`;
+    machine.fence = undefined;
+    machine.echo = undefined;
+    world.tell?.(machine.name, `container ${machine.container} starts`);
+    post(engine, pid1, dice.between(20, 150), () => startAgent(machine));
+    const id = machine.container;
+    engine.after(dice.between(100, 800), () => tellContainer(machine, id, 'running'));
+  }
+
+  /** The kubelet's word, for the pod that is still there. */
+  function tellContainer(machine: Machine, id: string, state: 'running' | 'terminated'): void {
+    const pod = kube.pods.get(machine.name);
+    if (!machine.powered || pod === undefined || pod.uid !== machine.uid) return;
+    if (state === 'running' && machine.container !== id) return;
+    kube.setPod({ ...pod, ip: machine.ip, container: { id, state } });
+  }
+
+  function startAgent(machine: Machine): void {
+    const { pid1, server } = machine;
+    if (pid1 === undefined || pid1.dead || machine.agent !== undefined) return;
+    const proc = newProc();
+    const calls = createCalls(world, machine, proc);
+    const { name, uid, ip } = machine;
+    const incarnation = String(machine.incarnation);
+    const tell = world.tell;
+    const line = (level: string) =>
+      tell === undefined
+        ? quiet
+        : (msg: string, fields?: Record<string, unknown>) => {
+            if (!proc.dead) tell(name, `${level} ${msg} ${fields === undefined ? '' : textOf(fields)}`);
+          };
+    const log = { info: line('info'), warn: line('warn'), error: line('error'), debug: quiet };
+    const counters = world.counters;
+    const loop = createLoop({
+      ports: {
+        clock: clockOf(engine, machine.clock, proc),
+        kube: kube.port(machine, calls),
+        instance: createInstance(world, machine, calls),
+        peers: createPeers(world, machine, calls),
+        fence: fenceOf(machine, calls),
+        records: recordsOf(machine, calls),
+        board: { show: quiet },
+      },
+      self: {
+        ...{ name, uid, incarnation, identity: `${name}/${uid}/${incarnation}`, cluster: 'demo', namespace: 'default', ip },
+        ...{
+          port: 5432,
+          haPort: 5433,
+          version: '0',
+          startedAt: bootTime(engine, machine.clock),
+          guarded: true,
+          provesDeath: true,
+        },
+      },
+      log,
+      tally: {
+        cycle: (reason) => counters.count('reason', reason),
+        renewed: quiet,
+        fenced: (reason) => counters.count('fence', reason),
+        promoted: quiet,
+        switched: (outcome) => counters.count('switchover', outcome),
+        built: (mode, outcome) => counters.count('build', `${mode} ${outcome}`),
+      },
+      parseConfig: (text) => ({ ok: true, config: configOf(text) }),
+      haPort: 5433,
+    });
+    machine.agent = { proc, loop };
+    if (server.process !== undefined) counters.count('path', 'running server adopted');
+    void loop.run().then(
+      () => {
+        if (!proc.dead) agentEnded(machine);
+      },
+      (error: unknown) => world.oracle.fail('bug', String(error instanceof Error ? error.stack : error)),
+    );
+  }
+
+  /** The agent has stopped by itself: the container ends, and with it the pod that was to go. */
+  function agentEnded(machine: Machine): void {
+    world.tell?.(machine.name, 'the agent has ended');
+    endContainer(machine);
+    if (kube.pods.get(machine.name)?.terminating === true) replacePod(machine);
+    else restartLater(machine);
+  }
+
+  function replacePod(machine: Machine): void {
+    const { uid } = machine;
+    kube.removePod(machine.name);
+    engine.after(dice.between(300, 1500), () => {
+      if (machine.uid !== uid) return;
+      makePod(machine);
+      startContainer(machine);
+    });
+  }
+
+  function makePod(machine: Machine): void {
+    const number = Number(machine.uid.slice(machine.uid.lastIndexOf('-') + 1)) + 1;
+    machine.uid = `uid-${machine.index}-${number}`;
+    machine.ip = `10.0.${number}.${10 + machine.index}`;
+    kube.setPod(podOf(machine));
+  }
+
+  function crashAgent(machine: Machine): void {
+    const { agent, pid1 } = machine;
+    if (agent === undefined) return;
+    agent.proc.dead = true;
+    machine.agent = undefined;
+    machine.crashIn = undefined;
+    world.tell?.(machine.name, 'the agent dies');
+    if (pid1 !== undefined) post(engine, pid1, dice.between(50, 1000), () => startAgent(machine));
+  }
+
+  function endContainer(machine: Machine): void {
+    const { agent, pid1, server } = machine;
+    if (agent !== undefined) agent.proc.dead = true;
+    machine.agent = undefined;
+    machine.crashIn = undefined;
+    if (pid1 !== undefined) pid1.dead = true;
+    machine.pid1 = undefined;
+    server.exits.length = 0;
+    end(world, server);
+  }
+
+  function restartLater(machine: Machine): void {
+    const id = machine.container;
+    engine.after(dice.between(200, 1200), () => tellContainer(machine, id, 'terminated'));
+    engine.after(dice.between(400, 3000), () => startContainer(machine));
+  }
+
+  function killContainer(machine: Machine): void {
+    if (machine.pid1 === undefined) return;
+    world.tell?.(machine.name, 'the container dies');
+    endContainer(machine);
+    restartLater(machine);
+  }
+
+  return {
+    configOf,
+    startContainer,
+    crashAgent,
+    killContainer,
+    powerOff(machine) {
+      machine.powered = false;
+      world.tell?.(machine.name, 'the node loses power');
+      endContainer(machine);
+    },
+    powerOn(machine) {
+      if (machine.powered) return;
+      machine.powered = true;
+      world.tell?.(machine.name, 'the node is back');
+      engine.after(dice.between(100, 2000), () => startContainer(machine));
+    },
+    freezePod(machine) {
+      const go = freeze(engine, [machine.server.proc, machine.pid1, machine.agent?.proc]);
+      return () => {
+        world.oracle.excused(machine);
+        go();
+      };
+    },
+    deletePod(machine) {
+      const pod = kube.pods.get(machine.name);
+      const { agent, pid1 } = machine;
+      if (pod === undefined || pid1 === undefined || pod.terminating) return;
+      world.tell?.(machine.name, 'the pod is deleted, grace 30 s');
+      kube.setPod({ ...pod, terminating: true });
+      if (agent !== undefined) {
+        post(engine, agent.proc, 5, () => {
+          engine.woken = true;
+          agent.loop.stop();
+        });
+      }
+      const { uid } = machine;
+      engine.after(30_000, () => {
+        if (machine.uid !== uid) return;
+        endContainer(machine);
+        replacePod(machine);
+      });
+    },
+    forceDelete(machine) {
+      if (machine.pid1 === undefined) return;
+      world.tell?.(machine.name, 'the pod is deleted by force; its processes go on');
+      const { uid } = machine;
+      kube.removePod(machine.name);
+      engine.after(dice.between(1000, 15_000), () => {
+        if (machine.uid !== uid) return;
+        endContainer(machine);
+        makePod(machine);
+        engine.after(dice.between(100, 2000), () => startContainer(machine));
+      });
+    },
+  };
+
+  function fenceOf(machine: Machine, calls: Calls): FencePort {
+    return {
+      present: true,
+      arm(process, deadline) {
+        const { pid1 } = machine;
+        if (calls.dead || pid1 === undefined) return ok();
+        const rounded = Math.floor(deadline / 10) * 10;
+        post(engine, pid1, dice.between(0.05, 2), () => armed(machine, process, rounded));
+        return ok();
+      },
+      echo: () => machine.echo,
+    };
+  }
+
+  function armed(machine: Machine, process: { pid: number; startTime: string }, deadline: number): void {
+    if (machine.server.process?.pid !== process.pid) return;
+    const before = machine.fence?.process.pid === process.pid ? machine.fence.deadline : 0;
+    machine.fence = { process, deadline: Math.max(before, deadline) };
+    machine.echo = machine.fence;
+    const { pid1 } = machine;
+    if (pid1 === undefined) return;
+    post(engine, pid1, Math.max(0, trueTime(machine.clock, machine.fence.deadline) - engine.now), () => due(machine));
+  }
+
+  /** PID 1 kills the server when the last deadline has passed. */
+  function due(machine: Machine): void {
+    const { fence, server } = machine;
+    if (fence === undefined || bootTime(engine, machine.clock) < fence.deadline - 1e-6) return;
+    machine.fence = undefined;
+    if (server.process?.pid !== fence.process.pid) return;
+    world.counters.count('fence', 'PID 1');
+    world.tell?.(machine.name, 'PID 1 kills the server');
+    kill(world, server);
+  }
+
+  function recordsOf(machine: Machine, calls: Calls): RecordsPort {
+    const stuck = () => Math.max(0, machine.weak.diskStuckUntil - engine.now);
+    return {
+      load: () => calls.answer('records.load', dice.between(0.2, 2) + stuck(), () => ok(machine.records)),
+      save: (records: LocalRecords) =>
+        calls.call<Result<void>>('records.save', dice.between(0.5, 4) + stuck(), 0.2, () => {
+          if (machine.weak.saveFails)
+            return failed({ of: 'disk', kind: 'refused', done: 'maybe', detail: 'the record could not be written' });
+          machine.records = records;
+          return ok();
+        }),
+    };
+  }
+}
+
+/** A pod as the API server shows it before its container runs. */
+export function podOf(machine: Machine) {
+  return {
+    name: machine.name,
+    uid: machine.uid,
+    ip: machine.ip,
+    resourceVersion: '0',
+    labels: {},
+    annotations: {},
+    terminating: false,
+    createdAt: '',
+    node: `node-${machine.index}`,
+    container: { id: undefined, state: 'waiting' as const },
+  };
+}
+
+function textOf(fields: Record<string, unknown>): string {
+  return JSON.stringify(fields, (_, value) => (typeof value === 'bigint' ? `0/${value.toString(16).toUpperCase()}` : value));
+}

@@ -1,0 +1,254 @@
+/**
+ * The oracles stand beside the world, see true time and every server, and judge at every step. They take no part: an
+ * agent never learns anything from them. Each violation names the invariant of ha-semantics section 8.
+ */
+import type { LeaseRecord } from '../../agent/core/model.ts';
+import { isVoteSet } from '../../agent/core/sync.ts';
+import type { Commit, Machine, Server, World } from './model.ts';
+import { bootTime } from './process.ts';
+import { isPrimary } from './stream.ts';
+import { type Branch, contains, type Position } from './wal.ts';
+
+export interface Violation {
+  invariant: string;
+  text: string;
+  at: number;
+}
+
+export interface Oracle {
+  violation: Violation | undefined;
+  acks: number;
+  lastAckAt: number;
+  promotions: number;
+  /** When each machine was last thawed, or had its clock bent beyond the bound: what only time protects is void. */
+  excused(machine: Machine): void;
+  started(server: Server): void;
+  promoted(server: Server, term: number): void;
+  acknowledged(server: Server, commit: Commit): void;
+  namesSet(server: Server): void;
+  leaseWritten(by: Machine, before: LeaseRecord | undefined, after: LeaseRecord, sentAt: number): void;
+  wiped(server: Server): void;
+  labelled(): void;
+  /** A person allowed data loss: what is not on the next primary was given up. */
+  lossAllowed: boolean;
+  fail(invariant: string, text: string): void;
+  freshSystem(): string;
+  freshData(): string;
+}
+
+/** How late a fence may be: the time a signal takes. */
+const fenceSlackMs = 30;
+const excuseMs = 3000;
+
+/** The oracles of one world. */
+export function createOracle(
+  world: Pick<World, 'engine' | 'machines' | 'counters' | 'tell'> & { kube: () => World['kube'] },
+): Oracle {
+  const { engine, machines, counters } = world;
+  const excusedAt = new Map<Machine, number>();
+  const acked: { branch: Branch; lsn: number; by: string; at: number }[] = [];
+  let newest: { server: Server; term: number; at: number; base: Position; how: string } | undefined;
+  let leaseAt = 0;
+  let how = 'first';
+  let ids = 0;
+
+  const isExcused = (machine: Machine): boolean => engine.now - (excusedAt.get(machine) ?? Number.NEGATIVE_INFINITY) < excuseMs;
+  const synchronous = (): boolean => (world.kube().lease?.syncMode ?? 'off') !== 'off';
+  const as = (): World => world as unknown as World;
+
+  function lastBranch(): Position | undefined {
+    const position = newest?.server.data?.position;
+    return newest === undefined || position === undefined ? undefined : newest.base;
+  }
+
+  const oracle: Oracle = {
+    violation: undefined,
+    acks: 0,
+    lastAckAt: 0,
+    promotions: 0,
+    lossAllowed: false,
+    excused: (machine) => void excusedAt.set(machine, engine.now),
+    started(server) {
+      if (server.proc !== undefined) oracle.fail('S15', `a second server is started on the volume of ${server.machine.name}`);
+    },
+    promoted(server, term) {
+      const { machine, data } = server;
+      if (data === undefined) return;
+      oracle.promotions += 1;
+      if (newest !== undefined && term <= newest.term) {
+        if (isExcused(machine)) {
+          counters.count('path', 'late promotion after a thaw');
+          return;
+        }
+        oracle.fail('S3', `${machine.name} is promoted with term ${term}, ${newest.server.machine.name} was with ${newest.term}`);
+      }
+      if (synchronous() && !oracle.lossAllowed) {
+        for (const ack of acked) {
+          if (contains(data.position, ack.branch, ack.lsn)) continue;
+          const text = `${machine.name} is promoted (term ${term}) without what ${ack.by} acknowledged at ${text3(ack.at)}`;
+          oracle.fail('S6', text);
+        }
+        stillAble(server, term);
+      } else {
+        for (let at = acked.length - 1; at >= 0; at -= 1) {
+          const ack = acked[at];
+          if (ack === undefined || contains(data.position, ack.branch, ack.lsn)) continue;
+          counters.count('loss', synchronous() ? 'allowed by hand' : 'in mode off');
+          acked.splice(at, 1);
+        }
+      }
+      oracle.lossAllowed = false;
+      counters.count('path', how);
+      how = 'in place';
+      newest = { server, term, at: engine.now, base: data.position, how };
+    },
+    acknowledged(server, commit) {
+      const { data, machine } = server;
+      if (data === undefined) return;
+      const { branch } = data.position;
+      oracle.acks += 1;
+      oracle.lastAckAt = engine.now;
+      if (newest !== undefined && branch.promotedTerm < newest.term) lateAck(server, commit.lsn);
+      fenced(server);
+      if (!synchronous()) return;
+      const last = acked.find((ack) => ack.branch === branch);
+      if (last === undefined) acked.push({ branch, lsn: commit.lsn, by: machine.name, at: engine.now });
+      else if (commit.lsn > last.lsn) {
+        last.lsn = commit.lsn;
+        last.at = engine.now;
+      }
+    },
+    namesSet: () => setRule(),
+    leaseWritten(by, before, after, sentAt) {
+      if (before !== undefined && after.term < before.term) oracle.fail('S3', `${by.name} lowers the term to ${after.term}`);
+      const raised = after.promoting?.term ?? 0;
+      if (raised < (before?.promoting?.term ?? 0)) oracle.fail('S3', `${by.name} lowers promoting to ${raised}`);
+      if (before !== undefined && before.holder !== after.holder && after.holder !== '') takeover(by, before, after, sentAt);
+      if (before === undefined) how = 'first';
+      leaseAt = engine.now;
+      afterWrite = after;
+      setRule();
+      afterWrite = undefined;
+    },
+    wiped(server) {
+      if (!synchronous()) return;
+      const mine = server.data?.position;
+      if (mine === undefined || !acked.every((ack) => contains(mine, ack.branch, ack.lsn))) return;
+      const copies = machines.filter((machine) => {
+        const position =
+          machine.server === server || machine.server.data?.unfinished !== undefined ? undefined : machine.server.data?.position;
+        return position !== undefined && acked.every((ack) => contains(position, ack.branch, ack.lsn));
+      });
+      if (copies.length === 0) oracle.fail('S14', `${server.machine.name} is built over although it is the last copy`);
+    },
+    labelled() {
+      let count = 0;
+      for (const pod of world.kube().pods.values()) if (pod.labels['opengauss.role'] === 'primary') count += 1;
+      if (count > 1) oracle.fail('S11', 'two pods carry the label of the primary');
+    },
+    fail(invariant, text) {
+      if (oracle.violation !== undefined) return;
+      oracle.violation = { invariant, text, at: engine.now };
+      world.tell?.('oracle', `${invariant}: ${text}`);
+      engine.stopped = true;
+    },
+    freshSystem() {
+      ids += 1;
+      return `7000${ids}`;
+    },
+    freshData() {
+      ids += 1;
+      return `data-${ids}`;
+    },
+  };
+  let afterWrite: LeaseRecord | undefined;
+
+  /** S1, S6, S10: somebody else has been promoted since. */
+  function lateAck(server: Server, lsn: number): void {
+    const { machine, data } = server;
+    const base = lastBranch();
+    if (data === undefined || newest === undefined || base === undefined) return;
+    const kept = contains(base, data.position.branch, lsn);
+    if (kept && (isExcused(machine) || synchronous())) counters.count('path', 'late acknowledgement of a kept row');
+    else if (!synchronous() && isExcused(machine)) counters.count('loss', 'thawed primary in mode off');
+    else {
+      oracle.fail(
+        'S1',
+        `${machine.name} (term ${server.term}) acknowledges after ${newest.server.machine.name} was promoted (term ${newest.term})`,
+      );
+    }
+  }
+
+  /** S2, S10: nobody acknowledges after the deadline of its fence, or without one. */
+  function fenced(server: Server): void {
+    const { machine } = server;
+    if (isExcused(machine)) return;
+    const { fence } = machine;
+    const mine = fence !== undefined && fence.process.pid === server.process?.pid;
+    if (!mine) oracle.fail('S2', `${machine.name} acknowledges, and no fence is armed for its server`);
+    else if (bootTime(engine, machine.clock) > fence.deadline + fenceSlackMs)
+      oracle.fail('S10', `${machine.name} acknowledges after the deadline of its fence`);
+  }
+
+  /** S7: at a promotion no other primary can find enough standbys that are not taken away from it. */
+  function stillAble(winner: Server, term: number): void {
+    for (const { server, name, ip } of machines) {
+      if (server === winner || server.proc === undefined || server.doomed || server.role !== 'Primary') continue;
+      const able = server.names.filter((standby) => {
+        const there = machines.find((machine) => machine.name === standby)?.server;
+        // The winner's own WAL only grew until now, and from now on it is nobody's standby.
+        if (there?.data === undefined || there === winner) return false;
+        return there.data.lock === undefined || there.data.lock.host === ip;
+      });
+      if (server.need > 0 && able.length < server.need) continue;
+      oracle.fail(
+        'S7',
+        `${winner.machine.name} is promoted (term ${term}) while ${name} (term ${server.term}) can still acknowledge`,
+      );
+    }
+  }
+
+  /** S5: a live holder is overtaken only after the whole duration by the taker's own clock. */
+  function takeover(by: Machine, before: LeaseRecord, after: LeaseRecord, sentAt: number): void {
+    const [member, uid, incarnation] = before.holder.split('/');
+    if (before.holder === '') {
+      how = before.heir === by.name ? 'heir' : 'released';
+      return;
+    }
+    const holder = machines.find((machine) => machine.name === member);
+    const dead =
+      holder === undefined || holder.pid1 === undefined || holder.uid !== uid || `${holder.incarnation}` !== incarnation;
+    const waited = (sentAt - leaseAt) * by.clock.rate;
+    how = waited >= after.durationSeconds * 1000 ? 'expired' : by.name === member ? 'own past' : 'proof of death';
+    if (waited >= before.durationSeconds * 1000 || dead) return;
+    oracle.fail('S5', `${by.name} takes the lease from ${member} ${Math.round(waited)} ms after its last renewal`);
+  }
+
+  /** S13: every set of acknowledgements meets every set of votes. */
+  function setRule(): void {
+    const record = afterWrite ?? world.kube().lease;
+    if (record === undefined || record.syncMode === 'off' || record.promoting === undefined) return;
+    const primary = machines.find((machine) => machine.name === record.promoting?.member);
+    if (primary === undefined || !record.holder.startsWith(`${primary.name}/`)) return;
+    const { server } = primary;
+    if (!isPrimary(as(), server) || server.term !== record.promoting.term) return;
+    const names = machines.filter((machine) => server.names.includes(machine.name));
+    if (server.need > names.length) return;
+    const others = machines.filter((machine) => machine !== primary);
+    for (let mask = 0; mask < 1 << others.length; mask += 1) {
+      const voters = others.filter((_, at) => (mask & (1 << at)) !== 0);
+      const missed = names.filter((machine) => !voters.includes(machine)).length;
+      if (server.need > 0 && missed < server.need) continue;
+      const votes = voters.map((machine) => ({ name: machine.name, dataId: machine.server.data?.dataId }));
+      if (!isVoteSet(record, votes)) continue;
+      const who = voters.map((machine) => machine.name).join(', ');
+      oracle.fail('S13', `${primary.name} acknowledges by ${server.conf.names || 'itself'}, and ${who} may vote without it`);
+    }
+  }
+
+  return oracle;
+}
+
+function text3(ms: number): string {
+  return (ms / 1000).toFixed(3);
+}

@@ -1,0 +1,41 @@
+/** Spreads seeds over threads and gathers what they found. */
+import { Worker } from 'node:worker_threads';
+import { createCounters } from './counters.ts';
+import type { Share, ShareResult } from './share.ts';
+
+export interface Wish {
+  first: number;
+  seeds: number;
+  jobs: number;
+  minutes: number | undefined;
+  /** Give up after so many failures. */
+  failures: number;
+}
+
+/** Runs the seeds; several threads see different ones. */
+export async function runSeeds(wish: Wish): Promise<ShareResult> {
+  const until = wish.minutes === undefined ? Number.MAX_SAFE_INTEGER : Date.now() + wish.minutes * 60_000;
+  const shares = Array.from({ length: wish.jobs }, (_, at): Share => {
+    const count = Math.ceil((wish.seeds - at) / wish.jobs);
+    return { first: wish.first + at, count, step: wish.jobs, until, failures: wish.failures };
+  });
+  const results = await Promise.all(shares.map(runShareInThread));
+  const counters = createCounters();
+  for (const result of results) counters.add(result.counters);
+  return {
+    seeds: results.reduce((sum, result) => sum + result.seeds, 0),
+    failures: results.flatMap((result) => result.failures).sort((a, b) => a.seed - b.seed),
+    thin: results.reduce((sum, result) => sum + result.thin, 0),
+    cpuMs: results.reduce((sum, result) => sum + result.cpuMs, 0),
+    counters: counters.table(),
+  };
+}
+
+function runShareInThread(share: Share): Promise<ShareResult> {
+  return new Promise((resolve, reject) => {
+    const worker = new Worker(new URL('./worker.ts', import.meta.url), { workerData: { share } });
+    worker.once('message', (result: ShareResult) => resolve(result));
+    worker.once('error', reject);
+    worker.once('exit', (code) => reject(new Error(`a thread of the simulator ended with ${code}`)));
+  });
+}

@@ -1,0 +1,139 @@
+/**
+ * One seed: a cluster, a schedule of faults and a judgement. The seed says everything; the same seed gives the same run
+ * to the last event. A schedule may be given instead of the seed's own, which is how failures are made smaller.
+ */
+import { type DynamicConfig, defaultConfig } from '../../agent/core/config.ts';
+import type { Counters } from './counters.ts';
+import { type Fault, type FaultKind, faultKinds, healAll, strike } from './faults.ts';
+import type { Violation } from './oracle.ts';
+import { type Random, streamOf } from './random.ts';
+import { createWorld, type Simulation, type WorldOptions } from './world.ts';
+
+export const lengthMs = 120_000;
+const firstFaultMs = 9000;
+const lastFaultMs = 80_000;
+const healMs = 92_000;
+/** How long a healed cluster may take to have one primary and everybody streaming: build ladders back off up to 30 s. */
+const settleMs = 120_000;
+
+export interface Plan {
+  seed: number;
+  world: Omit<WorldOptions, 'tell' | 'counters'>;
+  faults: Fault[];
+}
+
+export interface Outcome {
+  seed: number;
+  violation: Violation | undefined;
+  acks: number;
+  faults: number;
+  promotions: number;
+  events: number;
+  settledAt: number;
+}
+
+function configFor(dice: Random, members: number): DynamicConfig {
+  const roll = dice.next();
+  const mode = roll < 0.66 ? 'quorum' : roll < 0.84 ? 'strict' : 'off';
+  const acks = dice.chance(0.2) ? dice.whole(1, Math.max(1, members - 1)) : undefined;
+  const sync = { mode, acks, dropAfterSeconds: dice.pick([3, 10]), degradeAfterSeconds: dice.pick([6, 20, 60]) } as const;
+  return { ...defaultConfig, sync };
+}
+
+function faultsFor(dice: Random, members: number): Fault[] {
+  const faults: Fault[] = [];
+  const count = dice.whole(3, 9);
+  let at = firstFaultMs;
+  for (let index = 0; index < count; index += 1) {
+    // Half of them come in the wake of the one before, where take-overs and repairs are under way.
+    at = index > 0 && dice.chance(0.5) ? at + dice.between(5, 4000) : dice.between(firstFaultMs, lastFaultMs);
+    faults.push(faultAt(dice, members, Math.min(at, lastFaultMs)));
+  }
+  return faults.sort((a, b) => a.at - b.at);
+}
+
+function faultAt(dice: Random, members: number, at: number): Fault {
+  return {
+    at,
+    kind: dice.pick(faultKinds),
+    member: dice.chance(0.5) ? -1 : dice.whole(0, members - 1),
+    other: dice.whole(0, members - 1),
+    lasts: dice.chance(0.3) ? dice.between(200, 4000) : dice.between(2000, 25_000),
+    amount: dice.next(),
+  };
+}
+
+/** What that seed stands for. */
+export function planOf(seed: number): Plan {
+  const dice = streamOf(seed, 'plan');
+  const members = dice.pick([3, 3, 3, 3, 3, 3, 2, 2, 4, 5]);
+  const rates = Array.from({ length: members }, () => 1 + (dice.chance(0.5) ? dice.between(-0.009, 0.009) : 0));
+  return {
+    seed,
+    world: {
+      seed,
+      members,
+      rates,
+      config: configFor(dice, members),
+      networkMs: dice.pick([0.3, 1, 1, 5]),
+      commitMs: dice.between(200, 450),
+      weak: {
+        promotionMs: dice.pick([40, 150, 1000]),
+        redoMs: dice.pick([50, 250, 1100]),
+        buildMs: dice.pick([300, 1000, 4000]),
+      },
+    },
+    faults: faultsFor(dice, members),
+  };
+}
+
+export interface Listeners {
+  counters?: Counters;
+  tell?: (at: number, who: string, what: string) => void;
+}
+
+/** Runs a plan to its end or to the first violation. Must not be called from within a promise. */
+export function runPlan(plan: Plan, listeners: Listeners = {}): Outcome {
+  const sim = createWorld({ ...plan.world, ...listeners });
+  const { engine, oracle } = sim;
+  for (const fault of plan.faults) engine.at(fault.at, () => strike(sim, fault));
+  engine.run(healMs);
+  if (!engine.stopped) healAll(sim);
+  let settledAt = 0;
+  while (!engine.stopped && engine.now < healMs + settleMs) {
+    engine.run(engine.now + 500);
+    if (!sim.settled()) settledAt = 0;
+    else if (settledAt === 0) settledAt = engine.now;
+    if (settledAt > 0 && engine.now >= lengthMs && engine.now - settledAt >= 3000) break;
+  }
+  if (!engine.stopped && settledAt === 0)
+    oracle.fail('L1', `no settled cluster ${settleMs / 1000} s after everything was healed: ${stateOf(sim)}`);
+  sim.counters.count('run', 'seeds');
+  sim.counters.count('run', 'acknowledged commits', oracle.acks);
+  sim.counters.count('run', 'faults', plan.faults.length);
+  sim.counters.count('run', 'promotions', oracle.promotions);
+  sim.counters.count('run', 'virtual seconds', Math.round(engine.now / 1000));
+  return {
+    seed: plan.seed,
+    violation: oracle.violation,
+    acks: oracle.acks,
+    faults: plan.faults.length,
+    promotions: oracle.promotions,
+    events: engine.events,
+    settledAt,
+  };
+}
+
+function stateOf(sim: Simulation): string {
+  const lease = sim.kube.lease;
+  const members = sim.machines.map(({ name, agent, server }) => {
+    const from = server.upstream?.primary.machine.name;
+    return `${name} ${server.process === undefined ? 'stopped' : server.role}${from === undefined ? '' : ` from ${from}`} ${server.sticky ?? ''}${agent === undefined ? ' (no agent)' : ''}`;
+  });
+  const entries = lease?.entries
+    .map((entry) => `${entry.primary}/${entry.term}: ${entry.w} of ${entry.names.join('+')}`)
+    .join('; ');
+  return `lease ${lease?.holder || 'free'} term ${lease?.term} mode ${lease?.syncMode} entries [${entries}], ${members.join(', ')}`;
+}
+
+export type { FaultKind };

@@ -1,0 +1,48 @@
+/** A share of the seeds, run in one thread; what it found goes back as plain data. */
+import { createCounters } from './counters.ts';
+import { planOf, runPlan } from './seed.ts';
+
+export interface Share {
+  first: number;
+  count: number;
+  /** Every so many-th seed. */
+  step: number;
+  /** Wall-clock moment (Date.now) after which no further seed begins. */
+  until: number;
+  /** Stop after so many failures. */
+  failures: number;
+}
+
+export interface Failure {
+  seed: number;
+  invariant: string;
+  text: string;
+}
+
+export interface ShareResult {
+  seeds: number;
+  failures: Failure[];
+  /** Seeds with fewer than 50 acknowledged commits or fewer than three faults, which count for nothing. */
+  thin: number;
+  cpuMs: number;
+  counters: Record<string, Record<string, number>>;
+}
+
+/** Runs the share. Must not be called from within a promise. */
+export function runShare(share: Share): ShareResult {
+  const counters = createCounters();
+  const failures: Failure[] = [];
+  const begun = process.threadCpuUsage();
+  let seeds = 0;
+  let thin = 0;
+  for (let turn = 0; turn < share.count; turn += 1) {
+    if (Date.now() >= share.until || failures.length >= share.failures) break;
+    const seed = share.first + turn * share.step;
+    const outcome = runPlan(planOf(seed), { counters });
+    seeds += 1;
+    if (outcome.violation !== undefined) failures.push({ seed, ...outcome.violation });
+    else if (outcome.acks < 50 || outcome.faults < 3) thin += 1;
+  }
+  const used = process.threadCpuUsage(begun);
+  return { seeds, failures, thin, cpuMs: (used.user + used.system) / 1000, counters: counters.table() };
+}
