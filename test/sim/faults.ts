@@ -217,8 +217,7 @@ const kinds = {
 
 export type FaultKind = keyof typeof kinds;
 
-/** What random schedules are made of. A deleted Lease takes the record of votes with it; it has scenes of its own. */
-export const faultKinds = (Object.keys(kinds) as FaultKind[]).filter((kind) => kind !== 'lease deleted');
+export const faultKinds = Object.keys(kinds) as FaultKind[];
 
 function weather(sim: Simulation, what: Simulation['kube']['weather']): Undo {
   sim.kube.weather = what;
@@ -264,6 +263,7 @@ export function healAll(sim: Simulation): void {
   sim.kube.lostAnswers = 0;
   sim.kube.denied.clear();
   sim.edit(sim.config);
+  sim.engine.after(12_000, () => sim.kube.restore());
   for (const machine of sim.machines) {
     Object.assign(machine.weak, sim.healthy);
     machine.crashIn = undefined;

@@ -39,6 +39,8 @@ export interface Kube {
   ask(request: Pick<Request, 'kind' | 'target' | 'options'>): void;
   /** Changes the Lease as a person or a garbage collector would. */
   meddle(record: LeaseRecord | undefined): void;
+  /** Puts a Lease that is away back as it last was, as a person would who reads the manual. */
+  restore(): void;
   /** The member's watch delivers nothing, and does not say so, until its age limit. */
   hush(member: number, until: number): void;
   /** Something old is delivered once more. */
@@ -179,9 +181,14 @@ export function createKube(world: World): Kube {
     meddle(record) {
       if (record !== undefined) putLease({ ...record, resourceVersion: next() });
       else {
+        if (kube.lease !== undefined) old.push(kube.lease);
         kube.lease = undefined;
         tell({ of: 'lease', record: undefined });
       }
+    },
+    restore() {
+      const last = old.at(-1);
+      if (kube.lease === undefined && last !== undefined) putLease({ ...last, uid: `lease-${next()}`, resourceVersion: next() });
     },
     hush(member, until) {
       for (const watcher of watchers) {
@@ -204,7 +211,9 @@ export function createKube(world: World): Kube {
       writeLease: (write, ms) =>
         request<LeaseRecord>(machine, calls, 'kube.writeLease', ms, (sentAt) => {
           if (write.over !== kube.lease?.resourceVersion) return failed(conflict);
-          const record = { ...write.record, resourceVersion: next(), renewTime: '', garbage: undefined };
+          if (write.uid !== undefined && write.uid !== kube.lease?.uid) return failed(conflict);
+          const uid = kube.lease?.uid ?? `lease-${next()}`;
+          const record = { ...write.record, uid, resourceVersion: next(), renewTime: '', garbage: undefined };
           world.oracle.leaseWritten(machine, kube.lease, record, sentAt);
           putLease(record);
           return ok(record);

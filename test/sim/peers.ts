@@ -132,6 +132,8 @@ export function createPeers(world: World, machine: Machine, calls: Calls): Peers
     freeze: (member, asked, deadlineMs) => order(member, 'freeze', deadlineMs, (handler) => handler.freeze(asked)),
     unfreeze: (member, term, deadlineMs) =>
       order(member, 'unfreeze', deadlineMs, (handler) => handler.unfreeze({ term, from: machine.name })),
+    promise: (member, asked, deadlineMs) =>
+      order(member, 'promise', deadlineMs, (handler) => handler.promise(asked, machine.name)),
     close: async () => {},
   };
 }

@@ -68,7 +68,7 @@ function createMachine(index: number, dice: Random, options: WorldOptions): Mach
     powered: true,
     container: '',
     incarnation: 0,
-    records: { granted: 0, freeze: undefined, build: undefined },
+    records: { granted: 0, freeze: undefined, build: undefined, fresh: true },
     weak: { ...healthy, ...options.weak },
   } as unknown as Machine;
   machine.server = newServer(machine);
