@@ -22,7 +22,10 @@ export const preflight: Command = {
     const read = readSettings(io.env);
     if (!read.ok) {
       io.err.write(`${renderProblems(read.problems)}\n`);
-      const count = read.problems.length === 1 ? 'one setting is' : `${read.problems.length} settings are`;
+      const [first] = read.problems;
+      if (first !== undefined && read.problems.length === 1)
+        return complain(io, exit.settings, `${first.field} ${first.problem}`, first.hint);
+      const count = `${read.problems.length} settings are`;
       return complain(io, exit.settings, `${count} not valid`, 'Mend them in the StatefulSet; all are listed above.');
     }
     const { settings } = read;
