@@ -105,7 +105,7 @@ describe('entrypoint.sh', { concurrency: 4 }, () => {
     const pauses = [...container.output().matchAll(/"exitCode":1,"delayMs":(\d+)/g)].map((match) => Number(match[1]));
     assert.deepEqual(pauses.slice(0, 3), [100, 200, 400]);
     container.child.kill('SIGTERM');
-    assert.equal(await container.ended, 1);
+    assert.equal(await container.ended, 1, container.output());
   });
 
   test('an agent that finds its settings invalid ends the container', async (t) => {
@@ -165,7 +165,7 @@ describe('entrypoint.sh', { concurrency: 4 }, () => {
   test('a run directory that cannot be used is named with its cure', async (t) => {
     const container = start(t, { env: { OG_RUN_DIR: '/proc/nowhere' } });
     assert.equal(await container.ended, 78);
-    assert.match(container.output(), /"directory":"\/proc\/nowhere".*tmpfs/);
+    await eventually('the message', () => /"directory":"\/proc\/nowhere".*tmpfs/.test(container.output()));
   });
 
   test('PID 1 reaps orphans', namespaces, async (t) => {
