@@ -7,9 +7,12 @@ import { parseArgs } from 'node:util';
 import type { Command } from './cli/command.ts';
 import { configShow, configValidate } from './cli/config.ts';
 import { complain, exit, type Io } from './cli/io.ts';
+import { failover } from './cli/failover.ts';
+import { fence, unfence } from './cli/fence.ts';
 import { pause, resume } from './cli/pause.ts';
 import { preflight } from './cli/preflight.ts';
 import { probe } from './cli/probe.ts';
+import { reinit, restart } from './cli/restart.ts';
 import { history, status } from './cli/status.ts';
 import { switchover } from './cli/switchover.ts';
 import { version } from './cli/version.ts';
@@ -20,8 +23,13 @@ export const commands: readonly Command[] = [
   status,
   history,
   switchover,
+  failover,
   pause,
   resume,
+  restart,
+  reinit,
+  fence,
+  unfence,
   configShow,
   configValidate,
   preflight,

@@ -3,12 +3,32 @@
  * the change it was in the middle of, as commits would wait for it for as long as the pause lasts. That a primary
  * without a permit is killed comes before all of it (I1).
  */
-import { renewing } from './decision.ts';
-import { leads, recordOf } from './lease.ts';
+import { only, renewing } from './decision.ts';
+import { bestHeir } from './election.ts';
+import { whenStoppingAsLeader } from './leader.ts';
+import { holds, leads, recordOf } from './lease.ts';
 import type { PrimaryInstance } from './model.ts';
 import { isValid, type LeaderPermit } from './permit.ts';
 import { syncStep } from './sync.ts';
 import type { Decision, View } from './view.ts';
+
+/**
+ * Fenced by hand: a primary hands over first, as on SIGTERM; then the server is stopped and kept down. The lease goes
+ * last, when the view shows no process, to whoever can take over.
+ */
+export function whenFenced(view: View): Decision {
+  const { instance, permit } = view;
+  if (instance.is === 'primary' && leads(view) && isValid(permit, view.now))
+    return { ...whenStoppingAsLeader(view, instance, permit), reason: 'fenced' };
+  if ('process' in instance) {
+    // A promotion that was asked for may still happen, and a hung server stops for nobody.
+    const kill = view.promotion !== undefined || instance.is === 'hung';
+    return renewing(view, 'fenced', { instance: { do: kill ? 'fence' : 'stop' } });
+  }
+  if (!holds(view)) return only('fenced');
+  const heir = view.switchover?.handedOver === true ? view.switchover.target : bestHeir(view)?.name;
+  return only('fenced', { lease: { do: 'release', heir } });
+}
 
 /** Renews, and finishes what was begun; begins nothing. */
 export function whenPaused(view: View): Decision {

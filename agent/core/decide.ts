@@ -4,13 +4,14 @@
  * server can have. It promises: no primary without a valid permit (I1), nothing decided on the unknown (I2), no step
  * that relies on another one of the same cycle (I3). It does not promise that an effect happens; the next view tells.
  */
-import { whenPaused } from './byhand.ts';
+import { whenFenced, whenPaused } from './byhand.ts';
 import { only, renewing } from './decision.ts';
 import { bestHeir } from './election.ts';
 import { whenEmpty, whenPending, whenStandby, whenStopped, whenUnfinished } from './follower.ts';
 import { takeLead, whenLeaderStopped, whenLeading, whenStoppingAsLeader } from './leader.ts';
 import { holds, leads, mending, recordOf, vanished } from './lease.ts';
 import type { Instance, ServerProcess } from './model.ts';
+import { ordered } from './orders.ts';
 import { isValid } from './permit.ts';
 import type { Decision, View } from './view.ts';
 
@@ -22,7 +23,8 @@ export function decide(view: View): Decision {
   if (view.job !== undefined) return renewing(view, jobReason(view));
   // The lease may still name us from before a restart of the agent: renew first, act in a cycle that shows it.
   if (holds(view) && !isValid(view.permit, view.now)) return renewing(view, 'lease-claimed-back');
-  return byShape(view, view.instance);
+  if (view.hand.fenced) return whenFenced(view);
+  return ordered(view) ?? byShape(view, view.instance);
 }
 
 function byShape(view: View, instance: Instance): Decision {
@@ -102,7 +104,7 @@ export function processOf(instance: Instance): ServerProcess | undefined {
   return 'process' in instance ? instance.process : undefined;
 }
 
-function jobReason(view: View): 'building' | 'initialising' | 'promoting' | 'switchover' | 'stopping' {
+function jobReason(view: View): 'building' | 'initialising' | 'promoting' | 'switchover' | 'stopping' | 'fenced' | 'restarting' {
   switch (view.job?.kind) {
     case 'build':
       return 'building';
@@ -111,7 +113,7 @@ function jobReason(view: View): 'building' | 'initialising' | 'promoting' | 'swi
     case 'promote':
       return 'promoting';
     case 'stop':
-      return 'stopping';
+      return view.stopping ? 'stopping' : view.hand.fenced ? 'fenced' : 'restarting';
     default:
       return 'switchover';
   }

@@ -54,7 +54,7 @@ export function priorityOf(view: View, name: MemberName): number {
 export function obstacle(view: View, instance: Instance): string | undefined {
   const own = podOf(view, view.self.name);
   if (own?.annotations['opengauss.agent/never-primary'] === 'true') return 'never-primary is set';
-  if (own?.annotations['opengauss.agent/fenced'] === 'true') return 'fenced by hand';
+  if (view.hand.fenced) return 'fenced by hand';
   if (view.paused) return 'paused by hand';
   if (own?.terminating === true || view.stopping) return 'the pod is stopping';
   if (view.config.localRole === 'standby') return 'this site is the standby site';

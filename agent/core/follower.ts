@@ -7,9 +7,10 @@ import { only } from './decision.ts';
 import { bestHeir, freshPeer, freshPeers, isBest, knownPrimary, obstacle, voters } from './election.ts';
 import { boundBy } from './failsafe.ts';
 import { expiresAt, heirTurnMs, holds, isExpired, memberOf, recordOf } from './lease.ts';
+import { lossText } from './loss.ts';
 import type { Instance, LeaseRecord, MemberName, Running, SeenLease, StandbyInstance } from './model.ts';
 import type { Reason } from './reasons.ts';
-import { isVoteSet } from './sync.ts';
+import { isVoteSet, unmet } from './sync.ts';
 import type { Decision, View } from './view.ts';
 
 /** Details that only a build cures (opengauss-interface 5.3); the others pass by themselves. */
@@ -142,11 +143,14 @@ function stand(view: View, me: StandbyInstance, lease: SeenLease, reason: Reason
   if (record !== undefined) {
     const self = { name: view.self.name, dataId: me.data.dataId };
     if (!isVoteSet(record, [self, ...voters(view)])) {
-      return only('no-vote-set', { note: `in sight: ${[self, ...voters(view)].map((one) => one.name).join(', ')}` });
+      const votes = [self, ...voters(view)];
+      const note = `in sight: ${votes.map((one) => one.name).join(', ')}`;
+      return { ...only('no-vote-set', { note }), blocked: lossText(view, me, unmet(record, votes), votes) };
     }
     const lost = lagBehind(view, record, me);
     if (record.syncMode === 'off' && lost > view.config.maximumLagOnFailover) {
-      return only('not-eligible', { note: `${lost} bytes behind the last known position of the primary` });
+      const note = `${lost} bytes behind the last known position of the primary`;
+      return { ...only('not-eligible', { note }), blocked: `${view.self.name} is ${note}` };
     }
   }
   if (reason !== 'lease-heir' && !isBest(view, me)) return only('better-candidate');

@@ -4,13 +4,15 @@
  * serves requests and hands over. Nothing here runs without a valid permit; decide() has checked it (I1).
  */
 import { only, renewing } from './decision.ts';
-import { bestHeir, candidates, comparePositions, freshPeer, freshPeers, obstacle, positionOf, voters } from './election.ts';
+import { bestHeir, comparePositions, freshPeer, freshPeers, obstacle, positionOf, voters } from './election.ts';
 import { boundToHolder } from './failsafe.ts';
 import { highestTerm, recordOf } from './lease.ts';
+import { enoughVotes } from './loss.ts';
 import type { Instance, LeaseRecord, MemberName, PeerState, PrimaryInstance, Running, StandbyInstance } from './model.ts';
 import type { LeaderPermit } from './permit.ts';
-import { entryOfWinner, isStreaming, isVoteSet, nobody, others, renderNames, sameNames, syncStep } from './sync.ts';
-import type { Decision, RequestAnswer, Switchover, View } from './view.ts';
+import { bestStreaming, requested } from './requests.ts';
+import { entryOfWinner, isVoteSet, nobody, others, renderNames, sameNames, syncStep } from './sync.ts';
+import type { Decision, Switchover, View } from './view.ts';
 
 type Waiting = ({ is: 'pending' } & Running) | StandbyInstance;
 
@@ -69,11 +71,11 @@ function freezeAndCompare(view: View, instance: StandbyInstance, record: LeaseRe
   const finished = votes.filter((vote) => vote.redoFinished);
   const age = view.now - takeover.startedAt;
   const self = ownVote(view, instance);
-  if (!isVoteSet(record, [self, ...votes])) {
+  if (!enoughVotes(view, record, [self, ...votes])) {
     if (age > stallMs(view)) return handOn(view, 'no vote set answered');
     return renewing(view, 'no-vote-set', { instance: freeze, note: `frozen for term ${record.term}: ${names(votes)}` });
   }
-  const ready = instance.lock?.redoFinished === true && isVoteSet(record, [self, ...finished]);
+  const ready = instance.lock?.redoFinished === true && enoughVotes(view, record, [self, ...finished]);
   if (!ready || (finished.length < votes.length && age < compareMs)) {
     return renewing(view, 'comparing', { instance: freeze, note: `redo finished: ${names(finished)}` });
   }
@@ -162,73 +164,6 @@ function syncReason(entries: LeaseRecord['entries']): 'degrading' | 'narrowing-s
   if (last?.w === 0) return 'degrading';
   const before = entries.at(-2);
   return before !== undefined && before.names.length > (last?.names.length ?? 0) ? 'narrowing-sync' : 'widening-sync';
-}
-
-/** The open request, as far as the primary is the one to act on it. */
-function requested(view: View, me: PrimaryInstance): Decision | undefined {
-  const request = view.request.known ? view.request.value : undefined;
-  if (request === undefined || request.kind !== 'switchover') return undefined;
-  if (request.phase === 'running') {
-    if (request.target === view.self.name) {
-      return answered(view, {
-        id: request.id,
-        phase: 'done',
-        result: `${view.self.name} is the primary, term ${view.promotion?.term}`,
-      });
-    }
-    return answered(view, {
-      id: request.id,
-      phase: 'rolled-back',
-      result: `${view.self.name} is the primary`,
-      hint: 'See agent history.',
-    });
-  }
-  if (request.phase !== 'open') return undefined;
-  if (request.deadline !== undefined && Date.parse(request.deadline) < Date.parse(view.wall)) {
-    return answered(view, { id: request.id, phase: 'timed-out', result: 'nobody could act on it in time', hint: 'Ask again.' });
-  }
-  const target = request.target ?? bestStreaming(view, me);
-  if (target === view.self.name)
-    return answered(view, { id: request.id, phase: 'done', result: 'this member is the primary already' });
-  const refusal = refuseTarget(view, me, target);
-  if (refusal !== undefined || target === undefined) {
-    const why = refusal ?? { result: 'no standby can take over', hint: 'Wait until a standby streams; see agent status.' };
-    return answered(view, { id: request.id, phase: 'refused', ...why });
-  }
-  const begin = { do: 'begin-switchover', target, cause: 'request', seconds: 30 } as const;
-  const decision = renewing(view, 'switchover', { instance: begin });
-  return { ...decision, answer: { id: request.id, phase: 'running', target, result: `handing over to ${target}` } };
-}
-
-function answered(view: View, answer: RequestAnswer): Decision {
-  return { ...renewing(view, 'leads'), answer };
-}
-
-function refuseTarget(
-  view: View,
-  me: PrimaryInstance,
-  target: MemberName | undefined,
-): { result: string; hint: string } | undefined {
-  if (target === undefined) return undefined;
-  if (!others(view).includes(target)) {
-    return {
-      result: `${target} is not a member that may become primary`,
-      hint: 'Name a member of agent status that is not never-primary.',
-    };
-  }
-  const state = freshPeer(view, target);
-  if (state === undefined) return { result: `${target} does not answer`, hint: 'Check the pod and its agent.' };
-  if (!state.eligible)
-    return { result: `${target} may not become primary: ${state.reason}`, hint: 'Wait until it is a healthy standby.' };
-  if (!isStreaming(me, target))
-    return { result: `${target} does not stream from the primary`, hint: 'Wait until its STATE is Normal.' };
-  return undefined;
-}
-
-function bestStreaming(view: View, me: PrimaryInstance): MemberName | undefined {
-  return candidates(view)
-    .filter((state) => isStreaming(me, state.name))
-    .sort((a, b) => comparePositions(positionOf(a), positionOf(b)))[0]?.name;
 }
 
 /** SIGTERM on a primary: hand over to the best standby, or stop when there is none. */

@@ -54,6 +54,9 @@ export const reasons = {
   switchover: 'a planned change of primary is under way',
   stopping: 'the pod is stopping; the lease is handed over first',
   stopped: 'the agent is stopping and the server is down',
+  fenced: 'this member is fenced by hand; its server is kept down',
+  restarting: 'a restart of this server was asked for by hand',
+  'failover-asked': 'people have asked this member to take over',
   'config-rejected': 'an edit of the dynamic configuration was not valid; the last good one stays',
 } as const;
 

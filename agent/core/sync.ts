@@ -5,6 +5,8 @@
  * At every moment each possible acknowledgement set meets each possible vote set (S13). Steps are decided here,
  * never taken.
  */
+import { isReinitialised } from './asked.ts';
+import { isFencedByHand } from './hand.ts';
 import { entryOf, recordOf } from './lease.ts';
 import type { Lsn } from './lsn.ts';
 import type { LeaseRecord, MemberName, PeerState, PrimaryInstance, Sender, SyncEntry, SyncMode } from './model.ts';
@@ -45,9 +47,14 @@ function meets(entry: SyncEntry, votes: Map<MemberName, { dataId: string | undef
 
 /** Whether these members together cannot have missed an acknowledged commit. In mode `off` nobody is asked. */
 export function isVoteSet(record: LeaseRecord, voters: Iterable<Pick<PeerState, 'name' | 'dataId'>>): boolean {
-  if (record.syncMode === 'off') return true;
+  return unmet(record, voters).length === 0;
+}
+
+/** The entries whose acknowledged commits may be on none of these members. */
+export function unmet(record: LeaseRecord, voters: Iterable<Pick<PeerState, 'name' | 'dataId'>>): SyncEntry[] {
+  if (record.syncMode === 'off') return [];
   const votes = new Map([...voters].map((voter) => [voter.name, { dataId: voter.dataId }]));
-  return record.entries.every((entry) => meets(entry, votes));
+  return record.entries.filter((entry) => !meets(entry, votes));
 }
 
 /** Members that may be in the set at all. */
@@ -55,6 +62,7 @@ export function others(view: View): MemberName[] {
   if (!view.pods.known) return [];
   return view.pods.value
     .filter((pod) => pod.name !== view.self.name && pod.annotations['opengauss.agent/never-primary'] !== 'true')
+    .filter((pod) => !isFencedByHand(pod.annotations) && !isReinitialised(view, pod.name))
     .map((pod) => pod.name);
 }
 
@@ -89,6 +97,8 @@ export function desiredEntry(view: View, me: PrimaryInstance, last: SyncEntry): 
     (name) => able.includes(name) && (streaming.length === 0 || awayFor(name) < sync.dropAfterSeconds * 1000),
   );
   const names = [...new Set([...kept, ...streaming])];
+  // Whoever is taken out by hand may have been the last one; in strict commits wait then, they do not go on alone.
+  if (names.length === 0 && sync.mode === 'strict') return last;
   const allAway = streaming.length === 0 && names.every((name) => awayFor(name) >= sync.degradeAfterSeconds * 1000);
   if (allAway && sync.mode !== 'strict') return { ...shape, names: [], w: 0 };
   return entryOf({ ...shape, names, w: acksFor(names.length, sync.acks) });

@@ -207,6 +207,8 @@ export interface RequestAnswer {
   target?: MemberName;
   result: string;
   hint?: string;
+  /** What the one that took it up has to remember with it; replaces the options. */
+  options?: Request['options'];
 }
 
 export interface Decision {
@@ -217,6 +219,8 @@ export interface Decision {
   answer?: RequestAnswer;
   /** One line that explains the reason with names and numbers; display only. */
   note?: string;
+  /** What a take-over would lose that is blocked for that reason; people are told. */
+  blocked?: string;
 }
 
 /** What the surfaces (status, probes, metrics) show: always one cycle's view with what was decided on it. */

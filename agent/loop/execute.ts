@@ -272,7 +272,7 @@ async function undoSwitchover(ctx: Context, view: View, why: string): Promise<Re
   ctx.log.warn('switchover undone', { target: plan?.target, why });
   ctx.event({ reason: 'SwitchoverRefused', type: 'Warning', action: 'Switchover', note: `undone: ${why}` });
   const request = memory.request.known ? memory.request.value : undefined;
-  if (request?.phase === 'running') {
+  if (request?.phase === 'running' && (request.kind === 'switchover' || request.kind === 'restart')) {
     const answer = {
       ...request,
       phase: 'rolled-back' as const,

@@ -19,6 +19,7 @@ import { emptyMemory } from './memory.ts';
 import { observe, onHint, viewOf } from './observe.ts';
 import { bindAgain } from './promised.ts';
 import { logChange, publish } from './publish.ts';
+import { tellBlocked, tellPause } from './tell.ts';
 
 export interface LoopOptions {
   ports: Ports;
@@ -126,6 +127,7 @@ export async function cycle(ctx: Context): Promise<{ decision: Decision; outcome
   const decision = decideWhenReady(ctx, view);
   logChange(ctx, view, decision);
   tellPause(ctx, view);
+  tellBlocked(ctx, decision);
   const shown = show(ctx, view, decision);
   const lease = await executeLease(ctx, view, decision);
   // Labels and the instance wait for each other's nothing: a new primary is routed to while it settles.
@@ -142,23 +144,6 @@ function decideWhenReady(ctx: Context, view: View): Decision {
   // Before the first reading of the configuration and of the own pod's annotations only safety is decided: defaults could be wrong for this cluster.
   const decision = decide({ ...view, paused: true });
   return decision.reason === 'paused' ? only('settings-unknown') : decision;
-}
-
-/** An Event when a pause begins or ends, by whatever it does. */
-function tellPause(ctx: Context, view: View): void {
-  const { memory } = ctx;
-  if (memory.wasPaused === view.paused) return;
-  memory.wasPaused = view.paused;
-  const what = view.hand.member && !view.hand.cluster ? 'this member' : 'the cluster';
-  const note = view.paused
-    ? `${what} is paused${view.hand.until === undefined ? '' : ` until ${view.hand.until}`}`
-    : 'the pause has ended';
-  ctx.event({ reason: view.paused ? 'Paused' : 'Resumed', type: 'Normal', action: 'Pause', note });
-  ctx.log.info(view.paused ? 'paused' : 'resumed', {
-    until: view.hand.until,
-    member: view.hand.member,
-    wholeCluster: view.hand.cluster,
-  });
 }
 
 function show(ctx: Context, view: View, decision: Decision): Snapshot {

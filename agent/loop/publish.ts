@@ -10,6 +10,7 @@ import type { PodSight } from '../core/model.ts';
 import { isValid } from '../core/permit.ts';
 import type { Decision, View } from '../core/view.ts';
 import type { Context } from './context.ts';
+import { tellAnswer } from './tell.ts';
 
 const roleLabel = 'opengauss.role';
 const readableLabel = 'opengauss.readable';
@@ -139,17 +140,10 @@ async function answer(ctx: Context, view: View, decision: Decision): Promise<voi
   const reply = decision.answer;
   const request = view.request.known ? view.request.value : undefined;
   if (reply === undefined || request === undefined || request.id !== reply.id) return;
-  const { phase, target = request.target, result, hint } = reply;
-  const change = { ...request, phase, target, result, hint };
+  const { phase, target = request.target, options = request.options, result, hint } = reply;
+  const change = { ...request, phase, target, options, result, hint };
   const written = await ports.kube.writeRequest(change, memory.config.lease.requestTimeoutSeconds * 1000);
   memory.stale.add('request');
   if (written.ok) memory.request = { known: true, value: written.value, at: ports.clock.now() };
-  if (reply.phase === 'done') {
-    ctx.tally.switched('done');
-    ctx.event({ reason: 'SwitchoverCompleted', type: 'Normal', action: 'Switchover', note: reply.result });
-  }
-  if (reply.phase === 'refused') {
-    ctx.tally.switched('refused');
-    ctx.event({ reason: 'SwitchoverRefused', type: 'Warning', action: 'Switchover', note: reply.result });
-  }
+  tellAnswer(ctx, request, reply);
 }

@@ -176,4 +176,64 @@ describe('a paused member', () => {
   });
 });
 
-void fencedAnnotation;
+describe('a fenced member', () => {
+  test('that leads hands over without a loss, stops, and stays down until it is let go', async () => {
+    const world = await settledWorld();
+    const old = world.primary() ?? '';
+    world.mark();
+    await annotate(world, old, { [fencedAnnotation]: 'true' });
+    await world.until('another primary', () => world.primary() !== undefined && world.primary() !== old);
+    assert.ok(world.longestGap() < 1500, `gap ${world.longestGap()} ms`);
+    await world.run(60_000);
+    assert.equal(world.database.server(old).process, undefined);
+    const entry = world.kube.lease?.entries.at(-1);
+    assert.equal(entry?.names.includes(old), false);
+    await annotate(world, old, { [fencedAnnotation]: null });
+    await world.until('it streams', () => world.standbys().includes(old));
+    world.loseNothing();
+    world.singleWriter();
+  });
+
+  test('that follows leaves the synchronous set, stops, and is not started by a failover', async () => {
+    const world = await settledWorld();
+    const old = world.primary() ?? '';
+    const [fenced = '', other = ''] = world.standbys();
+    world.mark();
+    await annotate(world, fenced, { [fencedAnnotation]: 'true' });
+    await world.until('the server is down', () => world.database.server(fenced).process === undefined);
+    await world.until(
+      'the set without it',
+      () => world.kube.lease?.entries.length === 1 && world.kube.lease.entries[0]?.names.join() === other,
+    );
+    assert.ok(world.longestGap() < 1500, `gap ${world.longestGap()} ms`);
+    world.database.kill(old);
+    await world.until('the other one', () => isPrimary(world, other));
+    await world.run(10_000);
+    assert.equal(world.database.server(fenced).process, undefined);
+    world.loseNothing();
+  });
+
+  test('in strict keeps commits waiting rather than unacknowledged when it was the last one', async () => {
+    const world = await settledWorld({ members: 2, config: 'sync:\n  mode: strict\n' });
+    await annotate(world, 'og-demo-1', { [fencedAnnotation]: 'true' });
+    await world.until('the server is down', () => world.database.server('og-demo-1').process === undefined);
+    await world.run(1000);
+    world.mark();
+    await world.run(20_000);
+    assert.ok(world.longestGap() >= 20_000);
+    assert.equal(world.kube.lease?.entries.at(-1)?.w, 1);
+    await annotate(world, 'og-demo-1', { [fencedAnnotation]: null });
+    await world.until('it streams', () => world.standbys().length === 1);
+    world.loseNothing();
+  });
+
+  test('is left as it is while the cluster is paused', async () => {
+    const world = await settledWorld();
+    world.kube.setConfig('paused: true\n');
+    await world.run(3000);
+    const old = world.primary() ?? '';
+    await annotate(world, old, { [fencedAnnotation]: 'true' });
+    await world.run(10_000);
+    assert.equal(isPrimary(world, old), true);
+  });
+});

@@ -1,0 +1,106 @@
+/**
+ * What a take-over by hand may lose, and what it needs before it may. A vote set that is not in sight means that some
+ * acknowledged commit may be on none of the members that can be seen (I7). People may accept that; two writers nobody
+ * may accept, so the primary of every entry that is not met has to be proven to have ended (design 4.1): by its own
+ * word, by the kubelet's, or by the word of the operator, who has seen to it.
+ */
+import { comparePositions, freshPeer, freshPeers, type Position, positionOf } from './election.ts';
+import { boundBy, isBoundAway } from './failsafe.ts';
+import { memberOf } from './lease.ts';
+import { isOverdue, liveRequest } from './asked.ts';
+import { formatLsn } from './lsn.ts';
+import type { LeaseRecord, MemberName, PeerState, Request, StandbyInstance, SyncEntry } from './model.ts';
+import { formatBytes } from './quantity.ts';
+import { isVoteSet, unmet } from './sync.ts';
+import type { View } from './view.ts';
+
+type Voter = Pick<PeerState, 'name' | 'dataId'>;
+
+/** How an entry is remembered in a request: each promotion has a term of its own. */
+function keyOf(entry: SyncEntry): string {
+  return `${entry.term}/${entry.primary}`;
+}
+
+/** Why nobody may believe any more that the primary of an entry is one; undefined: it may be one still. */
+export function proofOfEnd(view: View, record: LeaseRecord, entry: SyncEntry, request: Request): string | undefined {
+  const name = entry.primary;
+  if (name === view.self.name) return 'it is this member, whose data is another by now';
+  const peer = freshPeer(view, name);
+  if (peer !== undefined && peer.instance !== 'primary' && peer.instance !== 'hung') return `its agent says ${peer.instance}`;
+  if (peer !== undefined || isHeardBy(view, name)) return undefined;
+  const pod = view.pods.known ? view.pods.value.find((one) => one.name === name) : undefined;
+  const [, uid] = record.holder.split('/');
+  const container = record.containerId;
+  const itsLease = memberOf(record.holder) === name && pod?.uid === uid && container !== undefined;
+  const ended = pod?.container.state === 'terminated' && pod.container.id === container;
+  if (itsLease && ended) return 'its container has ended';
+  return namesIn(request.options['dead']).includes(name) ? 'the operator says that it is dead' : undefined;
+}
+
+/** A member has promised something to it moments ago, so it was alive then, whatever anybody says (I14). */
+function isHeardBy(view: View, name: MemberName): boolean {
+  const own = boundBy(view);
+  if (own !== undefined && memberOf(own.holder) === name) return true;
+  return freshPeers(view).some(({ state }) => isBoundAway(view, state) && memberOf(state.promised?.holder ?? '') === name);
+}
+
+/** The entries, by key, whose primaries have been proven to have ended; kept in the request as long as it runs. */
+export function provenKeys(view: View, record: LeaseRecord, entries: SyncEntry[], request: Request): string[] {
+  const before = namesIn(request.options['proven']);
+  return entries
+    .filter((entry) => before.includes(keyOf(entry)) || proofOfEnd(view, record, entry, request) !== undefined)
+    .map(keyOf);
+}
+
+/** The first entry that stands in the way of a forced take-over. */
+export function unproven(entries: SyncEntry[], proven: string[]): SyncEntry | undefined {
+  return entries.find((entry) => !proven.includes(keyOf(entry)));
+}
+
+function namesIn(text: string | undefined): string[] {
+  return (text ?? '').split(',').filter((name) => name !== '');
+}
+
+/** Whether a take-over by this member may go on with these votes: they meet every entry, or people accept that they do not. */
+export function enoughVotes(view: View, record: LeaseRecord, voters: Voter[]): boolean {
+  return isVoteSet(record, voters) || isLossAccepted(view, unmet(record, voters));
+}
+
+/** Accepted for this member, while the request runs, and for the entries that were proven to have ended when it was taken up. */
+function isLossAccepted(view: View, entries: SyncEntry[]): boolean {
+  const request = liveRequest(view);
+  if (request?.kind !== 'failover' || request.phase !== 'running' || request.target !== view.self.name) return false;
+  if (request.options['allowDataLoss'] !== 'true' || isOverdue(view, request)) return false;
+  return unproven(entries, namesIn(request.options['proven'])) === undefined;
+}
+
+/** What may be missing afterwards: positions, entries, and whose acknowledgements cannot be seen. One line. */
+export function lossText(view: View, me: StandbyInstance, entries: SyncEntry[], voters: Voter[]): string {
+  const mine = positionOf(me);
+  const own = `${view.self.name} is at ${positionText(mine)}`;
+  return [own, ...entries.map((entry) => entryText(view, mine, entry, voters))].join('; ');
+}
+
+function entryText(view: View, mine: Position, entry: SyncEntry, voters: Voter[]): string {
+  const unseen = entry.names.filter((name) => !voters.some((voter) => voter.name === name));
+  const waited =
+    entry.w === 0
+      ? `since term ${entry.term} ${entry.primary} acknowledged commits alone`
+      : `in term ${entry.term} ${entry.primary} acknowledged with any ${entry.w} of ${entry.names.join(', ')}, and what ${unseen.join(', ')} acknowledged cannot be seen`;
+  const last = [entry.primary, ...unseen].flatMap((name) => lastSeen(view, mine, name));
+  return [waited, ...last].join('; ');
+}
+
+function lastSeen(view: View, mine: Position, name: MemberName): string[] {
+  const sight = view.peers[name];
+  if (sight === undefined) return [`${name} has not been heard of`];
+  const { state } = sight;
+  const there: Position = state.written === undefined ? positionOf(state) : { term: state.term, lsn: state.written };
+  const seconds = Math.round((view.now - sight.at) / 1000);
+  const ahead = comparePositions(there, mine) < 0 && there.lsn > mine.lsn ? `, ${formatBytes(there.lsn - mine.lsn)} ahead` : '';
+  return [`${name} was at ${positionText(there)}${ahead}, ${seconds} s ago`];
+}
+
+function positionText({ term, lsn }: Position): string {
+  return `${formatLsn(lsn)} of term ${term}`;
+}
