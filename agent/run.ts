@@ -15,6 +15,7 @@ import { createKube } from './adapters/kube/kube.ts';
 import { createClock } from './adapters/os/clock.ts';
 import { createFence } from './adapters/os/fence.ts';
 import { createLog, type LogSink, wordFirst } from './adapters/os/log.ts';
+import { startJanitor } from './adapters/os/logfiles.ts';
 import { createRecords } from './adapters/os/records.ts';
 import { createVolumes, type VolumeMount } from './adapters/os/volumes.ts';
 import { createPeers } from './adapters/peers/peers.ts';
@@ -203,6 +204,14 @@ async function serve(
     onChange: (change) => main.info('readiness changed', { ...change }),
   });
   must(await peers.listen(loop.handler));
+  const janitor = startJanitor({
+    directories: [settings.logDir, join(settings.dataDir, 'pgdata', 'pg_log')],
+    bounds: () => board.last()?.view.config.logs,
+    onSwept(swept) {
+      if (!swept.ok) main.warn('server logs not cleaned up', { fault: swept.fault });
+      else if (swept.value.files > 0) main.info('server logs cleaned up', { ...swept.value });
+    },
+  });
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.on(signal, () => {
       main.info('stopping', { signal });
@@ -211,6 +220,7 @@ async function serve(
   }
   main.info('agent started', { version, identity: self.identity, fence: fence.present, provesDeath: self.provesDeath });
   await loop.run();
+  janitor.stop();
   await Promise.all([ready.close(), http.close(), peers.close(), kube.close(), instance.close()]);
   main.info('agent stopped');
   sink.flush();

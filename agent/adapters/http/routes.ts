@@ -11,12 +11,15 @@ import { no, type Verdict, yes } from '../../../probes/verdict.ts';
 import type { Mono } from '../../core/model.ts';
 import type { Snapshot } from '../../core/view.ts';
 import type { Metrics } from './metrics.ts';
+import { openMetrics, openMetricsType, wantsOpenMetrics } from './openmetrics.ts';
 import { statusDocument } from './status.ts';
 
 export interface Question {
   snapshot: Snapshot | undefined;
   now: Mono;
   query: URLSearchParams;
+  /** The Accept header. */
+  accept: string | undefined;
   metrics: Pick<Metrics, 'render' | 'contentType'>;
 }
 
@@ -48,9 +51,12 @@ const notYet = no('the first cycle is not done yet');
 export const routes: readonly Route[] = [
   {
     path: '/metrics',
-    summary: 'metrics for Prometheus',
-    async answer({ metrics }) {
-      return { status: 200, contentType: metrics.contentType, body: await metrics.render() };
+    summary: 'metrics for Prometheus, as OpenMetrics when asked for',
+    async answer({ metrics, accept }) {
+      const text = await metrics.render();
+      return wantsOpenMetrics(accept)
+        ? { status: 200, contentType: openMetricsType, body: openMetrics(text) }
+        : { status: 200, contentType: metrics.contentType, body: text };
     },
   },
   { path: '/livez', summary: 'liveness: the loop is turning', answer: ({ snapshot, now }) => verdict(liveness(snapshot, now)) },

@@ -90,6 +90,7 @@ async function answerTo(request: IncomingMessage, options: HttpOptions): Promise
     snapshot: options.board.last(),
     now: options.clock.now(),
     query: url.searchParams,
+    accept: request.headers.accept,
     metrics: options.metrics,
   });
 }

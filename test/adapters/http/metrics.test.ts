@@ -6,7 +6,9 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { test } from 'node:test';
 import { createBoard } from '../../../agent/adapters/http/board.ts';
+import { openMetrics, wantsOpenMetrics } from '../../../agent/adapters/http/openmetrics.ts';
 import { createMetrics } from '../../../agent/adapters/http/metrics.ts';
+import { reasons } from '../../../agent/core/reasons.ts';
 import { known, unknown } from '../../../agent/core/result.ts';
 import type { Snapshot, View } from '../../../agent/core/view.ts';
 import { aLeadingView, aPeer, aPrimary, aPrimaryPeer, aSeen, aSender, aView, lsn, me, now } from '../../core/builders.ts';
@@ -169,4 +171,33 @@ test('promtool has nothing to say', { skip: promtool ? false : 'promtool is not 
   metrics.tally.cycle('leads', 0.02);
   const checked = spawnSync('promtool', ['check', 'metrics'], { input: await metrics.render(), encoding: 'utf8' });
   assert.deepEqual([checked.status, checked.stdout, checked.stderr], [0, '', '']);
+});
+
+test('OpenMetrics is given to those who ask for it', () => {
+  assert.equal(wantsOpenMetrics('application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5,*/*;q=0.1'), true);
+  for (const accept of [undefined, '*/*', 'text/plain', 'application/openmetrics-text;version=0.0.1'])
+    assert.equal(wantsOpenMetrics(accept), false, accept);
+});
+
+test('OpenMetrics names counters without their ending and marks the end', async () => {
+  const { board, metrics } = made();
+  board.show(shot(aLeadingView()));
+  metrics.tally.cycle('leads', 0.02);
+  const lines = openMetrics(await metrics.render()).split('\n');
+  assert.deepEqual(lines.slice(-2), ['# EOF', '']);
+  assert.ok(lines.includes('# TYPE opengauss_agent_cycles counter'));
+  assert.ok(lines.includes('opengauss_agent_cycles_total{reason="leads"} 1'));
+  assert.ok(lines.includes('# TYPE opengauss_agent_term gauge'));
+  assert.equal(lines.slice(0, -1).includes(''), false);
+});
+
+test('a cluster of nine with every label at its most stays below a thousand series', async () => {
+  const { board, metrics } = made();
+  board.show(shot(aLeadingView()));
+  for (const reason of Object.keys(reasons)) metrics.tally.cycle(reason, 0.02);
+  for (const verb of ['get', 'list', 'watch', 'create', 'update', 'patch'])
+    for (const code of ['200', '409', 'timeout'])
+      metrics.telemetry.observeKubeRequest({ verb, resource: 'leases', code, seconds: 0.1 });
+  const series = (await metrics.render()).split('\n').filter((line) => line !== '' && !line.startsWith('#'));
+  assert.ok(series.length < 1000, `${series.length} series`);
 });
