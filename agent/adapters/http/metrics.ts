@@ -50,6 +50,7 @@ export function createMetrics({ version, cluster, pod, board, clock }: MetricsOp
   const into = instruments(registry);
   into.info.set({ version, cluster, pod }, 1);
   clearGauges(into);
+  beginAtZero(into);
   countTransitions(into, board);
   return {
     telemetry: telemetryOf(into),
@@ -62,6 +63,15 @@ export function createMetrics({ version, cluster, pod, board, clock }: MetricsOp
       return registry.metrics();
     },
   };
+}
+
+/** A counter that first appears with a 1 never rose, as far as Prometheus can tell: no alert would see the first time. */
+function beginAtZero(into: Instruments): void {
+  for (const reason of ['permit-lost', 'other-holder', 'hung', 'promotion-stalled', 'not-eligible'])
+    into.fences.inc({ reason }, 0);
+  for (const outcome of ['done', 'rolled-back']) into.switchovers.inc({ outcome }, 0);
+  for (const mode of ['full', 'incremental'])
+    for (const outcome of ['completed', 'failed']) into.builds.inc({ mode, outcome }, 0);
 }
 
 function telemetryOf(into: Instruments): Telemetry {
