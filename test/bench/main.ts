@@ -9,6 +9,7 @@ import { type Lab, startLab } from '../lab/lab.ts';
 import { defaultOptions } from '../lab/options.ts';
 import { type Asked, readAsked, usage } from './asked.ts';
 import { startBare } from './bare.ts';
+import { benchNodesMain } from './nodes.ts';
 import { prepare, type Run, runOnce } from './failover.ts';
 import { seconds, summarise, summaryHead, summaryRow, table } from './report.ts';
 import { measureSteady, steadyTable } from './steady.ts';
@@ -138,5 +139,6 @@ async function main(words: string[]): Promise<number> {
   }
 }
 
-process.exitCode = await main(process.argv.slice(2));
+const words = process.argv.slice(2);
+process.exitCode = words[words.indexOf('--kube') + 1] === 'nodes' ? await benchNodesMain(words) : await main(words);
 process.exit();

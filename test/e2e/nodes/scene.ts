@@ -70,7 +70,7 @@ export function sentence(title: string, work: (scene: Scene, say: (line: string)
 }
 
 /** Nodes with power, cables and no rules of ours; the API server up; nothing cordoned. */
-async function mend({ cluster, database }: Scene) {
+export async function mend({ cluster, database }: Scene) {
   for (const [index, node] of cluster.nodes.entries()) {
     cluster.wires.cable(index + 1, true);
     await node.freeze(false).catch(() => undefined);
@@ -112,17 +112,25 @@ export async function goesOn({ writer }: Load, ms = 60_000): Promise<void> {
   assert.ok(await writer.whenAcknowledged(50, ms, now), `no rows acknowledged after the fault: ${writer.lastError()}`);
 }
 
-/** Ends the load, waits until the cluster is healthy, and reads every acknowledged row back from every member. */
-export async function nothingLost({ database }: Scene, loads: Load[], say: (line: string) => void): Promise<void> {
-  for (const { writer } of loads) await writer.stop();
-  await database.whenHealthy(members, healthyMs);
+/** The acknowledged rows that some member does not hold, each with the member's name. */
+export async function missingOf({ database }: Scene, loads: Load[]): Promise<string[]> {
   const numbers = loads.flatMap(({ writer }) => writer.acknowledged.map(({ n }) => n));
-  for (const { name, ip } of await database.pods()) {
-    const missing = await missingRows({ ...database.write, host: ip }, table, numbers, 60_000);
-    assert.deepEqual(missing.slice(0, 10), [], `${missing.length} acknowledged rows are missing on ${name}`);
-  }
+  if (numbers.length === 0) return [];
+  const found: string[] = [];
+  for (const { name, ip } of await database.pods())
+    for (const n of await missingRows({ ...database.write, host: ip }, table, numbers, 60_000)) found.push(`${n} on ${name}`);
+  return found;
+}
+
+/** Ends the load, waits until the cluster is healthy, and reads every acknowledged row back from every member. */
+export async function nothingLost(scene: Scene, loads: Load[], say: (line: string) => void): Promise<void> {
+  for (const { writer } of loads) await writer.stop();
+  await scene.database.whenHealthy(members, healthyMs);
+  const missing = await missingOf(scene, loads);
+  assert.deepEqual(missing.slice(0, 10), [], `${missing.length} acknowledged rows are missing`);
+  const total = loads.reduce((sum, { writer }) => sum + writer.acknowledged.length, 0);
   const gap = Math.max(...loads.map(({ writer, begin }) => longestGap(writer.acknowledged, begin).ms));
-  say(`${numbers.length} rows acknowledged, none lost, longest gap ${(gap / 1000).toFixed(2)} s`);
+  say(`${total} rows acknowledged, none lost, longest gap ${(gap / 1000).toFixed(2)} s`);
 }
 
 /** The primary as it is now. */
