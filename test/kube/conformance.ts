@@ -8,6 +8,7 @@ import { globSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { finished } from 'node:stream/promises';
 import { run as runTests } from 'node:test';
+import { endpointDelay } from './delay.ts';
 import { buildParts, Missing, type Programs } from './real/build.ts';
 import { type ControlPlane, startControlPlane } from './real/control.ts';
 import { KUBERNETES_VERSION } from './real/parts.ts';
@@ -117,6 +118,7 @@ async function main(): Promise<number> {
   let embedded: Map<string, Outcome>;
   let real: Map<string, Outcome>;
   let alone: Map<string, Outcome>;
+  const delays: number[] = [];
   try {
     process.stdout.write('── embedded\n');
     embedded = await ask(files, { KUBE_TEST_KUBECTL: programs['kubectl'] ?? 'kubectl' });
@@ -124,6 +126,9 @@ async function main(): Promise<number> {
     real = await ask(files, environment);
     process.stdout.write('── the manifests on the real one\n');
     alone = await ask(realOnly, environment);
+    delays.push(await endpointDelay());
+    Object.assign(process.env, environment);
+    delays.push(await endpointDelay());
   } finally {
     await end();
   }
@@ -139,6 +144,8 @@ async function main(): Promise<number> {
     process.stdout.write(`${name.padEnd(21)} ${figures.join(' ')}\n`);
   }
   for (const sentence of skipped) process.stdout.write(`skipped: ${sentence}\n`);
+  const [own = 0, others = 0] = delays.map((ms) => Math.round(ms));
+  process.stdout.write(`from label to EndpointSlice, median: embedded ${own} ms, real ${others} ms\n`);
   process.stdout.write(`${different.length} differences\n${different.map((line) => `  ${line}\n`).join('')}`);
   const failed = count(embedded, 'failed') + count(real, 'failed') + count(alone, 'failed');
   const asked = count(real, 'passed') > 0 && count(alone, 'passed') > 0;

@@ -23,6 +23,7 @@ import type { Requests } from './requests.ts';
 import { createRequests } from './requests.ts';
 import { createResources } from './resources.ts';
 import { createStore } from './store.ts';
+import { startStatefulSets } from './statefulsets.ts';
 import type { PodLog } from './subresources.ts';
 import { createSubresources } from './subresources.ts';
 import type { TokenGrant, Tokens } from './tokens.ts';
@@ -39,6 +40,8 @@ export interface ApiServerOptions {
   clock?: { now(): number };
   /** Between bookmarks of a watch; Kubernetes sends one a minute. */
   bookmarkMs?: number;
+  /** Pods of StatefulSets are made and renewed by the server; otherwise by whoever plays their controller. */
+  statefulSets?: boolean;
   /** What `kubectl logs` shows. */
   podLog?: PodLog;
 }
@@ -90,6 +93,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     bookmarkMs: options.bookmarkMs ?? 60_000,
   });
   const stops = [startEndpointSlices(store, now), startBudgets(store, now), startClaims(store), startEventExpiry(store)];
+  if (options.statefulSets === true) stops.push(startStatefulSets(store, registry, now));
   const servers: Server[] = [];
 
   for (const name of new Set(['default', 'kube-system', namespace]))

@@ -53,7 +53,7 @@ interface Base {
 async function embedded(secure: string | undefined): Promise<Base> {
   const tls = secure === undefined ? undefined : await selfSigned(secure, ['127.0.0.1']);
   const tokens = [{ token: 'admin-of-tests', user: 'admin' }];
-  const server = createApiServer({ tokens, rbac: [], ...(tls === undefined ? {} : { tls }) });
+  const server = createApiServer({ tokens, rbac: [], statefulSets: true, ...(tls === undefined ? {} : { tls }) });
   const { url } = await server.listen('127.0.0.1', 0);
   const account = (namespace: string, name: string) => `system:serviceaccount:${namespace}:${name}`;
   return {
