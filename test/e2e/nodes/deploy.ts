@@ -171,23 +171,9 @@ async function whenHealthy(own: Deployment, members: number, deadlineMs: number)
 export async function createAccount(own: Deployment) {
   const primary = await own.primary();
   if (primary === undefined) throw new Error('there is no primary to make an account on');
-  const sql = (text: string, database = 'postgres') =>
-    succeed(
-      own.exec(
-        primary,
-        '/usr/local/opengauss/bin/gsql',
-        '-h',
-        '/run/opengauss',
-        '-p',
-        '5432',
-        '-U',
-        'omm',
-        '-d',
-        database,
-        '-c',
-        text,
-      ),
-    );
+  // The server's programs are on nobody's PATH but the agent's, as its libraries must not be Node's.
+  const gsql = 'PATH=$GAUSSHOME/bin:$PATH LD_LIBRARY_PATH=$GAUSSHOME/lib gsql -h /run/opengauss -p 5432 -U omm -d "$1" -c "$2"';
+  const sql = (text: string, database = 'postgres') => succeed(own.exec(primary, 'sh', '-c', gsql, 'gsql', database, text));
   await sql(`CREATE USER ${account.user} PASSWORD '${account.password}'`);
   await sql(`CREATE DATABASE ${account.database} OWNER ${account.user}`);
   await sql(`GRANT ALL ON SCHEMA public TO ${account.user}`, account.database);

@@ -44,7 +44,8 @@ export async function startScene(): Promise<void> {
   } catch (error) {
     const folder = await cluster.gather('bring-up');
     await cluster.stop();
-    throw new Error(`the cluster under test did not come up; logs are in ${folder}`, { cause: error });
+    const why = error instanceof Error ? error.message : String(error);
+    throw new Error(`the cluster under test did not come up: ${why}\nlogs are in ${folder}`, { cause: error });
   }
 }
 
