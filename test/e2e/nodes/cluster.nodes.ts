@@ -4,9 +4,11 @@
  */
 import { after, before } from 'node:test';
 import { faults } from './faults.ts';
+import { usedRights } from './rights.ts';
 import { startScene, stopScene } from './scene.ts';
 import { surfaces } from './surfaces.ts';
 import { upkeep } from './upkeep.ts';
+import { wrongs } from './wrongs.ts';
 
 before(startScene, { timeout: 900_000 });
 after(stopScene);
@@ -14,3 +16,5 @@ after(stopScene);
 surfaces();
 faults();
 upkeep();
+wrongs();
+usedRights();

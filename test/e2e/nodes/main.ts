@@ -39,7 +39,7 @@ async function main(pattern: string | undefined): Promise<number> {
     if (todo === undefined) process.stdout.write(`${cause instanceof Error ? (cause.stack ?? cause.message) : String(cause)}\n`);
   });
   stream.on('test:diagnostic', ({ message, nesting }) => {
-    if (nesting > 0 || /none lost|healthy/.test(message)) process.stdout.write(`    ${message}\n`);
+    if (nesting > 0 || /none lost|healthy|granted/.test(message)) process.stdout.write(`    ${message}\n`);
   });
   stream.on('test:stderr', ({ message }) => process.stdout.write(message));
   await finished(stream.resume());

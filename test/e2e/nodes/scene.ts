@@ -32,7 +32,11 @@ export function theScene(): Scene {
 }
 
 export async function startScene(): Promise<void> {
-  const cluster = await startCluster({ nodes: 3, say: (line) => process.stderr.write(`${line}\n`) });
+  const cluster = await startCluster({
+    nodes: 3,
+    auditedUser: 'system:serviceaccount:opengauss:og-demo',
+    say: (line) => process.stderr.write(`${line}\n`),
+  });
   try {
     const begin = performance.now();
     const database = await deploy(cluster, members);

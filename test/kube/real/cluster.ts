@@ -29,6 +29,8 @@ export interface Cluster {
 
 export interface ClusterOptions {
   nodes: number;
+  /** Whose requests are written to log/audit.log of the control plane. */
+  auditedUser?: string;
   say(line: string): void;
 }
 
@@ -44,7 +46,7 @@ interface Made {
 }
 
 /** Builds what is not built, starts everything and returns when all nodes are ready. */
-export async function startCluster({ nodes, say }: ClusterOptions): Promise<Cluster> {
+export async function startCluster({ nodes, auditedUser, say }: ClusterOptions): Promise<Cluster> {
   checkMachine();
   const programs = await buildParts('nodes', { say });
   const images = await buildImages(programs, say);
@@ -70,6 +72,7 @@ export async function startCluster({ nodes, say }: ClusterOptions): Promise<Clus
       serviceNetwork: wires.serviceNetwork,
       advertise: wires.host,
       namespace: 'default',
+      ...(auditedUser === undefined ? {} : { auditedUser }),
       onChange: record,
       say,
     });

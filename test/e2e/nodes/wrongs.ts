@@ -1,0 +1,127 @@
+/**
+ * Sentences about mistakes in what surrounds a running cluster: what the user sees, and that rows are safe. The primary
+ * writes on meanwhile; a standby is the one that meets the mistake, unless it is said otherwise.
+ */
+import assert from 'node:assert/strict';
+import { succeed } from './deploy.ts';
+import { goesOn, type Load, nothingLost, primaryPod, type Scene, sentence, until, writing } from './scene.ts';
+
+/** A standby whose pod is deleted, to come up with the mistake. */
+async function renewedStandby(scene: Scene): Promise<string> {
+  const primary = await primaryPod(scene);
+  const standby = (await scene.database.pods()).find((pod) => pod.name !== primary.name);
+  assert.ok(standby !== undefined);
+  await scene.database.kubectl('delete', 'pod', standby.name, '--wait=true');
+  return standby.name;
+}
+
+/** Waits until the log of a member that does not come up says it. */
+async function says(scene: Scene, member: string, words: RegExp): Promise<void> {
+  let log = '';
+  await until(`${member} says ${words}`, async () => {
+    const now = await scene.database.kubectl('logs', member, '-c', 'og', '--tail=60');
+    const before = await scene.database.kubectl('logs', member, '-c', 'og', '--previous', '--tail=60');
+    log = `${now.out}${before.out}`;
+    return words.test(log);
+  });
+}
+
+async function mended(scene: Scene, load: Load, member: string, say: (line: string) => void) {
+  // Otherwise the wait between two starts of the container would be waited out.
+  await scene.database.kubectl('delete', 'pod', member, '--wait=true');
+  await goesOn(load);
+  await nothingLost(scene, [load], say);
+}
+
+export function wrongs() {
+  sentence('a member whose Secret lacks a key says which, and how to make it', async (scene, say) => {
+    const { database } = scene;
+    const load = await writing(scene);
+    const key = await succeed(database.kubectl('get', 'secret', 'og-demo-auth', '-o', 'jsonpath={.data.peer-key}'));
+    await succeed(
+      database.kubectl('patch', 'secret', 'og-demo-auth', '--type=json', '-p', '[{"op":"remove","path":"/data/peer-key"}]'),
+    );
+    const member = await renewedStandby(scene);
+    await says(scene, member, /peer-key cannot be read[\s\S]*Create the Secret og-demo-auth/);
+    const patch = JSON.stringify({ data: { 'peer-key': key.trim() } });
+    await succeed(database.kubectl('patch', 'secret', 'og-demo-auth', '--type=merge', '-p', patch));
+    await mended(scene, load, member, say);
+  });
+
+  sentence('a member that may not do something names the right that is missing', async (scene, say) => {
+    const { database } = scene;
+    const load = await writing(scene);
+    const rules = await succeed(database.kubectl('get', 'role', 'og-demo', '-o', 'jsonpath={.rules}'));
+    const without = (JSON.parse(rules) as { resources: string[] }[]).filter(({ resources }) => !resources.includes('events'));
+    const put = (value: unknown) =>
+      succeed(database.kubectl('patch', 'role', 'og-demo', '--type=merge', '-p', JSON.stringify({ rules: value })));
+    await put(without);
+    const member = await renewedStandby(scene);
+    await says(scene, member, /events/);
+    const { code, out } = await database.exec((await primaryPod(scene)).name, 'agent', 'preflight');
+    assert.equal(code, 1, out);
+    assert.match(out, /failed +rights +.*events/);
+    await put(JSON.parse(rules));
+    await mended(scene, load, member, say);
+  });
+
+  sentence('a ConfigMap that is emptied or deleted changes nothing that was valid', async (scene, say) => {
+    const { database } = scene;
+    const load = await writing(scene);
+    const before = await succeed(database.kubectl('get', 'configmap', 'og-demo-config', '-o', 'json'));
+    await succeed(
+      database.kubectl(
+        'patch',
+        'configmap',
+        'og-demo-config',
+        '--type=merge',
+        '-p',
+        '{"data":{"config.yaml":"sync: {mode: nonsense}"}}',
+      ),
+    );
+    await until('an Event names the field', async () => {
+      const { out } = await database.kubectl(
+        'get',
+        'events',
+        '--field-selector',
+        'reason=ConfigRejected',
+        '-o',
+        'jsonpath={.items[*].message}',
+      );
+      return out.includes('sync.mode');
+    });
+    await succeed(database.kubectl('delete', 'configmap', 'og-demo-config'));
+    await goesOn(load);
+    const kept = JSON.parse(before) as { data: object };
+    const map = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'og-demo-config' }, data: kept.data };
+    await succeed(scene.cluster.kubectl(['-n', database.namespace, 'create', '-f', '-'], JSON.stringify(map)));
+    await nothingLost(scene, [load], say);
+  });
+
+  sentence(
+    'labels that are stripped by hand come back, and a Lease that is deleted costs no second writer',
+    async (scene, say) => {
+      const { database } = scene;
+      const load = await writing(scene);
+      const old = await primaryPod(scene);
+      await succeed(database.kubectl('label', 'pod', old.name, 'opengauss.role-', 'opengauss.readable-'));
+      await until('the label is back', async () => (await database.primary()) === old.name);
+      await succeed(database.kubectl('delete', 'lease', 'og-demo-leader'));
+      await goesOn(load);
+      await nothingLost(scene, [load], say);
+    },
+  );
+
+  sentence(
+    'a write Service whose selector was changed leads to the primary again when the overlay is applied',
+    async (scene, say) => {
+      const { database } = scene;
+      const load = await writing(scene);
+      const patch = '{"spec":{"selector":{"opengauss.role":"nobody"}}}';
+      await succeed(database.kubectl('patch', 'service', 'og-demo-svc', '--type=merge', '-p', patch));
+      await database.apply(3);
+      await goesOn(load);
+      await nothingLost(scene, [load], say);
+    },
+  );
+}
