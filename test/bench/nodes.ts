@@ -4,10 +4,10 @@
  */
 import { writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { cutPod } from '../e2e/nodes/cut.ts';
 import { parseArgs } from 'node:util';
 import {
   containerInit,
-  cutPod,
   goesOn,
   type Load,
   mend,

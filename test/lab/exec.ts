@@ -10,13 +10,14 @@ import type { Description } from './lab.ts';
 export async function execIn(dir: string, member: string, words: string[]): Promise<number | undefined> {
   const told = await askLab<Description>(dir, { command: 'describe', member });
   if (told === undefined) return undefined;
-  if (told.exit !== 0 || told.pid1 === undefined) {
+  if (told.exit !== 0 || (told.pid1 === undefined && told.prefix === undefined)) {
     process.stderr.write(`error: ${told.line}\n${told.hint === undefined ? '' : `hint: ${told.hint}\n`}`);
     return told.exit;
   }
   const env = { ...told.env, ...(process.env['TERM'] === undefined ? {} : { TERM: process.env['TERM'] }) };
-  const [file = '', ...args] = [...(told.namespaces ? enter(told.pid1) : []), ...words];
-  const child = spawn(file, args, { stdio: 'inherit', env });
+  const inside = told.namespaces && told.pid1 !== undefined ? enter(told.pid1) : [];
+  const [file = '', ...args] = [...(told.prefix ?? inside), ...words];
+  const child = spawn(file, args, { stdio: 'inherit', env: told.prefix === undefined ? env : process.env });
   // The terminal sends Ctrl-C to the command as well; its exit code is the answer.
   process.on('SIGINT', () => undefined);
   return await new Promise((resolve) => {

@@ -228,6 +228,8 @@ export interface Description {
   pid1?: number;
   namespaces?: boolean;
   env?: Record<string, string>;
+  /** Where the container is not this machine's own: what is put before the command. */
+  prefix?: string[];
 }
 
 function describe(parts: Parts, name: string | undefined): Description {

@@ -8,6 +8,7 @@ import { askLab } from './control.ts';
 import { execIn } from './exec.ts';
 import type { Reply } from './faults.ts';
 import { startLab } from './lab.ts';
+import { startNodesLab } from './nodes.ts';
 import { type LabOptions, parseCommand, usage } from './options.ts';
 import { parentOf } from './processes.ts';
 import { createScreen } from './screen.ts';
@@ -41,7 +42,9 @@ async function up(options: LabOptions, json: boolean): Promise<number> {
   whenAbandoned(() => stop.abort());
   const began = performance.now();
   try {
-    const lab = await startLab(options, screen.event, stop.signal);
+    const lab = await (options.kube === 'nodes'
+      ? startNodesLab(options, screen.event)
+      : startLab(options, screen.event, stop.signal));
     screen.show(lab, (performance.now() - began) / 1000);
     await new Promise<void>((done) => {
       if (stop.signal.aborted) done();

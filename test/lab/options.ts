@@ -8,7 +8,7 @@ import { usualVolumeBytes } from './volume.ts';
 
 export interface LabOptions {
   members: number;
-  kube: 'embedded' | 'apiserver';
+  kube: 'embedded' | 'apiserver' | 'nodes';
   server: 'standin' | 'opengauss';
   pace: 'fast' | 'real';
   net: 'loopback' | 'netns';
@@ -57,7 +57,7 @@ export const defaultOptions: LabOptions = {
 /** Printed by --help. */
 export const usage = `npm run lab -- [options]                      starts a cluster in the foreground; Ctrl-C ends it
   --members N                   1 to 9 (3)
-  --kube embedded|apiserver     the API server; apiserver is a real one, with --net netns (embedded)
+  --kube embedded|apiserver|nodes   the API server; apiserver is a real one, nodes a whole Kubernetes (embedded)
   --server standin|opengauss    the database server; opengauss takes the installation from GAUSSHOME (standin)
   --pace fast|real              fast, or with the delays measured on openGauss (fast)
   --net loopback|netns          how members reach each other; netns needs root (loopback; netns for opengauss)
@@ -164,7 +164,8 @@ function labOptions(values: Record<string, string | boolean | undefined>, dir: s
   if (!Number.isInteger(members) || members < 1 || members > 9) {
     throw new Mistake(`--members ${text('members', '')} is out of range`, 'A cluster has 1 to 9 members.');
   }
-  const kube = oneOf('kube', defaultOptions.kube, ['embedded', 'apiserver']);
+  const kube = oneOf('kube', defaultOptions.kube, ['embedded', 'apiserver', 'nodes']);
+  if (kube === 'nodes') demandNodes(values, members);
   const server = oneOf('server', defaultOptions.server, ['standin', 'opengauss']);
   const net = oneOf('net', server === 'opengauss' || kube === 'apiserver' ? 'netns' : defaultOptions.net, ['loopback', 'netns']);
   if (kube === 'apiserver' && net === 'loopback')
@@ -185,6 +186,14 @@ function labOptions(values: Record<string, string | boolean | undefined>, dir: s
     volumeBytes: volumeBytes(text('volume', ''), server),
     keep: values['keep'] === true,
   };
+}
+
+/** Nodes have the manifests' names, the image and a network of their own. */
+function demandNodes(values: Record<string, string | boolean | undefined>, members: number) {
+  const fixed = ['server', 'net', 'namespace', 'cluster', 'volume', 'pace'].filter((name) => values[name] !== undefined);
+  if (fixed.length > 0)
+    throw new Mistake(`--kube nodes takes no --${fixed.join(', --')}`, 'It runs the manifests and the image as they are.');
+  if (members > 5) throw new Mistake(`--members ${members} are too many nodes for one machine`, 'Say 1 to 5.');
 }
 
 /** Real openGauss begins with three quarters of a GiB. */

@@ -4,11 +4,12 @@
  */
 import { spawn } from 'node:child_process';
 import type { Lab, LabEvent } from './lab.ts';
+import type { NodesLab } from './nodes.ts';
 
 export interface Screen {
   event(event: LabEvent): void;
   /** The cluster is healthy. */
-  show(lab: Lab, seconds: number): void;
+  show(lab: Lab | NodesLab, seconds: number): void;
   leave(): void;
 }
 
@@ -45,7 +46,7 @@ export function createScreen(kind: 'live' | 'plain' | 'json'): Screen {
         return print(JSON.stringify({ time: new Date().toISOString(), kind: 'lab', seconds, lab: lab.record() }));
       print(`healthy after ${seconds.toFixed(1)} s`);
       for (const line of addressTable(lab)) print(line);
-      if (kind !== 'live') return;
+      if (kind !== 'live' || !('members' in lab)) return;
       timer = setInterval(() => void draw(lab), refreshMs);
       void draw(lab);
     },
@@ -56,7 +57,7 @@ export function createScreen(kind: 'live' | 'plain' | 'json'): Screen {
   };
 }
 
-function addressTable(lab: Lab): string[] {
+function addressTable(lab: Pick<Lab, 'record'>): string[] {
   const { services, client, members, kubeconfig } = lab.record();
   const url = (at: { host: string; port: number }) =>
     `postgresql://${client.user}:${client.password}@${at.host}:${at.port}/${client.database}`;

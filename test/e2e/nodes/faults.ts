@@ -1,9 +1,9 @@
 /** Sentences about what goes wrong, each with a writing client through the write Service and a check of every acknowledged row. */
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { cutPod } from './cut.ts';
 import {
   containerInit,
-  cutPod,
   goesOn,
   newPrimary,
   nothingLost,

@@ -57,7 +57,7 @@ export async function rejectByPriority(admin: Client, namespace: string, name: s
     kind: 'FlowSchema',
     metadata,
     spec: {
-      matchingPrecedence: 1,
+      matchingPrecedence: 2,
       priorityLevelConfiguration: metadata,
       rules: [{ subjects, resourceRules: [everything] }],
     },

@@ -21,6 +21,7 @@ export interface Cluster {
   plane: ControlPlane;
   nodes: Node[];
   wires: Wires;
+  programs: Programs;
   kubectl(words: string[], input?: string, timeoutMs?: number): Promise<Outcome>;
   /** Puts what helps to understand a failure into a folder and answers its path. */
   gather(title: string): Promise<string>;
@@ -89,7 +90,7 @@ export async function startCluster({ nodes, auditedUser, say }: ClusterOptions):
     say(`${nodes} nodes ready`);
     const kubectl = createKubectl(programs, plane);
     const gather = (title: string) => gatherInto(scratch, made.nodes, kubectl, title);
-    return { dir: scratch.dir, plane, nodes: made.nodes, wires, kubectl, gather, stop };
+    return { dir: scratch.dir, plane, nodes: made.nodes, wires, programs, kubectl, gather, stop };
   } catch (error) {
     await stop().catch(() => undefined);
     throw error;
