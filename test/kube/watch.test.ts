@@ -93,7 +93,7 @@ test('a watch ends by itself after its timeout', async () => {
 
 test('a watch that asks for bookmarks gets one before its timeout, with a version and nothing else', async () => {
   const { path, version } = await place();
-  const watch = await subject.admin.watch(`${path}?watch=1&resourceVersion=${version}&timeoutSeconds=4&allowWatchBookmarks=true`);
+  const watch = await subject.admin.watch(`${path}?watch=1&resourceVersion=${version}&timeoutSeconds=8&allowWatchBookmarks=true`);
   const [bookmark] = (await watch.until((event) => event.type === 'BOOKMARK')).slice(-1);
   assert.equal(textAt(bookmark?.object, 'kind'), 'ConfigMap');
   assert.ok(Number(textAt(bookmark?.object, 'metadata', 'resourceVersion')) >= Number(version));
