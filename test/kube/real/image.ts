@@ -143,14 +143,14 @@ async function makeImages(
 ) {
   const begin = performance.now();
   say('building the images …');
-  const storage = mkdtempSync(join(dirname(base), 'storage-'));
+  // Layers are kept: what has not changed since the last build is not made again.
+  const storage = join(dirname(base), 'layers');
+  const plain = mkdtempSync(join(dirname(base), 'context-'));
   const buildah = (...words: string[]) =>
     run('buildah', ['--root', join(storage, 'root'), '--runroot', join(storage, 'run'), '--storage-driver', 'overlay', ...words]);
   const build = (file: string, from: string, name: string, more: string[] = []) =>
-    buildah('bud', '--isolation', 'chroot', '--quiet', '--layers', '-f', file, '-t', name, ...more, from);
+    buildah('bud', '--isolation', 'chroot', '--quiet', '--layers', '--force-rm', '-f', file, '-t', name, ...more, from);
   try {
-    const plain = join(storage, 'plain');
-    mkdirSync(plain);
     cpSync(pause, join(plain, 'pause'));
     cpSync(base, join(plain, 'base.tar'));
     writeFileSync(join(plain, 'base'), 'FROM scratch\nADD base.tar /\n');
@@ -163,15 +163,14 @@ async function makeImages(
     await build(recipe, context, serverImage, choices);
     for (const { name, path } of wanted) {
       const draft = `${path}.${process.pid}`;
-      await buildah('push', '--quiet', name, `oci-archive:${draft}:${name}`);
+      // Archives stay on this machine, and are unpacked by every node.
+      await buildah('push', '--quiet', '--disable-compression', name, `oci-archive:${draft}:${name}`);
       renameSync(draft, path);
       say(`built ${name}: ${megabytes(path)} MB`);
     }
     say(`built the images in ${seconds(begin)} s`);
   } finally {
-    // Layers are mounted while a build runs; one that was cut short may have left a mount.
-    await buildah('rm', '--all').catch(() => undefined);
-    rmSync(storage, { recursive: true, force: true });
+    rmSync(plain, { recursive: true, force: true });
   }
 }
 
@@ -193,7 +192,8 @@ function run(program: string, words: string[]): Promise<void> {
 function removeStale(dir: string) {
   for (const name of readdirSync(dir)) {
     const path = join(dir, name);
-    if (!name.startsWith('base-') && Date.now() - statSync(path).mtimeMs > keepMs) rmSync(path, { recursive: true, force: true });
+    if (name !== 'layers' && !name.startsWith('base-') && Date.now() - statSync(path).mtimeMs > keepMs)
+      rmSync(path, { recursive: true, force: true });
   }
 }
 
