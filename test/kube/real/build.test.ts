@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, before, beforeEach, test } from 'node:test';
 import { buildParts, Missing } from './build.ts';
+import { checkMachine } from './machine.ts';
 import { parts } from './parts.ts';
 
 let base: string;
@@ -91,4 +92,19 @@ test('what KUBEBUILDER_ASSETS has is not built, and what it must have is asked f
   program(join(assets, 'kubectl'), '');
   const programs = await build('api', { KUBEBUILDER_ASSETS: assets, PATH: '/nonexistent' });
   for (const path of Object.values(programs)) assert.equal(dirname(path), assets);
+});
+
+test('a machine that cannot run nodes is told everything that is missing in one message', () => {
+  assert.throws(
+    () => checkMachine({ PATH: '/nonexistent' }, 1000),
+    (error: unknown) => {
+      assert.ok(error instanceof Missing);
+      assert.match(error.message, /need root; missing here: containerd runc .*buildah.*openssl/);
+      assert.match(
+        error.hint,
+        /^Run it as root\. Install the packages: apt-get install --no-install-recommends containerd runc /,
+      );
+      return true;
+    },
+  );
 });

@@ -21,12 +21,12 @@ const programs: [program: string, debian: string][] = [
 const plugins = '/usr/lib/cni/bridge';
 
 /** Throws Missing with everything that is lacking; Go is asked for when something has to be built. */
-export function checkMachine() {
+export function checkMachine(env: NodeJS.ProcessEnv = process.env, uid: number | undefined = process.getuid?.()) {
   const lacking = programs
-    .filter(([name]) => spawnSync('sh', ['-c', `command -v ${name}`]).status !== 0)
+    .filter(([name]) => spawnSync('/bin/sh', ['-c', `command -v ${name}`], { env }).status !== 0)
     .map(([, debian]) => debian);
   if (!existsSync(plugins)) lacking.push('containernetworking-plugins');
-  const isRoot = process.getuid?.() === 0;
+  const isRoot = uid === 0;
   if (isRoot && lacking.length === 0) return;
   const words = [...new Set(lacking)].join(' ');
   throw new Missing(
