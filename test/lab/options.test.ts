@@ -67,6 +67,10 @@ test('nodes take the manifests as they are, and no choice that these do not have
   const parsed = parseCommand(['--kube', 'nodes', '--members', '2']);
   assert.ok(parsed.ok && parsed.command.do === 'up');
   assert.equal(parsed.command.options.kube, 'nodes');
-  for (const words of [['--server', 'opengauss'], ['--cluster', 'x'], ['--members', '6']])
+  for (const words of [
+    ['--server', 'opengauss'],
+    ['--cluster', 'x'],
+    ['--members', '6'],
+  ])
     assert.equal(parseCommand(['--kube', 'nodes', ...words]).ok, false, words.join(' '));
 });
