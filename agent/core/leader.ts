@@ -9,6 +9,7 @@ import { boundToHolder } from './failsafe.ts';
 import { highestTerm, recordOf } from './lease.ts';
 import { enoughVotes } from './loss.ts';
 import type { Instance, LeaseRecord, MemberName, PeerState, PrimaryInstance, Running, StandbyInstance } from './model.ts';
+import { withoutApiServer } from './outage.ts';
 import type { LeaderPermit } from './permit.ts';
 import { bestStreaming, requested } from './requests.ts';
 import { entryOfWinner, isVoteSet, nobody, others, renderNames, sameNames, syncStep } from './sync.ts';
@@ -124,6 +125,7 @@ export function handOn(view: View, why: string): Decision {
 export function whenLeading(view: View, me: PrimaryInstance, permit: LeaderPermit): Decision {
   if (view.promotion === undefined) return renewing(view, 'leads', { note: 'adopting the running primary' });
   if (!view.promotion.settled) return renewing(view, 'leads', { instance: { do: 'settle', permit } });
+  if (view.failsafe !== undefined) return withoutApiServer(view, me, permit, view.failsafe);
   if (view.switchover !== undefined) return handingOver(view, me, permit, view.switchover);
   const forgotten = frozenElsewhere(view);
   if (forgotten.length > 0) return renewing(view, 'leads', { instance: { do: 'unfreeze', permit, members: forgotten } });
@@ -168,6 +170,8 @@ function syncReason(entries: LeaseRecord['entries']): 'degrading' | 'narrowing-s
 
 /** SIGTERM on a primary: hand over to the best standby, or stop when there is none. */
 export function whenStoppingAsLeader(view: View, me: PrimaryInstance, permit: LeaderPermit): Decision {
+  // The lease cannot be released, so nobody could take over.
+  if (view.failsafe !== undefined) return renewing(view, 'stopping', { instance: { do: 'stop' } });
   if (view.switchover !== undefined) return handingOver(view, me, permit, view.switchover);
   const target = bestStreaming(view, me);
   if (target === undefined || view.promotion?.settled !== true) return renewing(view, 'stopping', { instance: { do: 'stop' } });

@@ -27,6 +27,7 @@ export const reasons = {
   promoting: 'the server is being promoted',
   'promotion-stalled': 'the promotion took too long; the lease is handed on',
   leads: 'this member holds the lease and is the primary',
+  failsafe: 'the lease cannot be renewed; this primary goes on because nobody else can get the votes',
   'widening-sync': 'a standby is being added to the synchronous set',
   'narrowing-sync': 'a standby is being taken out of the synchronous set',
   degrading: 'no synchronous standby is left; commits go on without one',

@@ -9,9 +9,10 @@ import { isValid, type LeaderPermit } from '../core/permit.ts';
 import { failed, ok, type Result } from '../core/result.ts';
 import { configure } from './configure.ts';
 import type { Context } from './context.ts';
-import { armFence } from './lease.ts';
 import { noteFailure } from './memory.ts';
 import { observeInstance } from './observe.ts';
+import { isOverdue } from './failsafe.ts';
+import { armFence } from './permit.ts';
 import { amend } from './records.ts';
 
 const echoDeadlineMs = 500;
@@ -146,14 +147,17 @@ export function runStop(ctx: Context): Started {
  */
 export function handOver(ctx: Context, permit: LeaderPermit, target: string): Started {
   const { memory, ports } = ctx;
+  // A lease that cannot be renewed cannot be released either: the server would be gone and nobody could follow it.
+  const overdue = { of: 'kube', kind: 'timeout', done: 'no', detail: 'the lease is not renewed' } as const;
+  if (isOverdue(ctx)) return failed(overdue);
   memory.draining = true;
   return run(ctx, 'hand-over', async () => {
     const drained = await ports.instance.setReadOnly(true, true, 1000);
     const equal = drained.ok ? await reachEqual(ctx, target) : drained;
-    if (!equal.ok || !isValid(permit, ports.clock.now())) {
+    if (!equal.ok || !isValid(permit, ports.clock.now()) || isOverdue(ctx)) {
       memory.draining = false;
       if (memory.switchover !== undefined) memory.switchover = { ...memory.switchover, deadline: ports.clock.now() };
-      return equal.ok ? failed({ of: 'fence', kind: 'refused', done: 'no', detail: 'the permit has ended' }) : equal;
+      return equal.ok ? failed(overdue) : equal;
     }
     const killed = await ports.instance.kill(memory.config.lease.stopSeconds * 1000);
     if (!killed.ok) return killed;

@@ -10,7 +10,9 @@ import type { LeaseRecord, Mono } from '../core/model.ts';
 import { durationFor, isValid, latestUntil, type LeaderPermit, permitFrom } from '../core/permit.ts';
 import type { Decision, LeaseChange, LeaseDraft, View } from '../core/view.ts';
 import type { Context } from './context.ts';
+import { endFailsafe } from './failsafe.ts';
 import { adoptLease, viewOf } from './observe.ts';
+import { armFence, givePermit } from './permit.ts';
 
 /** What became of a step: `done` may be followed at once by the next cycle, `failed` may not. */
 export type Outcome = 'nothing' | 'done' | 'failed';
@@ -37,17 +39,34 @@ async function write(ctx: Context, record: LeaseDraft, over: LeaseRecord | undef
   const deadlineMs = memory.config.lease.requestTimeoutSeconds * 1000;
   const version = over === undefined ? { over: undefined } : { over: over.resourceVersion };
   const uid = over?.uid === undefined ? {} : { uid: over.uid };
+  const { entries, syncMode } = record;
+  const draft = { entries, syncMode, over: over?.resourceVersion };
+  // From now until the version is known to have changed, or the write not to have happened, the lease may say this.
+  if (!noteDraft(ctx, draft)) return undefined;
   const result = await ports.kube.writeLease({ record, ...version, ...uid }, deadlineMs);
   if (result.ok) {
     adoptLease(ctx, result.value, undefined);
     return result.value;
   }
+  if (result.fault.done === 'no') memory.unanswered = memory.unanswered.filter((one) => one !== draft);
   ctx.log.warn('lease write failed', { fault: result.fault });
   const readAt = ports.clock.now();
   const back = await ports.kube.readLease(deadlineMs);
   if (back.ok) adoptLease(ctx, back.value, readAt);
   else memory.stale.add('lease');
   return undefined;
+}
+
+/** Drafts that may wait for their answer at a time; they pile up only while the API server is away and differ seldom. */
+const draftsMax = 16;
+
+function noteDraft(ctx: Context, draft: Context['memory']['unanswered'][number]): boolean {
+  const { memory } = ctx;
+  const text = JSON.stringify(draft);
+  if (memory.unanswered.some((one) => JSON.stringify(one) === text)) return true;
+  if (memory.unanswered.length >= draftsMax) return false;
+  memory.unanswered = [...memory.unanswered, draft];
+  return true;
 }
 
 async function acquire(ctx: Context, view: View, over: LeaseRecord | undefined): Promise<Outcome> {
@@ -62,7 +81,7 @@ async function acquire(ctx: Context, view: View, over: LeaseRecord | undefined):
   if (record === undefined) return 'failed';
   ctx.memory.takeover = undefined;
   ctx.memory.switchover = undefined;
-  givePermit(ctx, permitFrom(sentAt, record.term, lease.fenceSeconds));
+  renewedAs(ctx, sentAt, permitFrom(sentAt, record.term, lease.fenceSeconds));
   ctx.memory.renewSentAt = sentAt;
   const from =
     over === undefined || over.holder === ''
@@ -113,7 +132,7 @@ async function put(ctx: Context, record: LeaseRecord, change: LeaseChange, over:
   }
   ctx.tally.renewed((ports.clock.now() - sentAt) / 1000, (margin ?? 0) / 1000);
   if (change.entries !== undefined) ctx.log.info('synchronous set recorded', { entries: change.entries, reason: 'recorded' });
-  givePermit(ctx, permitFrom(sentAt, written.term, lease.fenceSeconds));
+  renewedAs(ctx, sentAt, permitFrom(sentAt, written.term, lease.fenceSeconds));
   // A permit where there was none is something to act on at once.
   return Object.keys(change).length === 0 && over !== undefined && margin !== undefined && margin > 0 ? 'nothing' : 'done';
 }
@@ -127,42 +146,10 @@ function lastingFor(ctx: Context, record: LeaseRecord, sentAt: Mono): number {
   return inherits ? Math.max(memory.config.lease.durationSeconds, record.durationSeconds) : duration;
 }
 
-/** Stores the permit, moves PID 1's deadline, and makes sure that this process acts at its end on its own as well. */
-function givePermit(ctx: Context, permit: LeaderPermit): void {
-  const { memory } = ctx;
-  memory.permit = permit;
-  memory.longestUntil = Math.max(memory.longestUntil, permit.until);
-  armFence(ctx);
-  void guard(ctx, permit);
-}
-
-/** Tells PID 1 until when the server may live, for a server that is primary or is being promoted. */
-export function armFence(ctx: Context): void {
-  const { memory, ports } = ctx;
-  const process = processOf(memory.instance);
-  const acting = memory.instance.is === 'primary' || memory.promotion !== undefined;
-  if (process === undefined || !acting || memory.permit === undefined) return;
-  const armed = ports.fence.arm(process, memory.permit.until);
-  if (!armed.ok) ctx.log.error('the fence could not be armed', { fault: armed.fault });
-}
-
-/** At the end of a permit that was not renewed the server is killed, whatever the loop is waiting for (I1). */
-async function guard(ctx: Context, permit: LeaderPermit): Promise<void> {
-  const { memory, ports } = ctx;
-  await ports.clock.until(permit.until);
-  if (memory.permit !== permit) return;
-  const acting = memory.instance.is === 'primary' || memory.promotion !== undefined;
-  if (!acting || processOf(memory.instance) === undefined) return;
-  const killed = await ports.instance.kill(memory.config.lease.stopSeconds * 1000);
-  ctx.tally.fenced('permit-lost');
-  ctx.log.error('permit ended, server killed', { reason: 'permit-lost', term: permit.term, ok: killed.ok });
-  ctx.event({
-    reason: 'Fenced',
-    type: 'Warning',
-    action: 'Fence',
-    note: 'the lease could not be renewed in time; the server was killed',
-  });
-  ctx.nudge();
+function renewedAs(ctx: Context, sentAt: Mono, permit: LeaderPermit): void {
+  ctx.memory.renewedAt = sentAt;
+  givePermit(ctx, permit);
+  endFailsafe(ctx);
 }
 
 async function release(ctx: Context, view: View, heir: string | undefined): Promise<Outcome> {

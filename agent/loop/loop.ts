@@ -13,6 +13,7 @@ import type { PeerHandler } from '../ports/others.ts';
 import type { ConfigParser, Context, LoopLog, Ports, Tally } from './context.ts';
 import { configure } from './configure.ts';
 import { executeInstance } from './execute.ts';
+import { keepFailsafe } from './failsafe.ts';
 import { createHandler } from './handler.ts';
 import { executeLease, type Outcome } from './lease.ts';
 import { emptyMemory } from './memory.ts';
@@ -81,6 +82,8 @@ export function createLoop(options: LoopOptions): Loop {
       ctx.nudge();
     });
     const watch = ports.kube.watch((hint) => onHint(ctx, hint));
+    const ended = new AbortController();
+    void keepFailsafe(ctx, ended.signal);
     try {
       for (;;) {
         nudged = false;
@@ -91,6 +94,7 @@ export function createLoop(options: LoopOptions): Loop {
       }
     } finally {
       watch.stop();
+      ended.abort();
     }
   }
 

@@ -18,10 +18,11 @@ import type {
   Request,
   SeenLease,
   ServerExit,
+  Term,
 } from '../core/model.ts';
 import type { LeaderPermit } from '../core/permit.ts';
 import { type Observed, unknown } from '../core/result.ts';
-import type { Promised, Promotion, Switchover, Takeover } from '../core/view.ts';
+import type { Failsafe, Promised, Promotion, Switchover, Takeover } from '../core/view.ts';
 
 export interface Memory {
   lease: Observed<SeenLease>;
@@ -62,6 +63,16 @@ export interface Memory {
   promised: Promised | undefined;
   /** A write of ourselves into the lease is under way: a promise given now could come too late. */
   standing: boolean;
+  /** When the last confirmed renewal was sent. */
+  renewedAt: Mono;
+  /** What was written into the lease and never answered, over that version: it may stand in it. */
+  unanswered: (Pick<LeaseRecord, 'entries' | 'syncMode'> & { over: string | undefined })[];
+  /** Promises that members have given this holder, each with the end of the right that it gives. */
+  promises: Record<MemberName, { term: Term; until: Mono }>;
+  /** This primary goes on without the API server. */
+  failsafe: Failsafe | undefined;
+  /** The members as they were last listed; they do not vanish because the API server does. */
+  roster: MemberName[];
   /** The own pod's annotations as last seen: a pause does not end because the API server is away. Undefined: never seen. */
   ownAnnotations: PodSight['annotations'] | undefined;
   /** Whether the last cycle was paused; an Event tells the change. */
@@ -109,6 +120,11 @@ export function emptyMemory(records: LocalRecords): Memory {
     cycle: 0,
     promised: undefined,
     standing: false,
+    renewedAt: Number.NEGATIVE_INFINITY,
+    unanswered: [],
+    promises: {},
+    failsafe: undefined,
+    roster: [],
     ownAnnotations: undefined,
     wasPaused: false,
     sighting: undefined,

@@ -7,6 +7,7 @@ import { isReleasedBy } from '../core/failsafe.ts';
 import { handOf } from '../core/hand.ts';
 import { expiresAt, holds, isExpired, seen } from '../core/lease.ts';
 import type { LeaseRecord, Mono, PodSight } from '../core/model.ts';
+import { isValid } from '../core/permit.ts';
 import { known, type Result, unknown } from '../core/result.ts';
 import { isStreaming } from '../core/sync.ts';
 import type { View } from '../core/view.ts';
@@ -77,6 +78,7 @@ export function viewOf(ctx: Context): View {
     volumes: ctx.ports.volumes?.seen() ?? [],
     promised: memory.promised,
     standing: memory.standing,
+    failsafe: memory.failsafe,
     hand,
     ...(memory.held === undefined ? {} : { held: memory.held }),
   };
@@ -162,6 +164,7 @@ function noteOwnPod(ctx: Context): void {
 function tellPeers(ctx: Context): void {
   const { memory, ports, self } = ctx;
   if (!memory.pods.known) return;
+  memory.roster = memory.pods.value.map((pod) => pod.name);
   const peers = memory.pods.value.flatMap((pod) =>
     pod.name === self.name || pod.ip === undefined ? [] : [{ name: pod.name, uid: pod.uid, ip: pod.ip }],
   );
@@ -289,7 +292,9 @@ async function refreshLease(ctx: Context, deadlineMs: number): Promise<void> {
   }
   memory.stale.add('lease');
   // What was seen stays seen: an expiry is never concluded from it, as that needs a confirmation.
-  if (!lease.known || now - lease.at > graceMs) memory.lease = unknown(result.fault);
+  // A holder that nobody can have followed knows what stands in it, for as long as it knows that.
+  const held = memory.held !== undefined && isValid(memory.permit, now);
+  if (!held && (!lease.known || now - lease.at > graceMs)) memory.lease = unknown(result.fault);
 }
 
 /**
@@ -308,6 +313,8 @@ export function adoptLease(ctx: Context, record: LeaseRecord | undefined, sentAt
   if (record === undefined) return;
   if (record.holder !== ctx.self.identity) memory.held = undefined;
   else if (record.garbage === undefined) memory.held = record;
+  // A write over a version that is not the last any more cannot happen any more.
+  memory.unanswered = memory.unanswered.filter((draft) => draft.over === record.resourceVersion);
 }
 
 function isOlder(a: LeaseRecord, b: LeaseRecord): boolean {

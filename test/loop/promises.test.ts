@@ -34,13 +34,13 @@ test('a promise is on disk before its answer, and a member that gave it grants t
   const world = await settledWorld();
   const holder = world.primary() ?? '';
   const [first = '', second = ''] = world.standbys();
-  world.cut(holder, 'kube');
   const given = await promise(world, first, holder);
   assert.ok(given.ok);
   assert.equal(given.value.promised?.holder, world.kube.lease?.holder);
   assert.equal(world.nodes.get(first)?.records.promise?.term, world.kube.lease?.term);
   assert.match(await freeze(world, first, second), /promised to/);
-  await world.run(8000);
+  await world.run(8500);
+  assert.equal(world.nodes.get(first)?.records.promise, undefined, 'an ended promise is taken off the disk');
   assert.equal(await freeze(world, first, second), 'granted');
 });
 

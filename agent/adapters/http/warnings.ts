@@ -103,6 +103,11 @@ function untilText(view: View): string {
 
 function kubeFindings(view: View): Finding[] {
   const hint = 'Look at the API server, the service account and the network policy.';
+  if (view.failsafe !== undefined) {
+    const { promisers } = view.failsafe;
+    const by = promisers.length === 0 ? 'because nobody else may lead' : `by the promises of ${promisers.join(' and ')}`;
+    return [finding(true, view.self.name, 'failsafe', `the lease cannot be renewed; it goes on ${by}`, hint)];
+  }
   if (!view.lease.known)
     return [
       finding(

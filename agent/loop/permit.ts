@@ -1,0 +1,46 @@
+/**
+ * What a permit carries with it: PID 1's deadline moves with every one that is given, and at the end of one that no
+ * other replaced this process kills the server itself, whatever the loop is waiting for (I1). Where permits come from
+ * (renewals, promises) is decided elsewhere.
+ */
+import { processOf } from '../core/decide.ts';
+import type { LeaderPermit } from '../core/permit.ts';
+import type { Context } from './context.ts';
+
+/** Stores the permit, moves PID 1's deadline, and makes sure that this process acts at its end on its own as well. */
+export function givePermit(ctx: Context, permit: LeaderPermit): void {
+  const { memory } = ctx;
+  memory.permit = permit;
+  memory.longestUntil = Math.max(memory.longestUntil, permit.until);
+  armFence(ctx);
+  void guard(ctx, permit);
+}
+
+/** Tells PID 1 until when the server may live, for a server that is primary or is being promoted. */
+export function armFence(ctx: Context): void {
+  const { memory, ports } = ctx;
+  const process = processOf(memory.instance);
+  const acting = memory.instance.is === 'primary' || memory.promotion !== undefined;
+  if (process === undefined || !acting || memory.permit === undefined) return;
+  const armed = ports.fence.arm(process, memory.permit.until);
+  if (!armed.ok) ctx.log.error('the fence could not be armed', { fault: armed.fault });
+}
+
+/** At the end of a permit that was not renewed the server is killed, whatever the loop is waiting for (I1). */
+async function guard(ctx: Context, permit: LeaderPermit): Promise<void> {
+  const { memory, ports } = ctx;
+  await ports.clock.until(permit.until);
+  if (memory.permit !== permit) return;
+  const acting = memory.instance.is === 'primary' || memory.promotion !== undefined;
+  if (!acting || processOf(memory.instance) === undefined) return;
+  const killed = await ports.instance.kill(memory.config.lease.stopSeconds * 1000);
+  ctx.tally.fenced('permit-lost');
+  ctx.log.error('permit ended, server killed', { reason: 'permit-lost', term: permit.term, ok: killed.ok });
+  ctx.event({
+    reason: 'Fenced',
+    type: 'Warning',
+    action: 'Fence',
+    note: 'the lease could not be renewed in time; the server was killed',
+  });
+  ctx.nudge();
+}
