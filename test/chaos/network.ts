@@ -65,7 +65,6 @@ export const networkScenes: Scene[] = [
     rows: ['F22'],
     title: 'the primary is cut from the API server for 30 s, its peers are not',
     boundMs: 500,
-    pending: 'failsafe promises',
     async play(stage) {
       await stage.fault('cut', stage.old, 'kube');
       await stage.pause(30_000);
@@ -143,7 +142,6 @@ export const networkScenes: Scene[] = [
     rows: ['F29'],
     title: 'the API server is away for 60 s',
     boundMs: 500,
-    pending: 'failsafe promises',
     async play(stage) {
       await cutAllFromKube(stage);
       await stage.pause(60_000);
@@ -174,7 +172,6 @@ export const networkScenes: Scene[] = [
     rows: ['F31'],
     title: 'the API server is away for 30 s and one standby is dead: the primary goes on',
     boundMs: 2000,
-    pending: 'failsafe promises',
     async play(stage) {
       const [first = ''] = stage.standbys;
       await stage.fault('kill', first, 'node');

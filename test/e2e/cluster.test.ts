@@ -5,6 +5,7 @@
  */
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import {
   agent,
   ask,
@@ -88,6 +89,29 @@ describe('a cluster of three in mode quorum', { timeout: 900_000 }, () => {
     assert.equal(pid(), before);
     await nothingLost(lab, [writer]);
     assert.equal(primaryOf(lab), name);
+  });
+
+  test('goes on writing while the API server is away for longer than a lease lasts', async () => {
+    const { lab } = scene;
+    const name = primaryOf(lab);
+    const { term } = await leaseOf(lab);
+    const pid = () => lab.record().members.find((member) => member.pod === name)?.serverPid;
+    const before = pid();
+    const writer = await writing(lab);
+    for (const member of lab.members) await lab.inject({ command: 'cut', member: member.name, from: 'kube' });
+    await until('the primary goes on by promises', async () => {
+      const status = await agent(lab, name, 'status', '-o', 'json');
+      return status.stdout.includes('"failsafe"');
+    });
+    await sleep(10_000);
+    const from = performance.now();
+    assert.ok(await writer.whenAcknowledged(100, 5000, from), `writing went on: ${writer.lastError()}`);
+    await lab.inject({ command: 'heal' });
+    const events = async () =>
+      JSON.stringify((await lab.api.call('GET', '/apis/events.k8s.io/v1/namespaces/default/events')).body);
+    await until('the end is told', async () => (await events()).includes('FailsafeEnded'));
+    assert.deepEqual([primaryOf(lab), (await leaseOf(lab)).term, pid()], [name, term, before]);
+    await nothingLost(lab, [writer]);
   });
 
   test('moves by a planned switchover asked for on the command line', async () => {

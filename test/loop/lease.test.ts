@@ -129,6 +129,7 @@ describe('answers of the API server', () => {
   test('that deny the lease for good end the primary with its permit', async () => {
     const world = await settledWorld();
     const old = world.primary() ?? '';
+    world.nobodyPromises = true;
     const deniedAt = world.clock.now();
     world.kube.trouble = ({ member, verb }) => (member === old && verb.includes('Lease') ? answer(403) : undefined);
     await world.run(30_000);
@@ -143,6 +144,7 @@ describe('answers of the API server', () => {
   test('that come late do not make the permit longer: it counts from when the renewal was sent', async () => {
     const world = await settledWorld();
     const old = world.primary() ?? '';
+    world.nobodyPromises = true;
     let sentAt = 0;
     world.kube.trouble = ({ member, verb }) => {
       if (member !== old || verb !== 'writeLease') return undefined;

@@ -47,10 +47,10 @@ test('a promise is on disk before its answer, and a member that gave it grants t
 test('a member that promised does not stand, and does when the promise has ended', async () => {
   const world = await settledWorld();
   const holder = world.primary() ?? '';
-  for (const standby of world.standbys()) assert.ok((await promise(world, standby, holder, { durationMs: 60_000 })).ok);
+  for (const standby of world.standbys()) assert.ok((await promise(world, standby, holder, { durationMs: 20_000 })).ok);
   const { term } = world.kube.lease ?? {};
   world.killNode(holder);
-  await world.run(55_000);
+  await world.run(16_000);
   assert.equal(world.kube.lease?.term, term);
   await world.until('another primary', () => world.primary() !== undefined && world.primary() !== holder);
   world.loseNothing();
@@ -60,15 +60,15 @@ test('an agent that restarts is bound for the whole duration again', async () =>
   const world = await settledWorld();
   const holder = world.primary() ?? '';
   const standbys = world.standbys();
-  for (const standby of standbys) assert.ok((await promise(world, standby, holder, { durationMs: 60_000 })).ok);
+  for (const standby of standbys) assert.ok((await promise(world, standby, holder, { durationMs: 20_000 })).ok);
   const { term } = world.kube.lease ?? {};
-  await world.run(40_000);
+  await world.run(15_000);
   world.killNode(holder);
   for (const standby of standbys) {
     world.killAgent(standby);
     world.startAgent(standby);
   }
-  await world.run(55_000);
+  await world.run(16_000);
   assert.equal(world.kube.lease?.term, term);
   await world.until('another primary', () => world.primary() !== undefined && world.primary() !== holder);
 });

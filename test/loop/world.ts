@@ -42,6 +42,8 @@ export interface World {
   heal(): void;
   /** The longest time without an acknowledgement since the mark. */
   longestGap(): number;
+  /** Members do not answer a primary that asks for promises: its permit comes from renewals alone. */
+  nobodyPromises: boolean;
   mark(): void;
   loseNothing(): void;
   singleWriter(): void;
@@ -162,7 +164,7 @@ export function createWorld(options: WorldOptions = {}): World {
       async promise(other, promiseAsk, deadlineMs) {
         const at = clock.now();
         await clock.until(at + 1);
-        const handler = reach(other);
+        const handler = world.nobodyPromises ? undefined : reach(other);
         if (handler !== undefined) {
           const answer = await handler.promise(promiseAsk, name);
           // The way back can be cut while the question is answered.
@@ -273,6 +275,7 @@ export function createWorld(options: WorldOptions = {}): World {
   }
 
   const world: World = {
+    nobodyPromises: false,
     clock,
     kube,
     database,

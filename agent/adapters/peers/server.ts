@@ -3,8 +3,8 @@
  * what was said before; every answer to a signed request is signed over its nonce. Connections, headers, bodies and
  * times are bounded; a blocked client costs the loop nothing.
  */
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
 import type { MemberName } from '../../core/model.ts';
 import { type Fault, failed, ok, type Result } from '../../core/result.ts';
 import type { PeerHandler } from '../../ports/others.ts';
@@ -31,7 +31,19 @@ export interface PeerServer {
   close(): Promise<void>;
 }
 
-const limits = { connections: 64, headerBytes: 4096, headersMs: 2000, requestMs: 5000, keepAliveMs: 30_000, checkMs: 1000 };
+/**
+ * A peer needs four connections, and as many again while old ones die; one address must not take all there are. A request
+ * has to be whole within seconds, however slowly its bytes come.
+ */
+const limits = {
+  connections: 128,
+  perAddress: 24,
+  headerBytes: 4096,
+  headersMs: 2000,
+  requestMs: 5000,
+  keepAliveMs: 30_000,
+  checkMs: 1000,
+};
 
 type Reply = { status: number; body: object };
 
@@ -54,6 +66,7 @@ export function servePeers(options: PeerServerOptions): Promise<Result<PeerServe
     (request, response) => void serve(request, response, options, sessions),
   );
   server.maxConnections = limits.connections;
+  boundByAddress(server);
   return new Promise((resolve) => {
     server.once('error', (error: NodeJS.ErrnoException) => {
       const detail = `cannot listen on ${options.address}:${options.port}: ${error.code ?? error.message}`;
@@ -74,6 +87,21 @@ export function servePeers(options: PeerServerOptions): Promise<Result<PeerServe
         }),
       );
     });
+  });
+}
+
+function boundByAddress(server: Server): void {
+  const open = new Map<string, number>();
+  server.on('connection', (socket: Socket) => {
+    const from = socket.remoteAddress ?? '';
+    const count = (open.get(from) ?? 0) + 1;
+    open.set(from, count);
+    socket.once('close', () => {
+      const left = (open.get(from) ?? 1) - 1;
+      if (left === 0) open.delete(from);
+      else open.set(from, left);
+    });
+    if (count > limits.perAddress) socket.destroy();
   });
 }
 

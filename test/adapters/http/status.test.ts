@@ -179,6 +179,13 @@ test('the API server away: what is not known is null and said, the rest is still
   assert.match(table(status), /LEASE {2}unknown/);
 });
 
+test('a primary that goes on by promises says by whose, and the cluster counts as degraded', () => {
+  const status = statusDocument(shot(aLeadingView({ failsafe: { since: now, promisers: ['og-demo-2'] } })));
+  const warning = status.warnings.find((one) => one.code === 'failsafe');
+  assert.match(warning?.message ?? '', /by the promises of og-demo-2/);
+  assert.equal(status.state, 'Degraded');
+});
+
 test('no primary anywhere', () => {
   const status = statusDocument(
     shot(aView({ peers: { 'og-demo-2': aPeer('og-demo-2') }, lease: known(aSeen({ holder: '' }), now) })),

@@ -179,6 +179,60 @@ test('a body over the limit ends the connection', async () => {
   await assert.rejects(post(b.ip, { path: '/v1/freeze', body: 'x'.repeat(bodyBytesMax + 1) }));
 });
 
+test('a recorded promise is given once, and never to a member that sends it as its own', async () => {
+  const [, b] = await pair();
+  const session = await sessionAt(b.ip);
+  const body = JSON.stringify({ holder: 'og-demo-0/uid-0/inc-0', term: 9, durationMs: 8000 });
+  const { headers, sent } = signed({ path: '/v1/promise', session, counter: 2, body });
+  assert.equal((await send(b.ip, 'POST', sent.path, headers, sent.body)).status, 200);
+  assert.equal((await send(b.ip, 'POST', sent.path, headers, sent.body)).status, 403);
+  const stolen = { ...headers, [header.from]: 'og-demo-2' };
+  assert.equal((await send(b.ip, 'POST', sent.path, stolen, sent.body)).status, 401);
+  assert.equal(b.promises.length, 1);
+});
+
+test('a promise with a field that does not fit never reaches the handler', async () => {
+  const [, b] = await pair();
+  const session = await sessionAt(b.ip);
+  const good = { holder: 'og-demo-0/uid-0/inc-0', term: 9, durationMs: 8000 };
+  const bad = [{ term: -1 }, { term: '9' }, { durationMs: -1 }, { durationMs: 600_001 }, { durationMs: 0.5 }, { holder: 5 }];
+  for (const [index, difference] of bad.entries()) {
+    const body = JSON.stringify({ ...good, ...difference });
+    assert.equal((await post(b.ip, { path: '/v1/promise', session, counter: 2 + index, body })).status, 400, body);
+  }
+  assert.deepEqual(b.promises, []);
+});
+
+const nowhere = [
+  { method: 'GET', path: '/v1/promise' },
+  { method: 'DELETE', path: '/v1/freeze' },
+  { method: 'POST', path: '/v1/state' },
+  { method: 'POST', path: '/v2/freeze' },
+  { method: 'GET', path: '/' },
+  { method: 'POST', path: '/v1/freeze?x=1' },
+];
+test('a method or a path that is not there does nothing, with the key too', async () => {
+  const [, b] = await pair();
+  const session = await sessionAt(b.ip);
+  for (const [index, part] of nowhere.entries()) {
+    const answer = await post(b.ip, { ...part, session, counter: 2 + index, body: part.method === 'POST' ? freezeBody : '' });
+    assert.equal(answer.status, 404, `${part.method} ${part.path}`);
+  }
+  assert.deepEqual([b.freezes, b.promises], [[], []]);
+});
+
+test('what is no HTTP ends its connection, and nobody notices', async () => {
+  const [a, b] = await pair();
+  a.peers.setPeers([{ name: b.name, uid: 'u', ip: b.ip }]);
+  for (const garbage of ['\0\x01\x02', 'GET\r\n\r\n', 'POST /v1/freeze HTTP/9.9\r\n\r\n', 'x'.repeat(10_000)]) {
+    const socket = connect({ host: b.ip, port });
+    socket.on('error', () => {});
+    socket.end(garbage);
+    await new Promise<void>((resolve) => socket.on('close', () => resolve()).resume());
+  }
+  assert.ok((await a.peers.promise(b.name, { holder: 'og-demo-0/u/i', term: 1, durationMs: 1 }, 5000)).ok);
+});
+
 test('a freeze with a field that does not fit never reaches the handler', async () => {
   const [, b] = await pair();
   const session = await sessionAt(b.ip);
@@ -255,6 +309,46 @@ test('clients that connect and say nothing, or half a request, keep nobody out',
   acquaint(a, b);
   await until('a sight', () => a.peers.seen()['og-demo-1'] !== undefined);
   for (const socket of idle) socket.destroy();
+});
+
+test('a client that takes more connections than a member needs loses them, and only it', async () => {
+  const a = await member('og-demo-0');
+  const b = await member('og-demo-1');
+  const greedy = nextAddress();
+  let ended = 0;
+  const sockets = Array.from({ length: 200 }, () => connect({ host: b.ip, port, localAddress: greedy }));
+  for (const socket of sockets)
+    socket
+      .on('error', () => {})
+      .on('close', () => {
+        ended += 1;
+      })
+      .resume();
+  await until('the greedy one is cut back', () => ended >= 200 - 24);
+  acquaint(a, b);
+  await until('a sight', () => a.peers.seen()['og-demo-1'] !== undefined);
+  for (const socket of sockets) socket.destroy();
+});
+
+test('a body that comes byte by byte is given up within seconds', async () => {
+  const [, b] = await pair();
+  const session = await sessionAt(b.ip);
+  const { headers } = signed({ path: '/v1/freeze', session, counter: 2, body: freezeBody });
+  const socket = connect({ host: b.ip, port });
+  const lines = Object.entries({ ...headers, 'content-length': String(freezeBody.length) }).map(
+    ([name, value]) => `${name}: ${value}`,
+  );
+  socket.write(`POST /v1/freeze HTTP/1.1\r\nhost: x\r\n${lines.join('\r\n')}\r\n\r\n`);
+  let at = 0;
+  const drip = setInterval(() => socket.write(freezeBody[at++] ?? ''), 500);
+  let closed = false;
+  socket
+    .on('error', () => {})
+    .on('close', () => (closed = true))
+    .resume();
+  await until('the connection is ended', () => closed, 15_000);
+  clearInterval(drip);
+  assert.deepEqual(b.freezes, []);
 });
 
 test('sessions: a window lets requests overtake each other, once each', () => {

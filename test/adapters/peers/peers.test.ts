@@ -54,6 +54,18 @@ test('a freeze reaches the member with its term and candidate, and its answer co
   assert.deepEqual(b.unfreezes, [{ term: 9, from: 'og-demo-0' }]);
 });
 
+test('a promise reaches the member with its holder, term and time, and whom it comes from is what the key says', async () => {
+  const a = await member('og-demo-0');
+  const b = await member('og-demo-1');
+  acquaint(a, b);
+  const ask = { holder: 'og-demo-0/uid-0/inc-0', term: 9, durationMs: 8000 };
+  const answer = await a.peers.promise('og-demo-1', ask, 5000);
+  assert.ok(answer.ok);
+  assert.deepEqual(answer.value.promised, { holder: ask.holder, term: 9 });
+  assert.deepEqual(a.peers.seen()['og-demo-1']?.state.promised, { holder: ask.holder, term: 9 }, 'it is news as well');
+  assert.deepEqual(b.promises, [{ ...ask, from: 'og-demo-0' }]);
+});
+
 test('a refused freeze comes back as the fault that the member gave', async () => {
   const fault = {
     of: 'peer',
@@ -83,8 +95,7 @@ test('a member that accepts and never answers delays nobody, and a freeze that w
   acquaint(a, b);
   const others = [b, { name: 'og-demo-2', ip }].map((one) => ({ name: one.name, uid: `${one.name}-uid`, ip: one.ip }));
   a.peers.setPeers(others);
-  await a.peers.refresh(5000);
-  assert.ok(a.peers.seen()['og-demo-1'] !== undefined);
+  await until('a sight of the living one', () => a.peers.seen()['og-demo-1'] !== undefined);
   const answer = await a.peers.freeze('og-demo-2', { term: 9, candidate: 'og-demo-0', host: a.ip, haPort: 5433 }, 300);
   assert.deepEqual(answer.ok ? undefined : [answer.fault.kind, answer.fault.done], ['timeout', 'no'], 'only the hello was sent');
   assert.equal(a.peers.seen()['og-demo-2'], undefined);
