@@ -31,14 +31,14 @@ const suites: Suite[] = [
   { name: 'kube', files: ['test/kube/**/*.test.ts'], concurrency: 2, minutes: 3 },
   { name: 'manifests', files: ['test/manifests/**/*.test.ts', 'test/docs/**/*.test.ts'], concurrency: 2, minutes: 3 },
   { name: 'process', files: ['test/process/**/*.test.ts'], concurrency: 1, minutes: 5 },
-  { name: 'standin', files: ['test/standin/**/*.test.ts'], concurrency: 1, minutes: 10 },
+  { name: 'standin', files: ['test/standin/**/*.test.ts'], concurrency: 2, minutes: 10 },
   {
     name: 'lab',
     files: ['test/lab/**/*.test.ts', 'test/bench/**/*.test.ts', 'test/chaos/**/*.test.ts', 'test/support/**/*.test.ts'],
     concurrency: 1,
     minutes: 5,
   },
-  { name: 'e2e', files: ['test/e2e/**/*.test.ts'], concurrency: 1, minutes: 15 },
+  { name: 'e2e', files: ['test/e2e/**/*.test.ts'], concurrency: 2, minutes: 15 },
 ];
 
 interface Count {
@@ -53,10 +53,11 @@ async function runSuite(suite: Suite): Promise<Count> {
   if (files.length === 0) return count;
   const stream = runTests({ files, concurrency: suite.concurrency, timeout: suite.minutes * 60_000, forceExit: false });
   const counted = (
-    data: { skip?: string | boolean; todo?: string | boolean; details?: { type?: string } },
+    data: { name?: string; skip?: string | boolean; details?: { type?: string; duration_ms?: number } },
     key: 'passed' | 'failed',
   ) => {
     if (data.details?.type === 'suite') return;
+    times.push({ suite: suite.name, name: data.name ?? '', seconds: (data.details?.duration_ms ?? 0) / 1000 });
     if (data.skip !== undefined && data.skip !== false) count.skipped += 1;
     else count[key] += 1;
   };
@@ -90,6 +91,9 @@ if (unknown.length > 0) {
   );
   process.exit(1);
 }
+/** How long each case took, to see where the time goes. */
+const times: { suite: string; name: string; seconds: number }[] = [];
+const slowestShown = 10;
 const rows: (Count & { name: string; seconds: number })[] = [];
 
 async function counted(name: string, work: () => Promise<Count>): Promise<void> {
@@ -106,6 +110,12 @@ for (const suite of suites) {
   if (wanted.length > 0 && !wanted.includes(suite.name)) continue;
   process.stdout.write(`\n── ${suite.name}\n`);
   await counted(suite.name, () => runSuite(suite));
+}
+
+if (times.length > slowestShown) {
+  process.stdout.write('\nslowest cases\n');
+  for (const { suite, name, seconds } of times.toSorted((a, b) => b.seconds - a.seconds).slice(0, slowestShown))
+    process.stdout.write(`${seconds.toFixed(1).padStart(7)} s  ${suite}: ${name}\n`);
 }
 
 process.stdout.write('\nSUITE        PASSED  FAILED  SKIPPED  SECONDS\n');
