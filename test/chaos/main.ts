@@ -4,7 +4,7 @@
  * that is not pending.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpus, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { writeAddress } from '../bench/failover.ts';
@@ -158,6 +158,7 @@ async function main(words: string[]): Promise<number> {
       )}\n`,
     );
   const bad = results.filter((result) => ['failed', 'over'].includes(verdictOf(result)));
+  print(`\n${cpus().length} processors, load ${loadavg()[0]?.toFixed(1)} at the end`);
   const lost = results.reduce((sum, result) => sum + result.lost, 0);
   print(
     `\n${results.length} runs, ${bad.length} did not hold, ${lost} of ${results.reduce((sum, { acknowledged }) => sum + acknowledged, 0)} acknowledged rows lost`,

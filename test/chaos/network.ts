@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { leaseOf, until } from '../e2e/harness.ts';
 import type { FaultEffect } from '../kube/faults.ts';
+import { whenRenewed } from './lease.ts';
 import type { Scene } from './scenes.ts';
 import type { Stage } from './stage.ts';
 
@@ -53,6 +54,7 @@ export const networkScenes: Scene[] = [
     title: 'the primary is cut from the API server for less than its permit',
     boundMs: 500,
     async play(stage) {
+      await whenRenewed(stage);
       await stage.fault('cut', stage.old, 'kube');
       await stage.pause(3500);
       await stage.fault('heal', stage.old);
@@ -130,6 +132,7 @@ export const networkScenes: Scene[] = [
     title: 'the API server is away for 5 s',
     boundMs: 500,
     async play(stage) {
+      await whenRenewed(stage);
       await cutAllFromKube(stage);
       await stage.pause(4000);
       await healAll(stage);

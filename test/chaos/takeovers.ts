@@ -4,30 +4,11 @@ import { agent, leaseOf, until } from '../e2e/harness.ts';
 import type { KubeObject } from '../lab/api.ts';
 import { commandLine, send } from '../lab/processes.ts';
 import { execIn } from './inside.ts';
+import { holderOf, whenLease } from './lease.ts';
 import type { Scene } from './scenes.ts';
 import type { Stage } from './stage.ts';
 
-/** Resolves at the first change of the Lease that is waited for. */
-function whenLease(stage: Stage, what: string, wanted: (lease: KubeObject) => boolean): Promise<KubeObject> {
-  const { namespace, cluster } = stage.lab.options;
-  return new Promise((resolve, reject) => {
-    const path = `/apis/coordination.k8s.io/v1/namespaces/${namespace}/leases`;
-    const watch = stage.lab.api.watch(path, ({ type, object }) => {
-      if (type === 'DELETED' || object.metadata.name !== `og-${cluster}-leader` || !wanted(object)) return;
-      clearTimeout(timer);
-      watch.stop();
-      resolve(object);
-    });
-    const timer = setTimeout(() => {
-      watch.stop();
-      reject(new Error(`not within 40 s: ${what}`));
-    }, 40_000);
-  });
-}
-
 const startByHand = 'gs_ctl start -D "$OG_DATA_DIR/pgdata" -M primary >/dev/null 2>&1 </dev/null; echo $?';
-
-const holderOf = (lease: KubeObject): string => String(lease['spec']?.holderIdentity ?? '').split('/')[0] ?? '';
 
 /** A new holder, and optionally its record of the promotion. */
 function winnerOf(stage: Stage, promoting: boolean): Promise<KubeObject> {
