@@ -9,7 +9,7 @@ import { isReinitialised } from './asked.ts';
 import { isFencedByHand } from './hand.ts';
 import { entryOf, recordOf } from './lease.ts';
 import type { Lsn } from './lsn.ts';
-import type { LeaseRecord, MemberName, PeerState, PrimaryInstance, Sender, SyncEntry, SyncMode } from './model.ts';
+import type { LeaseRecord, MemberName, PeerState, PodSight, PrimaryInstance, Sender, SyncEntry, SyncMode } from './model.ts';
 import type { View } from './view.ts';
 
 /** A name that no standby bears: commits wait until the real names are set. Lower case, or nobody could ever connect as it. */
@@ -57,13 +57,23 @@ export function unmet(record: LeaseRecord, voters: Iterable<Pick<PeerState, 'nam
   return record.entries.filter((entry) => !meets(entry, votes));
 }
 
+/** Whom people have taken out of the set. */
+function isExcluded(view: View, pod: PodSight): boolean {
+  if (pod.annotations['opengauss.agent/never-primary'] === 'true') return true;
+  return isFencedByHand(pod.annotations) || isReinitialised(view, pod.name);
+}
+
 /** Members that may be in the set at all. */
 export function others(view: View): MemberName[] {
   if (!view.pods.known) return [];
-  return view.pods.value
-    .filter((pod) => pod.name !== view.self.name && pod.annotations['opengauss.agent/never-primary'] !== 'true')
-    .filter((pod) => !isFencedByHand(pod.annotations) && !isReinitialised(view, pod.name))
-    .map((pod) => pod.name);
+  return view.pods.value.filter((pod) => pod.name !== view.self.name && !isExcluded(view, pod)).map((pod) => pod.name);
+}
+
+/** A pod that is only being made again is away; one that nobody has made for that long was scaled in. */
+function mayStay(view: View, name: MemberName, awayMs: number): boolean {
+  if (!view.pods.known) return true;
+  const pod = view.pods.value.find((one) => one.name === name);
+  return pod === undefined ? awayMs < view.config.sync.dropAfterSeconds * 1000 : !isExcluded(view, pod);
 }
 
 /** The entry a winner records with its promotion: everybody else, or nobody when nobody can be reached (degraded). */
@@ -83,6 +93,10 @@ export function flushedBy(senders: Sender[], names: MemberName[], barrier: Lsn):
     .length;
 }
 
+function isAccompanied(view: View): boolean {
+  return !view.pods.known || view.pods.value.some((pod) => pod.name !== view.self.name);
+}
+
 /** What the set should be now, given what streams and for how long the rest has been away. */
 export function desiredEntry(view: View, me: PrimaryInstance, last: SyncEntry): SyncEntry {
   const { sync } = view.config;
@@ -94,11 +108,13 @@ export function desiredEntry(view: View, me: PrimaryInstance, last: SyncEntry): 
   const streaming = able.filter((name) => isStreaming(me, name));
   const awayFor = (name: MemberName) => view.now - (view.streamedAt[name] ?? view.promotion?.recordedAt ?? view.now);
   const kept = last.names.filter(
-    (name) => able.includes(name) && (streaming.length === 0 || awayFor(name) < sync.dropAfterSeconds * 1000),
+    (name) => mayStay(view, name, awayFor(name)) && (streaming.length === 0 || awayFor(name) < sync.dropAfterSeconds * 1000),
   );
-  const names = [...new Set([...kept, ...streaming])];
-  // Whoever is taken out by hand may have been the last one; in strict commits wait then, they do not go on alone.
-  if (names.length === 0 && sync.mode === 'strict') return last;
+  const found = [...new Set([...kept, ...streaming])];
+  // Mode strict acknowledges nothing alone while there is anybody who could be waited for. Whoever is taken out by hand
+  // may have been the last one; commits wait then too.
+  if (found.length === 0 && sync.mode === 'strict' && able.length === 0 && isAccompanied(view)) return last;
+  const names = found.length === 0 && sync.mode === 'strict' ? able : found;
   const allAway = streaming.length === 0 && names.every((name) => awayFor(name) >= sync.degradeAfterSeconds * 1000);
   if (allAway && sync.mode !== 'strict') return { ...shape, names: [], w: 0 };
   return entryOf({ ...shape, names, w: acksFor(names.length, sync.acks) });
@@ -124,17 +140,15 @@ export function syncStep(view: View, me: PrimaryInstance): SyncStep {
   }
   const names = renderNames(last);
   const mostAvailable = last.w === 0 && record.syncMode !== 'off';
-  if (!sameNames(me.syncNames, names) || me.mostAvailableSync !== mostAvailable) {
-    // No commit of a term is acknowledged before W members carry that term in their WAL: the timeline never changes,
-    // and (term, LSN) would otherwise take an old tail for the newer one.
-    const first = sameNames(me.syncNames, nobody);
-    if (first && !reached(view, me, last)) return { do: 'nothing' };
-    return { do: 'set', names, mostAvailable };
-  }
+  // No commit of a term is acknowledged before W members carry that term in their WAL: the timeline never changes, and
+  // (term, LSN) would otherwise take an old tail for the newer one.
+  const silent = sameNames(me.syncNames, nobody) && !reached(view, me, last);
+  const inForce = sameNames(me.syncNames, names) && me.mostAvailableSync === mostAvailable;
+  if (!inForce && !silent) return { do: 'set', names, mostAvailable };
   const mode = view.config.sync.mode;
   const desired = desiredEntry(view, me, last);
-  if (record.entries.length > 1) {
-    if (reached(view, me, last)) return { do: 'record', entries: [last], syncMode: mode };
+  if (silent || record.entries.length > 1) {
+    if (inForce && reached(view, me, last)) return { do: 'record', entries: [last], syncMode: mode };
     // Standbys of the newest entry may have gone before they flushed; commits would wait for them for ever. A further
     // entry is as safe as the one before: votes must meet them all.
     const able = last.names.filter((name) => isStreaming(me, name)).length >= last.w;

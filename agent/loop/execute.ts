@@ -8,6 +8,7 @@ import type { LocalRecords, PeerState } from '../core/model.ts';
 import { isValid, type LeaderPermit } from '../core/permit.ts';
 import { type Fault, failed, ok, type Result } from '../core/result.ts';
 import type { Decision, InstanceIntent, PeerSight, View } from '../core/view.ts';
+import { renewBarrier } from './barrier.ts';
 import { configure } from './configure.ts';
 import { handOver, runBuild, runInitialise, runPromotion, runStop } from './jobs.ts';
 import type { Context } from './context.ts';
@@ -69,11 +70,10 @@ async function carryOut(
     case 'build':
       return runBuild(ctx, intent.mode, intent.from);
     case 'set-sync': {
+      // Before it is asked for as well: names that are in force although no answer came must not meet an old barrier.
+      renewBarrier(ctx);
       const set = await ports.instance.setSync(intent, sqlDeadlineMs);
-      if (set.ok) {
-        memory.barrierDue = true;
-        memory.syncBarrier = undefined;
-      }
+      renewBarrier(ctx);
       return set;
     }
     case 'begin-switchover': {
@@ -183,8 +183,7 @@ async function settle(ctx: Context, permit: LeaderPermit): Promise<Result<unknow
   const written = await ports.instance.writeTerm(permit, sqlDeadlineMs);
   if (!written.ok && written.fault.done === 'no') return written;
   if (memory.promotion !== undefined) memory.promotion = { ...memory.promotion, settled: true };
-  memory.barrierDue = true;
-  memory.syncBarrier = undefined;
+  renewBarrier(ctx);
   memory.observedAt = Number.NEGATIVE_INFINITY;
   return ok();
 }

@@ -51,8 +51,10 @@ export interface Memory {
   /** When the own standby was last seen streaming. */
   followedAt: Mono;
   syncBarrier: Lsn | undefined;
-  /** The barrier is the first position observed from now on. */
-  barrierDue: boolean;
+  /** The barrier is the position of the first look that began after this moment. */
+  barrierDue: Mono | undefined;
+  /** The synchronous names and most_available_sync that the last look found in force. */
+  inForce: string | undefined;
   job: (Job & { abort: AbortController }) | undefined;
   failures: Record<string, Failure>;
   /** The primary has drained its clients: it is not labelled again before the switchover is over. */
@@ -112,7 +114,8 @@ export function emptyMemory(records: LocalRecords): Memory {
     streamedAt: {},
     followedAt: Number.NEGATIVE_INFINITY,
     syncBarrier: undefined,
-    barrierDue: false,
+    barrierDue: undefined,
+    inForce: undefined,
     job: undefined,
     failures: {},
     draining: false,

@@ -13,6 +13,7 @@ import { isStreaming } from '../core/sync.ts';
 import type { View } from '../core/view.ts';
 import type { KubeHint } from '../ports/kube.ts';
 import type { Context } from './context.ts';
+import { noteBarrier } from './barrier.ts';
 import { noteFailure } from './memory.ts';
 
 /** Readings older than this are taken again; the watch makes them fresh in between. */
@@ -101,10 +102,7 @@ export async function observeInstance(ctx: Context, maxAgeMs: number): Promise<v
       delete memory.failures['rebuilt'];
       memory.followedAt = startedAt;
     }
-    if (memory.barrierDue && memory.instance.is === 'primary' && memory.instance.written !== undefined) {
-      memory.syncBarrier = memory.instance.written;
-      memory.barrierDue = false;
-    }
+    noteBarrier(memory, startedAt);
   })();
   inFlight.set(ctx, look);
   try {

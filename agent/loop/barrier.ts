@@ -1,0 +1,30 @@
+/**
+ * The barrier: the WAL position up to which commits may have been acknowledged under the synchronous names that were in
+ * force before. It is read by a look that began after another one had found the new names in force, however they came
+ * into force; until then nothing may be concluded from what standbys have flushed (design 4.1, third step).
+ */
+import type { Mono } from '../core/model.ts';
+import type { Context } from './context.ts';
+import type { Memory } from './memory.ts';
+
+/** What is known of the barrier is void: the names, or the term, are being changed. */
+export function renewBarrier(ctx: Context): void {
+  ctx.memory.syncBarrier = undefined;
+  ctx.memory.barrierDue = ctx.ports.clock.now();
+}
+
+/** Takes what a look found; `startedAt` is when that look began. */
+export function noteBarrier(memory: Memory, startedAt: Mono): void {
+  const { instance } = memory;
+  if (instance.is !== 'primary') return;
+  const inForce = `${instance.syncNames} ${instance.mostAvailableSync}`;
+  if (memory.inForce !== inForce) {
+    memory.inForce = inForce;
+    memory.syncBarrier = undefined;
+    memory.barrierDue = Math.max(startedAt, memory.barrierDue ?? startedAt);
+    return;
+  }
+  if (memory.barrierDue === undefined || startedAt < memory.barrierDue || instance.written === undefined) return;
+  memory.syncBarrier = instance.written;
+  memory.barrierDue = undefined;
+}
