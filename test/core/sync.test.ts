@@ -8,7 +8,7 @@ import type { SyncEntry } from '../../agent/core/model.ts';
 import { known } from '../../agent/core/result.ts';
 import { acksFor, isVoteSet, nobody, renderNames, sameNames, syncStep } from '../../agent/core/sync.ts';
 import type { View } from '../../agent/core/view.ts';
-import { aConfig, aLeadingView, aPrimary, aRecord, aSeen, aSender, identity, lsn, me, now } from './builders.ts';
+import { aConfig, aLeadingView, aPod, aPrimary, aRecord, aSeen, aSender, identity, lsn, me, now } from './builders.ts';
 
 function entry(part: Partial<SyncEntry>): SyncEntry {
   return { term: 7, primary: me, dataId: 'data-1', names: ['og-demo-0', 'og-demo-2'], w: 1, ...part };
@@ -22,6 +22,10 @@ function withEntries(entries: SyncEntry[], part: Partial<View> = {}): View {
 function primaryOf(view: View) {
   if (view.instance.is !== 'primary') throw new Error('not a primary');
   return view.instance;
+}
+
+function annotated(name: string) {
+  return { annotations: { [`opengauss.agent/${name}`]: 'true' } };
 }
 
 function subsets<T>(of: T[]): T[][] {
@@ -147,6 +151,42 @@ describe('a change of the synchronous set', () => {
     const strict = { ...long, config: aConfig({ sync: { ...sync, mode: 'strict' } }) };
     const kept = syncStep(strict, primaryOf(strict));
     assert.deepEqual(kept.do === 'record' && kept.entries, [entry({})]);
+  });
+  test('keeps a standby whose pod is only being made again, and lets go of one that nobody made for that long', () => {
+    const alone = known([aPod(me)], now);
+    const instance = aPrimary({ senders: [], syncNames: 'ANY 1 ("og-demo-0")' });
+    const only = entry({ names: ['og-demo-0'] });
+    const brief = withEntries([only], { instance, pods: alone, streamedAt: { 'og-demo-0': now - 9900 } });
+    assert.deepEqual(syncStep(brief, primaryOf(brief)), { do: 'nothing' });
+    const gone = withEntries([only], { instance, pods: alone, streamedAt: { 'og-demo-0': now - 10_000 } });
+    const step = syncStep(gone, primaryOf(gone));
+    assert.deepEqual(step.do === 'record' && step.entries.at(-1)?.names, []);
+  });
+  for (const annotation of ['never-primary', 'fenced']) {
+    test(`takes a member out that is marked ${annotation}`, () => {
+      const pods = known([aPod('og-demo-0'), aPod(me), aPod('og-demo-2', annotated(annotation))], now);
+      const view = withEntries([entry({})], { pods });
+      const step = syncStep(view, primaryOf(view));
+      assert.deepEqual(step.do === 'record' && step.entries.at(-1)?.names, ['og-demo-0']);
+    });
+  }
+  test('ends being degraded when the mode becomes strict, though nobody streams', () => {
+    const { sync } = aConfig();
+    const instance = aPrimary({ senders: [], syncNames: '', mostAvailableSync: true });
+    const config = aConfig({ sync: { ...sync, mode: 'strict' } });
+    const view = withEntries([entry({ names: [], w: 0 })], { instance, config, streamedAt: {} });
+    const step = syncStep(view, primaryOf(view));
+    assert.deepEqual(step.do === 'record' && step.entries.at(-1), entry({}));
+  });
+  test('of a new primary whose named standbys are all gone goes on beside the entry that waits for them', () => {
+    const instance = aPrimary({ senders: [], syncNames: nobody });
+    const entries = [entry({ term: 6, primary: 'og-demo-0', dataId: 'data-0' }), entry({})];
+    const away = { 'og-demo-0': now - 60_000, 'og-demo-2': now - 60_000 };
+    const view = withEntries(entries, { instance, streamedAt: away, syncBarrier: undefined });
+    const step = syncStep(view, primaryOf(view));
+    assert.deepEqual(step.do === 'record' && step.entries, [...entries, entry({ names: [], w: 0 })]);
+    const soon = withEntries(entries, { instance, streamedAt: {}, syncBarrier: undefined });
+    assert.deepEqual(syncStep(soon, primaryOf(soon)), { do: 'nothing' });
   });
   test('narrows to the target of a switchover, in mode off too', () => {
     const plan = {
