@@ -185,7 +185,8 @@ describe('a change of the synchronous set', () => {
     const view = withEntries(entries, { instance, streamedAt: away, syncBarrier: undefined });
     const step = syncStep(view, primaryOf(view));
     assert.deepEqual(step.do === 'record' && step.entries, [...entries, entry({ names: [], w: 0 })]);
-    const soon = withEntries(entries, { instance, streamedAt: {}, syncBarrier: undefined });
+    const brief = { 'og-demo-0': now - 9000, 'og-demo-2': now - 9000 };
+    const soon = withEntries(entries, { instance, streamedAt: brief, syncBarrier: undefined });
     assert.deepEqual(syncStep(soon, primaryOf(soon)), { do: 'nothing' });
   });
   test('narrows to the target of a switchover, in mode off too', () => {
