@@ -70,6 +70,10 @@ function build(view: View, mode: 'full' | 'incremental', reason: Reason): Decisi
     return only('build-waits', { note: `${primary.name} has not shown the cluster's system id` });
   }
   if (failure !== undefined && view.now < failure.retryAt) return only('build-waits', { note: failure.fault.detail });
+  // What a frozen member keeps from an older primary would be lost to the one that it granted, and is not built over.
+  const frozenFor = view.records.freeze?.term ?? 0;
+  const term = recordOf(view.lease)?.term ?? 0;
+  if (term < frozenFor) return only('build-waits', { note: `frozen for term ${frozenFor}, ${primary.name} has ${term}` });
   return only(reason, { instance: { do: 'build', mode, from: primary.name }, note: `${mode} build from ${primary.name}` });
 }
 
@@ -178,28 +182,31 @@ function followReason(view: View, me: StandbyInstance): Reason {
 function repairs(view: View, me: StandbyInstance): Decision | undefined {
   const primary = knownPrimary(view);
   const record = recordOf(view.lease);
-  if (primary === undefined || record === undefined) return undefined;
-  if (divergence.includes(me.detail)) {
+  if (record === undefined) return undefined;
+  if (primary !== undefined && divergence.includes(me.detail)) {
     const tried = (view.failures['build']?.count ?? 0) + (view.failures['rebuilt']?.count ?? 0);
     return build(view, tried === 0 ? 'incremental' : 'full', 'diverged');
   }
   if (me.lock === undefined || me.lock.mode === 'polling_connection') return undefined;
-  const pod = view.pods.known ? view.pods.value.find((one) => one.name === primary.name) : undefined;
-  if (pod?.ip === undefined || primary.term < (view.records.freeze?.term ?? 0)) return undefined;
-  const atPrimary = me.lock.mode === 'specify_connection' && me.lock.host === pod.ip;
-  if (atPrimary && me.receiver !== undefined && me.term >= primary.promotedTerm)
-    return only('follows', { instance: { do: 'unlock' } });
-  if (!atPrimary && me.receiver === undefined && !isBeingMoved(view, primary.name)) {
-    return only('catching-up', { instance: { do: 'repoint', to: primary.name, term: record.term } });
+  const leader = primary?.name ?? succeeding(view, record);
+  const pod = view.pods.known ? view.pods.value.find((one) => one.name === leader) : undefined;
+  if (leader === undefined || pod?.ip === undefined) return undefined;
+  const atLeader = me.lock.mode === 'specify_connection' && me.lock.host === pod.ip;
+  const frozenFor = view.records.freeze?.term ?? 0;
+  if (atLeader && me.receiver !== undefined && primary !== undefined && primary.term >= frozenFor) {
+    if (me.term >= primary.promotedTerm) return only('follows', { instance: { do: 'unlock' } });
+  }
+  if (!atLeader && me.receiver === undefined && record.term >= frozenFor) {
+    return only('catching-up', { instance: { do: 'repoint', to: leader, term: record.term } });
   }
   return undefined;
 }
 
-/** A freeze of a term above the lease's belongs to a change that is under way; it is not ours to end. */
-function isBeingMoved(view: View, primary: MemberName): boolean {
-  const freeze = view.records.freeze;
-  const term = recordOf(view.lease)?.term ?? 0;
-  return freeze !== undefined && freeze.candidate !== primary && freeze.term > term;
+/** The holder whose promotion, later than the own freeze, the lease records: what is frozen for an older one is its. */
+function succeeding(view: View, record: LeaseRecord): MemberName | undefined {
+  const { promoting } = record;
+  if (promoting === undefined || promoting.term <= (view.records.freeze?.term ?? 0)) return undefined;
+  return memberOf(record.holder) === promoting.member ? promoting.member : undefined;
 }
 
 type Claim = { free: true; reason: Reason } | { free: false; reason: Reason };

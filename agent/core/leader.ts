@@ -8,12 +8,12 @@ import { bestHeir, comparePositions, freshPeer, freshPeers, obstacle, positionOf
 import { boundToHolder } from './failsafe.ts';
 import { highestTerm, recordOf } from './lease.ts';
 import { enoughVotes } from './loss.ts';
-import type { Instance, LeaseRecord, MemberName, PeerState, PrimaryInstance, Running, StandbyInstance } from './model.ts';
+import type { Instance, LeaseRecord, PeerState, PrimaryInstance, Running, StandbyInstance } from './model.ts';
 import { withoutApiServer } from './outage.ts';
 import type { LeaderPermit } from './permit.ts';
 import { bestStreaming, requested } from './requests.ts';
 import { entryOfWinner, isVoteSet, nobody, others, renderNames, sameNames, syncStep } from './sync.ts';
-import type { Decision, Switchover, View } from './view.ts';
+import type { Decision, InstanceIntent, Switchover, View } from './view.ts';
 
 type Waiting = ({ is: 'pending' } & Running) | StandbyInstance;
 
@@ -23,6 +23,8 @@ const compareMs = 3000;
 const settleMs = 2000;
 /** How long the names of a new primary may take before the rest of its work is done without waiting for them. */
 const finishMs = 3000;
+/** How long frozen members get to attach by themselves before they are pointed again. */
+const gatherMs = 5000;
 /** A hand-over on SIGTERM has to fit the pod's grace period. */
 const stoppingSeconds = 15;
 
@@ -127,8 +129,6 @@ export function whenLeading(view: View, me: PrimaryInstance, permit: LeaderPermi
   if (!view.promotion.settled) return renewing(view, 'leads', { instance: { do: 'settle', permit } });
   if (view.failsafe !== undefined) return withoutApiServer(view, me, permit, view.failsafe);
   if (view.switchover !== undefined) return handingOver(view, me, permit, view.switchover);
-  const forgotten = frozenElsewhere(view);
-  if (forgotten.length > 0) return renewing(view, 'leads', { instance: { do: 'unfreeze', permit, members: forgotten } });
   const step = syncStep(view, me);
   if (step.do === 'record') {
     const { entries, syncMode } = step;
@@ -140,7 +140,7 @@ export function whenLeading(view: View, me: PrimaryInstance, permit: LeaderPermi
     });
   }
   if (isFinishDue(view, me)) return renewing(view, 'leads', { instance: { do: 'finish', permit } });
-  return requested(view, me) ?? renewing(view, 'leads');
+  return requested(view, me) ?? renewing(view, 'leads', strays(view, permit));
 }
 
 /** Clients wait for the names; what nobody waits for comes after them, unless they are long in coming. */
@@ -152,13 +152,20 @@ function isFinishDue(view: View, me: PrimaryInstance): boolean {
   return !sameNames(me.syncNames, nobody) || view.now - promotion.recordedAt > finishMs;
 }
 
-/** Members that a plan which nobody remembers has pointed at somebody else; while we lead, no other change is under way. */
-function frozenElsewhere(view: View): MemberName[] {
-  return freshPeers(view)
+/** Members that are frozen and do not stream; who has just been frozen attaches by itself. */
+function strays(view: View, permit: LeaderPermit): { instance?: InstanceIntent } {
+  const { promotion } = view;
+  if (promotion === undefined || view.now - promotion.recordedAt <= gatherMs) return {};
+  const astray = freshPeers(view)
     .map((peer) => peer.state)
-    .filter((state) => state.instance === 'standby' && state.streamingFrom === undefined)
-    .filter((state) => state.frozenFor !== undefined && state.frozenFor.candidate !== view.self.name)
-    .map((state) => state.name);
+    .filter((state) => state.instance !== 'primary' && state.streamingFrom === undefined);
+  const named = (of: PeerState[]) => of.map((state) => state.name);
+  // Pointed at somebody for a term that nobody has: by a plan that nobody remembers.
+  const forgotten = named(astray.filter((state) => (state.frozenFor?.term ?? 0) > promotion.term));
+  if (forgotten.length > 0) return { instance: { do: 'unfreeze', permit, members: forgotten } };
+  // They have missed who won, or its new address, and may see no lease to learn it from.
+  const lost = named(astray.filter((state) => state.instance === 'standby' && state.frozenFor !== undefined));
+  return lost.length > 0 ? { instance: { do: 'gather', permit, members: lost } } : {};
 }
 
 function syncReason(entries: LeaseRecord['entries']): 'degrading' | 'narrowing-sync' | 'widening-sync' {

@@ -196,6 +196,7 @@ export type InstanceIntent =
   | { do: 'finish'; permit: LeaderPermit }
   | { do: 'begin-switchover'; target: MemberName; cause: Switchover['cause']; seconds: number }
   | { do: 'point-others'; permit: LeaderPermit; target: MemberName; members: MemberName[] }
+  | { do: 'gather'; permit: LeaderPermit; members: MemberName[] }
   | { do: 'unfreeze'; permit: LeaderPermit; members: MemberName[] }
   | { do: 'hand-over'; permit: LeaderPermit; target: MemberName }
   | { do: 'undo-switchover'; permit: LeaderPermit; why: string };

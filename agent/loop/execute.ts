@@ -4,17 +4,17 @@
  * the permit and checks it again right before acting.
  */
 import { processOf } from '../core/decide.ts';
-import type { LocalRecords, PeerState } from '../core/model.ts';
+import type { PeerState } from '../core/model.ts';
 import { isValid, type LeaderPermit } from '../core/permit.ts';
-import { type Fault, failed, ok, type Result } from '../core/result.ts';
+import { failed, ok, type Result } from '../core/result.ts';
 import type { Decision, InstanceIntent, PeerSight, View } from '../core/view.ts';
 import { renewBarrier } from './barrier.ts';
 import { configure } from './configure.ts';
 import { handOver, runBuild, runInitialise, runPromotion, runStop } from './jobs.ts';
 import type { Context } from './context.ts';
 import type { Outcome } from './lease.ts';
+import { point, startFrozen, unlock } from './locks.ts';
 import { noteFailure } from './memory.ts';
-import { amend } from './records.ts';
 
 const sqlDeadlineMs = 1000;
 const peerDeadlineMs = 500;
@@ -53,7 +53,7 @@ async function carryOut(
     case 'stop':
       return runStop(ctx);
     case 'freeze':
-      return await freeze(ctx, view, intent.term, intent.members);
+      return await freeze(ctx, intent.term, intent.members);
     case 'promote':
       return runPromotion(ctx, intent.permit, intent.names);
     case 'settle':
@@ -62,7 +62,7 @@ async function carryOut(
       finish(ctx, view, intent.permit);
       return undefined;
     case 'unlock':
-      return await unlock(ctx);
+      return await unlock(ctx, view.records.freeze);
     case 'repoint':
       return await repoint(ctx, intent.to, intent.term);
     case 'initialise':
@@ -93,6 +93,9 @@ async function carryOut(
     }
     case 'point-others':
       return await pointOthers(ctx, view, intent.target, intent.members);
+    case 'gather':
+      await gather(ctx, intent.permit.term, intent.members);
+      return undefined;
     case 'unfreeze':
       return await unfreeze(ctx, view, intent.members);
     case 'hand-over':
@@ -103,14 +106,10 @@ async function carryOut(
 }
 
 async function start(ctx: Context, mode: 'standby' | 'pending'): Promise<Result<unknown>> {
-  const { memory, ports } = ctx;
+  const { memory } = ctx;
   const configured = await configure(ctx);
   if (!configured.ok) return configured;
-  // A build deletes the server's own record of the lock; a member that is frozen comes up frozen.
-  const freeze = memory.records.freeze;
-  const lock =
-    freeze === undefined || freeze.candidate === ctx.self.name ? undefined : { host: freeze.host, haPort: freeze.port };
-  const started = await ports.instance.start(mode, lock);
+  const started = await startFrozen(ctx, mode);
   if (started.ok) ctx.log.info('server started', { mode, pid: started.value.pid });
   memory.observedAt = Number.NEGATIVE_INFINITY;
   return started;
@@ -126,26 +125,8 @@ async function fence(ctx: Context, reason: string): Promise<Result<unknown>> {
   return killed;
 }
 
-/** Remembers, on disk and before anything else, for whom this member is frozen; unless something speaks against it by then. */
-export async function grant(
-  ctx: Context,
-  term: number,
-  candidate: string,
-  host: string,
-  port: number,
-  objection: (records: LocalRecords) => Fault | undefined = () => undefined,
-): Promise<Result<void>> {
-  return await amend(ctx, (before) => {
-    const fault = objection(before);
-    if (fault !== undefined) return failed(fault);
-    const records = { ...before, granted: Math.max(before.granted, term), freeze: { term, candidate, host, port } };
-    const same = before.granted === records.granted && JSON.stringify(before.freeze) === JSON.stringify(records.freeze);
-    return ok(same ? before : records);
-  });
-}
-
 /** Takes the standbys, the own one included, away from the old primary; a dead member never delays the others. */
-async function freeze(ctx: Context, view: View, term: number, members: string[]): Promise<Result<unknown>> {
+async function freeze(ctx: Context, term: number, members: string[]): Promise<Result<unknown>> {
   const { memory, ports, self } = ctx;
   const own = { term, candidate: self.name, host: self.ip, haPort: self.haPort };
   if (memory.takeover?.term !== term) memory.takeover = { term, startedAt: ports.clock.now(), votes: {} };
@@ -156,23 +137,9 @@ async function freeze(ctx: Context, view: View, term: number, members: string[])
     if (answer.ok) takeover.votes[member] = { state: answer.value, at };
     else ctx.log.warn('a member was not frozen', { member, fault: answer.fault });
   };
-  const [local] = await Promise.all([freezeSelf(ctx, view, own), ...members.map(ask)]);
+  const [local] = await Promise.all([point(ctx, own), ...members.map(ask)]);
   memory.observedAt = Number.NEGATIVE_INFINITY;
   return local;
-}
-
-async function freezeSelf(
-  ctx: Context,
-  view: View,
-  own: { term: number; candidate: string; host: string; haPort: number },
-): Promise<Result<unknown>> {
-  const granted = await grant(ctx, own.term, own.candidate, own.host, own.haPort);
-  if (!granted.ok) return granted;
-  const instance = view.instance;
-  if (instance.is !== 'standby') return ok();
-  if (instance.lock?.mode === 'specify_connection' && instance.lock.host === own.host && instance.lock.port === own.haPort)
-    return ok();
-  return await ctx.ports.instance.pointAt({ host: own.host, haPort: own.haPort }, sqlDeadlineMs);
 }
 
 /** The term goes into the WAL, from which alone followers learn it; nothing is acknowledged before W of them have it. */
@@ -197,7 +164,7 @@ function finish(ctx: Context, view: View, permit: LeaderPermit): void {
   const braked = view.instance.is === 'primary' && view.instance.readOnly;
   const steps: [string, () => Promise<Result<unknown>>][] = [
     ['brake', async () => (braked ? await ports.instance.setReadOnly(false, false, sqlDeadlineMs) : ok())],
-    ['unlock', () => unlock(ctx)],
+    ['unlock', () => unlock(ctx, memory.records.freeze)],
     ['users', () => ports.instance.settleUsers(permit, 5000)],
   ];
   const work = async (): Promise<void> => {
@@ -214,21 +181,10 @@ function finish(ctx: Context, view: View, permit: LeaderPermit): void {
   void work();
 }
 
-async function unlock(ctx: Context): Promise<Result<unknown>> {
-  const { memory, ports } = ctx;
-  const unlocked = await ports.instance.unlock(sqlDeadlineMs);
-  if (!unlocked.ok || memory.records.freeze === undefined) return unlocked;
-  const saved = await amend(ctx, (records) => ok({ ...records, freeze: undefined }));
-  memory.observedAt = Number.NEGATIVE_INFINITY;
-  return saved;
-}
-
 async function repoint(ctx: Context, to: string, term: number): Promise<Result<unknown>> {
   const address = ctx.addressOf(to);
   if (address === undefined) return failed({ of: 'kube', kind: 'absent', done: 'no', detail: `no address of ${to}` });
-  const granted = await grant(ctx, term, to, address.host, address.haPort);
-  if (!granted.ok) return granted;
-  return await ctx.ports.instance.pointAt(address, sqlDeadlineMs);
+  return await point(ctx, { term, candidate: to, host: address.host, haPort: address.haPort });
 }
 
 /** Points the members that are not the target at it; from now on only the old primary or the target may lead. */
@@ -246,6 +202,16 @@ async function pointOthers(ctx: Context, view: View, target: string, members: st
   }
   memory.switchover = { ...memory.switchover, pointedAt: ports.clock.now() };
   return ok();
+}
+
+/** Points members at this primary that cannot find it by themselves, as they see no lease or know an old address. */
+async function gather(ctx: Context, term: number, members: string[]): Promise<void> {
+  const { ports, self } = ctx;
+  const ask = { term, candidate: self.name, host: self.ip, haPort: self.haPort };
+  const answers = await Promise.all(members.map((member) => ports.peers.freeze(member, ask, peerDeadlineMs)));
+  for (const [at, answer] of answers.entries()) {
+    if (!answer.ok) ctx.log.info('a member was not pointed here', { member: members[at], fault: answer.fault });
+  }
 }
 
 /** Asks members to forget a freeze for a change that nobody goes through with any more. */

@@ -12,14 +12,12 @@ import { failed, type Fault, ok, type Result } from '../core/result.ts';
 import type { View } from '../core/view.ts';
 import type { FreezeAsk, PeerHandler } from '../ports/others.ts';
 import type { Context } from './context.ts';
-import { grant } from './execute.ts';
+import { point, unfreeze as forgetFreeze } from './locks.ts';
 import { observeInstance, viewOf } from './observe.ts';
 import { givePromise } from './promised.ts';
-import { amend } from './records.ts';
 
 /** An observation may serve gossip for this long. */
 const gossipAgeMs = 200;
-const sqlDeadlineMs = 1000;
 
 export function createHandler(ctx: Context): PeerHandler {
   return {
@@ -113,19 +111,9 @@ const notReady: Fault = { of: 'peer', kind: 'absent', done: 'no', detail: 'the f
 async function freeze(ctx: Context, ask: FreezeAsk): Promise<Result<PeerState>> {
   if (ctx.last === undefined) return failed(notReady);
   await observeInstance(ctx, gossipAgeMs);
-  const view = viewOf(ctx);
   // Asked when nothing else is changing the records: two candidates of one term may arrive in the same moment.
-  const granted = await grant(ctx, ask.term, ask.candidate, ask.host, ask.haPort, () => objection(viewOf(ctx), ask));
-  if (!granted.ok) return granted;
-  const lock = view.instance.is === 'standby' ? view.instance.lock : undefined;
-  const there = lock?.mode === 'specify_connection' && lock.host === ask.host && lock.port === ask.haPort;
-  if (!there) {
-    const pointed = await ctx.ports.instance.pointAt({ host: ask.host, haPort: ask.haPort }, sqlDeadlineMs);
-    if (!pointed.ok) return pointed;
-    ctx.log.info('frozen', { term: ask.term, candidate: ask.candidate });
-  }
-  await observeInstance(ctx, 0);
-  return ok(peerState(ctx));
+  const pointed = await point(ctx, ask, () => objection(viewOf(ctx), ask));
+  return pointed.ok ? await answered(ctx) : pointed;
 }
 
 /** Neither to grant nor to stand for a while; what the holder of a lease needs that cannot renew it (I14). */
@@ -136,20 +124,13 @@ async function promise(ctx: Context, ask: PromiseAsk, from: MemberName): Promise
   return given.ok ? ok(peerState(ctx)) : given;
 }
 
-/** Only the holder of the current term may ask for it, for a change that it has given up. */
 async function unfreeze(ctx: Context, term: number, from: string): Promise<Result<PeerState>> {
   if (ctx.last === undefined) return failed(notReady);
-  const view = viewOf(ctx);
-  const record = recordOf(view.lease);
-  if (record?.holder.split('/')[0] !== from)
-    return failed(refusal(`${from} does not hold the lease`, 'Only the holder may undo.'));
-  const { freeze: frozen } = view.records;
-  if (frozen !== undefined && frozen.term > term)
-    return failed(refusal(`frozen for the higher term ${frozen.term}`, 'Nothing to do.'));
-  const unlocked = await ctx.ports.instance.unlock(sqlDeadlineMs);
-  if (!unlocked.ok) return unlocked;
-  const saved = await amend(ctx, (records) => ok({ ...records, freeze: undefined, undone: { term: records.granted, by: from } }));
-  if (!saved.ok) return saved;
+  const freed = await forgetFreeze(ctx, term, from);
+  return freed.ok ? await answered(ctx) : freed;
+}
+
+async function answered(ctx: Context): Promise<Result<PeerState>> {
   await observeInstance(ctx, 0);
   return ok(peerState(ctx));
 }

@@ -1,0 +1,120 @@
+/**
+ * Whom the own server streams from: the record on disk and the server's lock, changed together and one change after
+ * the other. Each change looks at the record as it is when its turn has come: between a decision and its turn somebody
+ * may have been granted a higher term, and a freeze that is lifted for an older reason is an acknowledgement that no
+ * winner has compared. A freeze never ends by time (design 5).
+ */
+import { memberOf } from '../core/lease.ts';
+import type { LocalRecords, MemberName } from '../core/model.ts';
+import { type Fault, failed, ok, type Result } from '../core/result.ts';
+import type { FreezeAsk } from '../ports/others.ts';
+import type { Context } from './context.ts';
+import { adoptLease, observeInstance } from './observe.ts';
+import { amend } from './records.ts';
+
+const sqlDeadlineMs = 1000;
+
+type Freeze = NonNullable<LocalRecords['freeze']>;
+
+/** Says why a change may not be made on these records. */
+export type Objection = (records: LocalRecords) => Fault | undefined;
+
+const turns = new WeakMap<Context, Promise<unknown>>();
+
+/** Every part of a change has a deadline, so that turns come. */
+function inTurn<T>(ctx: Context, work: () => Promise<Result<T>>): Promise<Result<T>> {
+  const next = (turns.get(ctx) ?? Promise.resolve()).then(work);
+  turns.set(
+    ctx,
+    next.catch(() => undefined),
+  );
+  return next;
+}
+
+function refused(detail: string): Fault {
+  return { of: 'peer', kind: 'refused', done: 'no', detail };
+}
+
+/** A freeze of a higher term is replaced by nobody. */
+function outranked(records: LocalRecords, term: number): Fault | undefined {
+  const { freeze } = records;
+  return freeze !== undefined && freeze.term > term ? refused(`frozen for the higher term ${freeze.term}`) : undefined;
+}
+
+/** Remembers, on disk and before anything else, for whom this member is frozen; unless something speaks against it by then. */
+function grant(ctx: Context, ask: FreezeAsk, objection: Objection): Promise<Result<void>> {
+  const { term, candidate, host, haPort: port } = ask;
+  return amend(ctx, (before) => {
+    const fault = objection(before) ?? outranked(before, term);
+    if (fault !== undefined) return failed(fault);
+    const records = { ...before, granted: Math.max(before.granted, term), freeze: { term, candidate, host, port } };
+    const same = before.granted === records.granted && JSON.stringify(before.freeze) === JSON.stringify(records.freeze);
+    return ok(same ? before : records);
+  });
+}
+
+/** Grants, then takes the own server away from whom it streams from; it follows that address and nobody else. */
+export function point(ctx: Context, ask: FreezeAsk, objection: Objection = () => undefined): Promise<Result<void>> {
+  return inTurn(ctx, async () => {
+    const granted = await grant(ctx, ask, objection);
+    if (!granted.ok) return granted;
+    // Looked at within the turn: a lock that was there before may have been taken away since.
+    await observeInstance(ctx, 0);
+    const { instance } = ctx.memory;
+    // Without a server, or with one that does not stream, there is nothing to cut; a lock is written before each start.
+    if (!('process' in instance) || instance.is === 'pending') return ok();
+    if (instance.is !== 'standby') return failed(refused(`the instance is ${instance.is}`));
+    const { lock } = instance;
+    if (lock?.mode === 'specify_connection' && lock.host === ask.host && lock.port === ask.haPort) return ok();
+    const pointed = await ctx.ports.instance.pointAt({ host: ask.host, haPort: ask.haPort }, sqlDeadlineMs);
+    if (pointed.ok) ctx.log.info('frozen', { term: ask.term, candidate: ask.candidate });
+    ctx.memory.observedAt = Number.NEGATIVE_INFINITY;
+    return pointed;
+  });
+}
+
+/** Removes the freeze that was decided upon, and no other. */
+export function unlock(ctx: Context, decidedOn: Freeze | undefined): Promise<Result<void>> {
+  return inTurn(ctx, async () => {
+    if (JSON.stringify(ctx.memory.records.freeze) !== JSON.stringify(decidedOn))
+      return failed(refused('the freeze is another one by now'));
+    return await forget(ctx);
+  });
+}
+
+/**
+ * Removes the freeze for a change that its asker has given up. Only the holder of the lease may ask, by a reading
+ * that is taken now: an old one may name a holder who has been succeeded, and whom the freeze is there to silence.
+ */
+export function unfreeze(ctx: Context, term: number, from: string): Promise<Result<void>> {
+  return inTurn(ctx, async () => {
+    const above = outranked(ctx.memory.records, term);
+    if (above !== undefined) return failed(above);
+    const sentAt = ctx.ports.clock.now();
+    const read = await ctx.ports.kube.readLease(ctx.memory.config.lease.requestTimeoutSeconds * 1000);
+    if (!read.ok) return failed(refused('whether the asker holds the lease cannot be read'));
+    adoptLease(ctx, read.value, sentAt);
+    if (memberOf(read.value?.holder ?? '') !== from) return failed(refused(`${from} does not hold the lease`));
+    return await forget(ctx, from);
+  });
+}
+
+async function forget(ctx: Context, undoneBy?: MemberName): Promise<Result<void>> {
+  const { memory, ports } = ctx;
+  // The lock of a stopped server is only its file, which the next look after its start finds.
+  const unlocked = 'process' in memory.instance ? await ports.instance.unlock(sqlDeadlineMs) : ok();
+  if (!unlocked.ok) return unlocked;
+  memory.observedAt = Number.NEGATIVE_INFINITY;
+  return await amend(ctx, (records) => {
+    if (undoneBy !== undefined) return ok({ ...records, freeze: undefined, undone: { term: records.granted, by: undoneBy } });
+    return ok(records.freeze === undefined ? records : { ...records, freeze: undefined });
+  });
+}
+
+/** Starts the server frozen as the record says, in any mode: a build deletes the server's own record of its lock. */
+export function startFrozen(ctx: Context, mode: 'standby' | 'pending'): Promise<Result<{ pid: number }>> {
+  return inTurn(ctx, async () => {
+    const { freeze } = ctx.memory.records;
+    return await ctx.ports.instance.start(mode, freeze === undefined ? undefined : { host: freeze.host, haPort: freeze.port });
+  });
+}
