@@ -252,8 +252,9 @@ export function createDatabase(clock: VirtualClock, members: { name: string; ip:
         };
         return ok({ systemId: '42' });
       },
-      async start(mode) {
+      async start(mode, frozen) {
         await pause(1);
+        if (frozen !== undefined && one.data !== undefined) one.data.lock = { host: frozen.host, port: frozen.haPort };
         pids += 1;
         one.process = { pid: pids, startTime: String(clock.now()) };
         one.startedAt = clock.now();
