@@ -5,7 +5,7 @@
  */
 import assert from 'node:assert/strict';
 import { parseConfig } from '../../agent/settings/dynamic.ts';
-import type { LocalRecords, ServerProcess } from '../../agent/core/model.ts';
+import type { LocalRecords, PeerState, ServerProcess } from '../../agent/core/model.ts';
 import { type Fault, failed, ok } from '../../agent/core/result.ts';
 import type { PeerSight } from '../../agent/core/view.ts';
 import { createLoop, type Loop } from '../../agent/loop/loop.ts';
@@ -151,15 +151,14 @@ export function createWorld(options: WorldOptions = {}): World {
       async freeze(other, freezeAsk, deadlineMs) {
         await clock.until(clock.now() + 1);
         const handler = reach(other);
-        if (handler !== undefined) return await handler.freeze(freezeAsk);
-        await clock.until(clock.now() + deadlineMs);
-        return failed(gone);
+        const late = clock.until(clock.now() + deadlineMs).then(() => failed<PeerState>(gone));
+        // Who dies while answering never does.
+        return await (handler === undefined ? late : Promise.race([handler.freeze(freezeAsk), late]));
       },
       async unfreeze(other, term, deadlineMs) {
         const handler = reach(other);
-        if (handler !== undefined) return await handler.unfreeze({ term, from: name });
-        await clock.until(clock.now() + deadlineMs);
-        return failed(gone);
+        const late = clock.until(clock.now() + deadlineMs).then(() => failed<PeerState>(gone));
+        return await (handler === undefined ? late : Promise.race([handler.unfreeze({ term, from: name }), late]));
       },
       async promise(other, promiseAsk, deadlineMs) {
         const at = clock.now();
