@@ -101,9 +101,10 @@ describe('entrypoint.sh', { concurrency: 4 }, () => {
 
   test('an agent that keeps crashing is started again with growing pauses', async (t) => {
     const container = start(t, { run: 'exit 1' });
-    await runs(container, 4);
-    const pauses = [...container.output().matchAll(/"exitCode":1,"delayMs":(\d+)/g)].map((match) => Number(match[1]));
-    assert.deepEqual(pauses.slice(0, 3), [100, 200, 400]);
+    const pauses = () => [...container.output().matchAll(/"exitCode":1,"delayMs":(\d+)/g)].map((match) => Number(match[1]));
+    // In the pause after the fourth: bash may forget the code of a child that ends just as a signal comes.
+    await eventually('the fourth end', () => pauses().length >= 4);
+    assert.deepEqual(pauses().slice(0, 3), [100, 200, 400]);
     container.child.kill('SIGTERM');
     assert.equal(await container.ended, 1, container.output());
   });
