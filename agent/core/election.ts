@@ -56,6 +56,8 @@ export function obstacle(view: View, instance: Instance): string | undefined {
   if (own?.annotations['opengauss.agent/never-primary'] === 'true') return 'never-primary is set';
   if (view.hand.fenced) return 'fenced by hand';
   if (view.paused) return 'paused by hand';
+  // Force-deleted, perhaps made anew elsewhere: whoever counts the members does not count this one any more.
+  if (view.pods.known && own?.uid !== view.self.uid) return 'the pod was deleted';
   if (own?.terminating === true || view.stopping) return 'the pod is stopping';
   if (view.config.localRole === 'standby') return 'this site is the standby site';
   if (view.records.build !== undefined) return 'a build is not finished';
@@ -95,10 +97,15 @@ export function candidates(view: View): PeerState[] {
  * it streams and acknowledges all the same, so its vote is there, and may be the one that is needed.
  */
 export function voters(view: View): PeerState[] {
+  return acknowledgers(view).filter((state) => !isBoundAway(view, state));
+}
+
+/** Those that could stream and acknowledge, whatever they have promised to whom. */
+export function acknowledgers(view: View): PeerState[] {
   const systemId = view.facts.known ? view.facts.value.systemId : undefined;
   return freshPeers(view)
     .map((peer) => peer.state)
-    .filter((state) => state.instance === 'standby' && !isBoundAway(view, state))
+    .filter((state) => state.instance === 'standby')
     .filter((state) => state.eligible || (state.paused && state.build === undefined && state.systemId === systemId));
 }
 

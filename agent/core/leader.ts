@@ -4,7 +4,7 @@
  * serves requests and hands over. Nothing here runs without a valid permit; decide() has checked it (I1).
  */
 import { only, renewing } from './decision.ts';
-import { bestHeir, comparePositions, freshPeer, freshPeers, obstacle, positionOf, voters } from './election.ts';
+import { acknowledgers, bestHeir, comparePositions, freshPeer, freshPeers, obstacle, positionOf } from './election.ts';
 import { boundToHolder } from './failsafe.ts';
 import { highestTerm, recordOf } from './lease.ts';
 import { enoughVotes } from './loss.ts';
@@ -102,7 +102,7 @@ function recordPromotion(view: View, instance: Waiting, record: LeaseRecord): De
   // Every promotion has a term of its own, in place too; jumps are fine.
   const used = Math.max(record.promoting?.term ?? 0, instance.data.promotedTerm, ...record.entries.map((entry) => entry.term));
   const term = used >= record.term ? highestTerm(view) + 1 : record.term;
-  const reachable = voters(view).map((state) => state.name);
+  const reachable = acknowledgers(view).map((state) => state.name);
   const entry = entryOfWinner(view, term, dataId, reachable);
   const change = {
     term,

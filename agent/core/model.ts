@@ -277,6 +277,8 @@ export interface LocalRecords {
   promise?: PromiseAsk | undefined;
   /** The highest term whose grant was undone because the holder of the lease asked for it. */
   undone?: { term: Term; by: MemberName } | undefined;
+  /** The other members as they were last listed: how to reach them when the API server is away from the start. */
+  peers?: { name: MemberName; uid: string; ip: string }[] | undefined;
   /** There was no file: what this member granted or promised before is not known. Never saved. */
   fresh?: boolean | undefined;
 }

@@ -82,7 +82,9 @@ function extend(ctx: Context, term: number, own: Mono, fenceSeconds: number): vo
   const { memory, ports, self } = ctx;
   const { held } = memory;
   const now = ports.clock.now();
-  if (held === undefined || held.term !== term || !isValid(memory.permit, now) || !mayAct(ctx)) return;
+  // Without a list of the members anybody could be one.
+  if (memory.roster.length === 0 || held === undefined || held.term !== term || !isValid(memory.permit, now) || !mayAct(ctx))
+    return;
   const others = memory.roster.filter((name) => name !== self.name);
   const until = (member: MemberName) => {
     const promise = memory.promises[member];

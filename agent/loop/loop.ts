@@ -19,6 +19,7 @@ import { executeLease, type Outcome } from './lease.ts';
 import { emptyMemory } from './memory.ts';
 import { observe, onHint, viewOf } from './observe.ts';
 import { bindAgain } from './promised.ts';
+import { meetPeersAgain } from './roster.ts';
 import { logChange, publish } from './publish.ts';
 import { tellBlocked, tellPause } from './tell.ts';
 
@@ -117,6 +118,7 @@ async function loadRecords(ctx: Context): Promise<boolean> {
     if (loaded.ok) {
       ctx.memory.records = loaded.value;
       bindAgain(ctx);
+      meetPeersAgain(ctx);
       return true;
     }
     ctx.log.error('the records could not be read', { fault: loaded.fault });

@@ -75,6 +75,8 @@ export interface Memory {
   failsafe: Failsafe | undefined;
   /** The members as they were last listed; they do not vanish because the API server does. */
   roster: MemberName[];
+  /** The list that was last put on disk, as text. */
+  rosterText: string | undefined;
   /** The own pod's annotations as last seen: a pause does not end because the API server is away. Undefined: never seen. */
   ownAnnotations: PodSight['annotations'] | undefined;
   /** Whether the last cycle was paused; an Event tells the change. */
@@ -128,6 +130,7 @@ export function emptyMemory(records: LocalRecords): Memory {
     promises: {},
     failsafe: undefined,
     roster: [],
+    rosterText: undefined,
     ownAnnotations: undefined,
     wasPaused: false,
     sighting: undefined,

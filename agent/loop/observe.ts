@@ -15,6 +15,7 @@ import type { KubeHint } from '../ports/kube.ts';
 import type { Context } from './context.ts';
 import { noteBarrier } from './barrier.ts';
 import { noteFailure } from './memory.ts';
+import { meetPeers } from './roster.ts';
 
 /** Readings older than this are taken again; the watch makes them fresh in between. */
 const leaseAgeMs = 10_000;
@@ -160,13 +161,12 @@ function noteOwnPod(ctx: Context): void {
 }
 
 function tellPeers(ctx: Context): void {
-  const { memory, ports, self } = ctx;
+  const { memory, self } = ctx;
   if (!memory.pods.known) return;
-  memory.roster = memory.pods.value.map((pod) => pod.name);
   const peers = memory.pods.value.flatMap((pod) =>
     pod.name === self.name || pod.ip === undefined ? [] : [{ name: pod.name, uid: pod.uid, ip: pod.ip }],
   );
-  ports.peers.setPeers(peers);
+  meetPeers(ctx, peers);
 }
 
 /** A reading with its age: kept while fresh, taken again when stale, unknown when it has failed for too long. */

@@ -15,12 +15,14 @@ import {
   aLeadingView,
   anExpired,
   aPeer,
+  aPod,
   aPrimary,
   aRecord,
   aSeen,
   aStandby,
   aTakingView,
   aView,
+  identity,
   now,
   someData,
 } from './builders.ts';
@@ -224,6 +226,23 @@ test('a member that has promised is nobody’s vote, except for the one it promi
   assert.deepEqual([decide(view).lease.do, decide(view).reason], ['nothing', 'no-vote-set']);
   const released = aView({ lease: known(aSeen({ holder: '' }), now), peers });
   assert.equal(decide(released).lease.do, 'acquire');
+});
+
+test('a winner counts on acknowledgements of a member that is still bound to the old holder', () => {
+  const entries = [{ term: 7, primary: 'og-demo-0', dataId: 'data-0', names: ['og-demo-1'], w: 1 }];
+  const peers = { 'og-demo-2': aPeer('og-demo-2', { promised: { holder, term: 7 } }) };
+  const decision = decide(aTakingView({ lease: known(aSeen({ holder: identity, term: 8, entries }), now), peers }));
+  assert.equal(decision.reason, 'recording-promotion');
+  const change = decision.lease.do === 'renew' ? decision.lease.change : undefined;
+  assert.equal(change?.entries?.at(-1)?.w, 1, 'not degraded');
+});
+
+test('a member whose pod was deleted under it does not stand, made anew elsewhere or not', () => {
+  const peers = { 'og-demo-2': aPeer('og-demo-2') };
+  const pods = (uid: string | undefined) =>
+    known([aPod('og-demo-0'), ...(uid === undefined ? [] : [aPod('og-demo-1', { uid })]), aPod('og-demo-2')], now);
+  const stands = (uid: string | undefined) => decide(aView({ lease: known(anExpired(), now), peers, pods: pods(uid) })).lease.do;
+  assert.deepEqual([stands('uid-1'), stands('uid-9'), stands(undefined)], ['acquire', 'nothing', 'nothing']);
 });
 
 test('a member that became holder after it promised freezes and promotes nobody', () => {

@@ -223,6 +223,24 @@ test('standbys whose agents restart in the outage keep their promise and give it
   assert.deepEqual([world.primary(), world.kube.lease?.term], [primary, term]);
 });
 
+test('agents of standbys that restart while the API server is away from everybody are asked and promise all the same', async () => {
+  const world = await settledWorld();
+  const primary = world.primary() ?? '';
+  const { term } = world.kube.lease ?? {};
+  cutAll(world);
+  await world.run(5000);
+  for (const name of world.standbys()) {
+    world.killAgent(name);
+    world.startAgent(name);
+  }
+  world.mark();
+  await world.run(15_000);
+  assert.ok(world.longestGap() < 200, `gap ${world.longestGap()} ms\n${world.story.slice(-60).join('\n')}`);
+  world.heal();
+  await world.run(10_000);
+  assert.deepEqual([world.primary(), world.kube.lease?.term], [primary, term]);
+});
+
 test('a write whose answer is lost may stand in the lease: the holder does not rely on the entry that it dropped', async () => {
   const world = await settledWorld();
   const primary = world.primary() ?? '';

@@ -96,3 +96,12 @@ test('a record that was written and never answered has to be held too', async ()
   await run(5000);
   assert.equal(ctx.memory.permit?.until, startedAt + 6000);
 });
+
+test('without a list of the members nobody is thought to be alone', async () => {
+  const { ctx, run, now } = bench({});
+  ctx.memory.roster = [];
+  ctx.memory.held = aRecord({ holder: identity, entries: [], syncMode: 'off' });
+  const startedAt = now();
+  await run(10_000);
+  assert.equal(ctx.memory.permit?.until, startedAt + 6000);
+});

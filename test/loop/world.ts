@@ -24,6 +24,8 @@ interface Node {
   fenceBroken: boolean;
   /** Nothing can be put on the data volume. */
   diskBroken?: boolean;
+  /** Whom its agent knows as members. */
+  listed: string[];
 }
 
 export interface World {
@@ -95,7 +97,15 @@ export function createWorld(options: WorldOptions = {}): World {
       container: { id: undefined, state: 'running' },
     });
     const records = { granted: 0, freeze: undefined, build: undefined };
-    nodes.set(name, { loop: undefined, epoch: { dead: true }, records, fence: undefined, incarnation: 0, fenceBroken: false });
+    nodes.set(name, {
+      loop: undefined,
+      epoch: { dead: true },
+      records,
+      fence: undefined,
+      incarnation: 0,
+      fenceBroken: false,
+      listed: [],
+    });
   }
   const nodeOf = (name: string): Node => {
     const node = nodes.get(name);
@@ -121,11 +131,13 @@ export function createWorld(options: WorldOptions = {}): World {
 
   function peersOf(name: string): PeersPort {
     const seen: Record<string, PeerSight> = {};
-    let listed: string[] = [];
+    const node = nodeOf(name);
+    node.listed = [];
     const reach = (other: string): PeerHandler | undefined => {
       const there = nodes.get(other);
       if (peersCut.has(name) || peersCut.has(other) || there?.loop === undefined || there.epoch.dead) return undefined;
-      return there.loop.handler;
+      // Nobody is answered who is not known as a member there.
+      return there.listed.includes(name) ? there.loop.handler : undefined;
     };
     async function ask(other: string): Promise<void> {
       const at = clock.now();
@@ -133,20 +145,19 @@ export function createWorld(options: WorldOptions = {}): World {
       const state = await reach(other)?.state();
       if (state !== undefined) seen[other] = { state, at };
     }
-    const node = nodeOf(name);
     const { epoch } = node;
     clock.every(1000, () => {
-      if (!epoch.dead) for (const other of listed) void ask(other);
+      if (!epoch.dead) for (const other of node.listed) void ask(other);
     });
     return {
       setPeers(peers) {
-        const known = listed;
-        listed = peers.map((peer) => peer.name);
-        for (const other of listed) if (!known.includes(other)) void ask(other);
+        const known = node.listed;
+        node.listed = peers.map((peer) => peer.name);
+        for (const other of node.listed) if (!known.includes(other)) void ask(other);
       },
       seen: () => ({ ...seen }),
       refresh: async () => {
-        await Promise.all(listed.map(ask));
+        await Promise.all(node.listed.map(ask));
       },
       async freeze(other, freezeAsk, deadlineMs) {
         await clock.until(clock.now() + 1);

@@ -105,6 +105,7 @@ export function decodeRecords(text: string, file: string): Result<LocalRecords> 
     build: found?.build ?? undefined,
     ...(found?.promise === undefined ? {} : { promise: found.promise }),
     ...(found?.undone === undefined ? {} : { undone: found.undone }),
+    ...(found?.peers === undefined ? {} : { peers: found.peers }),
   });
 }
 

@@ -132,6 +132,7 @@ const full: LocalRecords = {
   build: { mode: 'full', startedAt: '2026-11-21T07:00:00Z' },
   promise: { holder: 'og-demo-0/uid-0/inc-0', term: 11, durationMs: 8000 },
   undone: { term: 10, by: 'og-demo-0' },
+  peers: [{ name: 'og-demo-1', uid: 'uid-1', ip: '127.0.0.2' }],
 };
 
 test('records come back as they were saved, and a member without any says that it has none', async (t) => {
