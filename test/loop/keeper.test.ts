@@ -5,7 +5,8 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { permitFrom } from '../../agent/core/permit.ts';
+import type { PromiseAsk } from '../../agent/core/model.ts';
+import { clockRate, permitFrom, stopLatencySeconds } from '../../agent/core/permit.ts';
 import { failed, ok } from '../../agent/core/result.ts';
 import type { Context } from '../../agent/loop/context.ts';
 import { keepFailsafe } from '../../agent/loop/failsafe.ts';
@@ -16,6 +17,7 @@ import { createVirtualClock } from './clock.ts';
 interface Bench {
   ctx: Context;
   deadlines: number[];
+  asked: PromiseAsk[];
   run(ms: number): Promise<void>;
   now(): number;
 }
@@ -34,7 +36,9 @@ function bench(answerMs: Record<string, number>): Bench {
     renewedAt: clock.now(),
     roster: ['og-demo-0', me, 'og-demo-2'],
   });
-  const promise = async (member: string, _ask: unknown, deadlineMs: number) => {
+  const asked: PromiseAsk[] = [];
+  const promise = async (member: string, ask: PromiseAsk, deadlineMs: number) => {
+    asked.push(ask);
     const takes = answerMs[member] ?? Number.POSITIVE_INFINITY;
     await clock.until(clock.now() + Math.min(Math.abs(takes), deadlineMs));
     if (takes > deadlineMs || takes < 0) return failed({ of: 'peer', kind: 'timeout', done: 'maybe', detail: 'no answer' });
@@ -49,7 +53,7 @@ function bench(answerMs: Record<string, number>): Bench {
   const tally = { fenced: quiet };
   const ctx = { ports, memory, log, tally, self: { identity, name: me }, nudge: quiet, event: quiet } as unknown as Context;
   void keepFailsafe(ctx, new AbortController().signal);
-  return { ctx, deadlines, run: (ms) => clock.run(ms), now: clock.now };
+  return { ctx, deadlines, asked, run: (ms) => clock.run(ms), now: clock.now };
 }
 
 test('the right of a promise counts from the question, not from the answer', async () => {
@@ -104,4 +108,19 @@ test('without a list of the members nobody is thought to be alone', async () => 
   const startedAt = now();
   await run(10_000);
   assert.equal(ctx.memory.permit?.until, startedAt + 6000);
+});
+
+test('a promise outlives the right that it gives by the margin of the lease, with clocks that disagree by two per cent', async () => {
+  for (const recorded of [8, 15]) {
+    const { ctx, asked, run, now } = bench({ 'og-demo-0': 1 });
+    const { fenceSeconds, stopSeconds } = ctx.memory.config.lease;
+    ctx.memory.held = aRecord({ ...ctx.memory.held, holder: identity, durationSeconds: recorded });
+    const startedAt = now();
+    await run(3100);
+    const first = asked[0];
+    assert.ok(first !== undefined && (ctx.memory.permit?.until ?? 0) > startedAt + 6000);
+    const killedBy = (fenceSeconds + stopSeconds + stopLatencySeconds) * 1000 * (1 + clockRate);
+    assert.ok(first.durationMs * (1 - clockRate) > killedBy, `${first.durationMs} ms`);
+    assert.deepEqual([first.holder, first.term, first.durationMs], [identity, 7, recorded * 1000]);
+  }
 });

@@ -101,6 +101,36 @@ test('a member that accepts and never answers delays nobody, and a freeze that w
   assert.equal(a.peers.seen()['og-demo-2'], undefined);
 });
 
+test('a promise of a living member is not held up by one that never answers, nor by one that is not there', async (t) => {
+  const sockets = new Set<Socket>();
+  const hung = createServer((socket) => void sockets.add(socket));
+  t.after(() => {
+    for (const socket of sockets) socket.destroy();
+    hung.close();
+  });
+  const ip = nextAddress();
+  await new Promise<void>((resolve) => hung.listen({ host: ip, port }, resolve));
+  const a = await member('og-demo-0');
+  const b = await member('og-demo-1');
+  acquaint(a, b);
+  const gone = { name: 'og-demo-3', uid: 'u', ip: nextAddress() };
+  a.peers.setPeers([{ name: b.name, uid: 'u', ip: b.ip }, { name: 'og-demo-2', uid: 'u', ip }, gone]);
+  const ask = { holder: 'og-demo-0/uid-0/inc-0', term: 9, durationMs: 8000 };
+  const kinds: string[] = [];
+  let hungIsOpen = true;
+  let first = false;
+  await Promise.all(
+    ['og-demo-2', 'og-demo-3', 'og-demo-1'].map(async (name) => {
+      const answer = await a.peers.promise(name, ask, 3000);
+      if (name === 'og-demo-2') hungIsOpen = false;
+      if (name === 'og-demo-1') first = hungIsOpen;
+      kinds.push(`${name} ${answer.ok ? 'promised' : answer.fault.kind}`);
+    }),
+  );
+  assert.deepEqual(kinds.sort(), ['og-demo-1 promised', 'og-demo-2 timeout', 'og-demo-3 refused']);
+  assert.ok(first, 'the living one answered while the hung one was still waited for');
+});
+
 test('a member whose agent restarts is understood again, and a lost one is noted once', async () => {
   const a = await member('og-demo-0');
   const b = await member('og-demo-1');
