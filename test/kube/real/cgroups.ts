@@ -16,6 +16,8 @@ export interface Cgroup {
 interface Hierarchies {
   version: 1 | 2;
   roots: string[];
+  /** All that are mounted: on a machine of version 1 containers make groups in the other one's as well. */
+  all: string[];
 }
 
 /** Where the hierarchies of this machine are mounted. */
@@ -24,8 +26,9 @@ export function hierarchies(): Hierarchies {
     .split('\n')
     .map((line) => line.split(' '));
   const of = (type: string) => mounts.filter((fields) => fields[2] === type).map((fields) => fields[1] ?? '');
-  const old = of('cgroup');
-  return old.length > 0 ? { version: 1, roots: old } : { version: 2, roots: of('cgroup2').slice(0, 1) };
+  const [old, unified] = [of('cgroup'), of('cgroup2')];
+  const all = [...old, ...unified];
+  return old.length > 0 ? { version: 1, roots: old, all } : { version: 2, roots: unified.slice(0, 1), all };
 }
 
 /** Makes the group of that path (no leading slash), with `kube` in it for the pods. */
@@ -58,7 +61,7 @@ export function createCgroup(path: string): Cgroup {
 
 /** Removes groups and everything below them; their processes must be gone. */
 export function removeCgroups(paths: string[]) {
-  for (const root of hierarchies().roots) for (const path of paths) removeTree(join(root, path));
+  for (const root of hierarchies().all) for (const path of paths) removeTree(join(root, path));
 }
 
 function removeTree(dir: string) {
