@@ -4,9 +4,11 @@
  */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
+import { mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, relative } from 'node:path';
 import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { type Manifest, objectsIn, parts, readBase } from './base.ts';
 
 const root = fileURLToPath(new URL('../../manifests/', import.meta.url));
@@ -66,4 +68,31 @@ test('the namespace lets nothing in below the restricted profile, and is no part
     readBase().some(({ kind }) => kind === 'Namespace'),
     false,
   );
+});
+
+test('the component for a stock image copies the agent from an init container, within the restricted profile', options, (t) => {
+  const dir = mkdtempSync(join(tmpdir(), 'overlay-'));
+  t.after(() => rmSync(dir, { recursive: true, force: true }));
+  const at = (path: string) => relative(realpathSync(dir), join(root, path));
+  const kustomization = {
+    apiVersion: 'kustomize.config.k8s.io/v1beta1',
+    kind: 'Kustomization',
+    resources: [at('overlays/single')],
+    components: [at('components/agent-files')],
+  };
+  writeFileSync(join(dir, 'kustomization.yaml'), JSON.stringify(kustomization));
+  const { status, stdout, stderr } = spawnSync(kubectl, ['kustomize', dir], { encoding: 'utf8' });
+  assert.equal(status, 0, stderr);
+  const { set, og } = parts(objectsIn(stdout));
+  const [copier] = set.spec?.template.spec?.initContainers ?? [];
+  assert.equal(copier?.securityContext?.allowPrivilegeEscalation, false);
+  assert.equal(copier?.securityContext?.readOnlyRootFilesystem, true);
+  assert.deepEqual(copier?.securityContext?.capabilities?.drop, ['ALL']);
+  assert.equal(copier?.volumeMounts?.[0]?.mountPath, '/agent');
+  assert.deepEqual(og.command, ['/opt/opengauss-agent/entrypoint/entrypoint.sh']);
+  const mount = og.volumeMounts?.find(({ name }) => name === copier?.volumeMounts?.[0]?.name);
+  assert.equal(mount?.mountPath, '/opt/opengauss-agent');
+  assert.equal(og.env?.find(({ name }) => name === 'OG_AGENT_COMMAND')?.value, '/opt/opengauss-agent/bin/agent');
+  // What the base mounts is still there.
+  assert.ok(og.volumeMounts?.some(({ name }) => name === 'data'));
 });
