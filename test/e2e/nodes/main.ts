@@ -13,10 +13,13 @@ const minutes = 40;
 async function main(pattern: string | undefined): Promise<number> {
   checkMachine();
   const count = { passed: 0, failed: 0, pending: 0 };
+  const stop = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => stop.abort());
   const files = [join(import.meta.dirname, 'cluster.nodes.ts')];
   const stream = runTests({
     files,
     concurrency: 1,
+    signal: stop.signal,
     timeout: minutes * 60_000,
     ...(pattern === undefined ? {} : { testNamePatterns: [new RegExp(pattern)] }),
   });

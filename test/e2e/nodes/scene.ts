@@ -37,6 +37,9 @@ export async function startScene(): Promise<void> {
     auditedUser: 'system:serviceaccount:opengauss:og-demo',
     say: (line) => process.stderr.write(`${line}\n`),
   });
+  // Told to end, it takes the cluster down first; killed, it leaves that to the next start.
+  for (const signal of ['SIGINT', 'SIGTERM'] as const)
+    process.once(signal, () => void cluster.stop().finally(() => process.exit(130)));
   try {
     const begin = performance.now();
     const database = await deploy(cluster, members);
