@@ -26,6 +26,18 @@ async function answers(client: Client, path: string, code: number): Promise<Repl
   }
 }
 
+/** A real server without a seat to give still takes one request at a time: many at once are not all taken. */
+async function rejected(client: Client, path: string): Promise<Reply> {
+  const deadline = performance.now() + 15_000;
+  for (;;) {
+    const replies = await Promise.all(Array.from({ length: 20 }, () => client.get(path)));
+    const found = replies.find((reply) => reply.code === 429);
+    if (found !== undefined) return found;
+    if (performance.now() > deadline) throw new Error('no request was rejected');
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
 test('a token that has expired is not known, one that has not is', async () => {
   const namespace = await subject.namespace();
   await subject.account(namespace, 'og');
@@ -66,7 +78,7 @@ test('a member for which the server has no time is told when to come again, in p
   const member = await subject.account(namespace, 'og');
   const undo = await subject.throttle(namespace, 'og');
   try {
-    const reply = await answers(member, leases(namespace), 429);
+    const reply = await rejected(member, leases(namespace));
     assert.equal(reply.headers['retry-after'], '1');
     assert.equal(reply.text, 'Too many requests, please try again later.\n');
   } finally {
