@@ -5,7 +5,9 @@
  */
 import { parseArgs } from 'node:util';
 import type { Command } from './cli/command.ts';
-import { configShow, configValidate } from './cli/config.ts';
+import { configEdit, configShow, configValidate } from './cli/config.ts';
+import { logLevel, reload } from './cli/control.ts';
+import { doctor } from './cli/doctor.ts';
 import { complain, exit, type Io } from './cli/io.ts';
 import { failover } from './cli/failover.ts';
 import { fence, unfence } from './cli/fence.ts';
@@ -30,12 +32,23 @@ export const commands: readonly Command[] = [
   reinit,
   fence,
   unfence,
+  reload,
   configShow,
+  configEdit,
   configValidate,
+  doctor,
   preflight,
+  logLevel,
   probe,
   version,
 ];
+
+/** What people may look for, and what they can do instead. */
+const notYet: Record<string, string> = {
+  sidecar: 'Backups, scheduled scripts and log retention are not done yet.',
+  backup: 'Take one with gs_basebackup meanwhile.',
+  site: 'Two sites are not supported yet.',
+};
 
 const runSummary = 'run the agent; the entrypoint does this';
 
@@ -70,6 +83,9 @@ function unknownCommand(argv: string[], io: Io): number {
       `There are ${below.map((command) => command.name).join(', ')}.`,
     );
   }
+  const later = notYet[argv[0] ?? ''];
+  if (later !== undefined)
+    return complain(io, exit.failed, `agent ${argv[0]} is not in this release`, `${later} agent help lists what there is.`);
   const names = [...commands.map((command) => command.name), 'run'];
   const meant = nearest(argv[0] ?? '', names);
   return complain(

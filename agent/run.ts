@@ -8,6 +8,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInstance } from './adapters/gauss/instance.ts';
 import { createBoard } from './adapters/http/board.ts';
+import { serveControl } from './adapters/http/control.ts';
 import { createMetrics } from './adapters/http/metrics.ts';
 import { serveReady } from './adapters/http/ready.ts';
 import { serveHttp } from './adapters/http/server.ts';
@@ -212,6 +213,15 @@ async function serve(
       else if (swept.value.files > 0) main.info('server logs cleaned up', { ...swept.value });
     },
   });
+  const control = await serveControl({
+    runDir: settings.runDir,
+    setLevel: (level) => changeLevel(sink, level),
+    reload() {
+      loop.reread();
+      return instance.reload();
+    },
+  });
+  if (!control.ok) main.warn('no control socket: log-level and reload do not work', { fault: control.fault });
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.on(signal, () => {
       main.info('stopping', { signal });
@@ -221,10 +231,19 @@ async function serve(
   main.info('agent started', { version, identity: self.identity, fence: fence.present, provesDeath: self.provesDeath });
   await loop.run();
   janitor.stop();
+  if (control.ok) await control.value.close();
   await Promise.all([ready.close(), http.close(), peers.close(), kube.close(), instance.close()]);
   main.info('agent stopped');
   sink.flush();
   return 0;
+}
+
+/** Says so at both levels, so that whoever reads the log sees where lines begin or stop. */
+function changeLevel(sink: LogSink, level: string): boolean {
+  const from = sink.log.level;
+  if (!Object.hasOwn(sink.log.levels.values, level)) return false;
+  sink.log.warn({ from, to: level }, 'the level of the log changes');
+  return sink.setLevel(level);
 }
 
 /** A port that cannot be had or a key that is too short: nothing can work, and the message says which. */

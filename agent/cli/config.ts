@@ -5,13 +5,14 @@
 import { readFile } from 'node:fs/promises';
 import { text as textOf } from 'node:stream/consumers';
 import type { DynamicConfig } from '../core/config.ts';
-import { type Problem, renderProblems } from '../settings/problem.ts';
 import { type Command, textOption } from './command.ts';
+import { editConfig, editText, reject, withKeys } from './edit.ts';
 import { readFormat, render } from './format.ts';
-import { complain, exit, type Io } from './io.ts';
+import { complain, exit } from './io.ts';
 import { openKube } from './kube.ts';
 
 const deadlineMs = 5000;
+const keptHint = 'The agent keeps the last good configuration until all are mended.';
 
 export const configShow: Command = {
   name: 'config show',
@@ -29,9 +30,49 @@ export const configShow: Command = {
     if (!read.ok) return complain(io, exit.failed, `the configuration could not be read: ${read.fault.detail}`, read.fault.hint);
     const { readConfig } = await import('../settings/dynamic.ts');
     const config = readConfig(read.value.text);
-    if (!config.ok) return reject(io, `og-${settings.cluster}-config`, config.problems);
+    if (!config.ok) return reject(io, `og-${settings.cluster}-config`, config.problems, keptHint);
     io.out.write(await render(format === 'json' ? 'json' : 'yaml', plain(config.config)));
     return exit.done;
+  },
+};
+
+export const configEdit: Command = {
+  name: 'config edit',
+  words: { usage: '[KEY=VALUE…]', min: 0, max: 50 },
+  summary: 'change the dynamic configuration, if the whole of it is valid then',
+  details: [
+    'KEY is a path such as sync.mode; KEY= takes the key away, so that its default counts. Comments and order are kept.',
+    'Without words the text is opened in $EDITOR (vi). Exit code: 0 done, 5 refused, 78 not valid, 1 it could not be written.',
+  ],
+  options: { file: { type: 'string', value: 'FILE', help: 'take the whole text from there; - is the standard input' } },
+  async run(parsed, io) {
+    const keys: Record<string, unknown> = {};
+    const { parse } = await import('yaml');
+    for (const word of parsed.words) {
+      const at = word.indexOf('=');
+      if (at < 1) return complain(io, exit.failed, `${JSON.stringify(word)} is not KEY=VALUE`);
+      keys[word.slice(0, at)] = at === word.length - 1 ? undefined : parse(word.slice(at + 1));
+    }
+    const file = textOption(parsed, 'file');
+    if (file !== undefined && parsed.words.length > 0)
+      return complain(io, exit.failed, '--file and KEY=VALUE exclude each other');
+    const access = await openKube(io);
+    if (typeof access === 'number') return access;
+    const { kube, settings } = access;
+    try {
+      const name = `og-${settings.cluster}-config`;
+      const change = (text: string): Promise<string | undefined> => {
+        if (file !== undefined) return file === '-' ? textOf(process.stdin) : readFile(file, 'utf8');
+        return parsed.words.length > 0 ? withKeys(text, keys) : editText(io, text);
+      };
+      const code = await editConfig(io, kube, name, change);
+      if (code === exit.done) io.out.write(`done: ${name} is in force when all agents have read it, within seconds\n`);
+      return code;
+    } catch (error) {
+      return complain(io, exit.failed, `nothing was changed: ${(error as Error).message}`);
+    } finally {
+      await kube.close();
+    }
   },
 };
 
@@ -51,22 +92,11 @@ export const configValidate: Command = {
     }
     const { readConfig } = await import('../settings/dynamic.ts');
     const config = readConfig(text);
-    if (!config.ok) return reject(io, file, config.problems);
+    if (!config.ok) return reject(io, file, config.problems, keptHint);
     io.out.write('valid\n');
     return exit.done;
   },
 };
-
-function reject(io: Io, name: string, problems: Problem[]): number {
-  io.err.write(`${renderProblems(problems)}\n`);
-  const count = problems.length === 1 ? 'one problem' : `${problems.length} problems`;
-  return complain(
-    io,
-    exit.settings,
-    `${name} is not valid: ${count}`,
-    'The agent keeps the last good configuration until all are mended.',
-  );
-}
 
 /** The configuration as it could be written: byte amounts with their unit, unset values as null. */
 function plain(config: DynamicConfig): unknown {

@@ -3,6 +3,10 @@
  * keeps its comments and its order, is validated as a whole before it is written, and replaces exactly the version that
  * was read. Nothing is written that the agents would reject.
  */
+import { spawn } from 'node:child_process';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { HandPort, KubePort } from '../ports/kube.ts';
 import { type Problem, renderProblems } from '../settings/problem.ts';
 import { complain, exit, type Io } from './io.ts';
@@ -33,6 +37,27 @@ export function reject(io: Io, name: string, problems: Problem[], hint: string):
   io.err.write(`${renderProblems(problems)}\n`);
   const count = problems.length === 1 ? 'one problem' : `${problems.length} problems`;
   return complain(io, exit.settings, `${name} is not valid: ${count}`, hint);
+}
+
+/** The text as a person leaves it in an editor; undefined when it is left as it was. */
+export async function editText(io: Io, text: string): Promise<string | undefined> {
+  if (io.out.isTTY !== true) throw new Error('this is no terminal: name what to change as KEY=VALUE, or give --file');
+  const dir = await mkdtemp(join(tmpdir(), 'og-edit-'));
+  try {
+    const file = join(dir, 'config.yaml');
+    await writeFile(file, text, { mode: 0o600 });
+    const editor = io.env['EDITOR'] || 'vi';
+    const code = await new Promise<number | null>((resolve, refuse) => {
+      const child = spawn('/bin/sh', ['-c', `${editor} "$1"`, 'sh', file], { stdio: 'inherit' });
+      child.once('error', refuse);
+      child.once('exit', resolve);
+    });
+    if (code !== 0) throw new Error(`${editor} ended with ${code ?? 'a signal'}`);
+    const after = await readFile(file, 'utf8');
+    return after === text ? undefined : after;
+  } finally {
+    await rm(dir, { recursive: true, force: true });
+  }
 }
 
 /** The text with some keys set, or taken away where the value is undefined; dots lead into groups. */

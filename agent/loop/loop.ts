@@ -39,6 +39,8 @@ export interface Loop {
   /** Hands over, stops the server, releases the lease; run() ends afterwards. */
   stop(): void;
   nudge(): void;
+  /** Everything that the API server holds is read again in the next cycle. */
+  reread(): void;
   handler: PeerHandler;
 }
 
@@ -107,6 +109,7 @@ export function createLoop(options: LoopOptions): Loop {
       ctx.nudge();
     },
     nudge: ctx.nudge,
+    reread: () => onHint(ctx, { of: 'resync' }),
     handler: createHandler(ctx),
   };
 }

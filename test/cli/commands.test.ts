@@ -31,7 +31,7 @@ test('help lists exactly the commands that exist, and each has help of its own',
 
 const wrong: { words: string[]; error: RegExp; hint: RegExp }[] = [
   { words: ['stauts'], error: /no command "stauts"/, hint: /Did you mean status\?/ },
-  { words: ['config'], error: /one more word/, hint: /config show, config validate/ },
+  { words: ['config'], error: /one more word/, hint: /config show, config edit, config validate/ },
   { words: ['config', 'edti'], error: /one more word/, hint: /config show/ },
   { words: ['status', '--wide'], error: /unknown option '--wide'/, hint: /agent help status/ },
   { words: ['status', 'og-demo-1'], error: /"og-demo-1" is one word too many/, hint: /agent help status/ },

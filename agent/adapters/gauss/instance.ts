@@ -30,7 +30,7 @@ const statementTimeoutMs = 4_500;
 const longStatementTimeoutMs = 30_000;
 
 /** Makes the port. Nothing is touched before the first call. */
-export function createInstance(options: InstanceOptions): InstancePort {
+export function createInstance(options: InstanceOptions): InstancePort & { reload(): Promise<Result<void>> } {
   const common = { socketDir: options.socketDir, port: options.port, user: options.superuser };
   const maintenance = { ...common, applicationName: 'cm_agent', maintenance: true, statementTimeoutMs };
   const keeper = createServerKeeper(options);
@@ -113,7 +113,19 @@ export function createInstance(options: InstanceOptions): InstancePort {
     secrets: options.secrets,
   };
 
+  async function reload(): Promise<Result<void>> {
+    const target = await running();
+    if (!target.ok) return target;
+    if (target.value === undefined) return failed(fault('absent', 'no', 'the server is down; it reads its files when it starts'));
+    // Before it has installed its handlers the signal would end it.
+    if (keeper.role() === 'Unknown')
+      return failed(fault('refused', 'no', 'the server is starting; it reads its files by itself'));
+    const told = await keeper.signal(target.value, 'SIGHUP');
+    return told ? ok() : failed(fault('refused', 'maybe', 'the server could not be told to read its files again'));
+  }
+
   return {
+    reload,
     observe: (deadlineMs): Promise<Instance> => observer.observe(deadlineMs),
     onExit: keeper.onExit,
     initialise: (signal) => initialise(options, signal).finally(observer.forget),
