@@ -52,7 +52,7 @@ test('every suite that a document names is one of the test command', () => {
 
 test('every agent command that a document shows exists, and the changelog lists them all', () => {
   const names = [...commands.map((command) => command.name), 'run', 'help'];
-  const shown = everyMatch(/(?:-- |`)agent ([a-z]+(?: [a-z]+)?)/g);
+  const shown = everyMatch(/(?:-- |`)agent ([a-z-]+(?: [a-z]+)?)/g);
   assert.ok(shown.length > 2);
   const isOne = (words: string) => names.some((name) => words === name || words.startsWith(`${name} `));
   const unknown = shown.filter(({ words }) => !isOne(words) && !isOne(words.split(' ')[0] ?? ''));
