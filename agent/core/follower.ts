@@ -97,14 +97,18 @@ export function whenStopped(view: View, instance: Extract<Instance, { is: 'stopp
   return only('start', { instance: { do: 'start', mode: 'standby' } });
 }
 
-/** A primary that has just handed over has nobody to follow yet; it comes back when it has, or after a while (design 5). */
+/** A primary that has just handed over comes back when its successor is followed, or after a while (design 5). */
 function isSucceeded(view: View): boolean {
   const exit = view.lastExit;
-  if (exit?.role !== 'Primary' || view.now - exit.at >= successorMs) return false;
-  const holder = recordOf(view.lease)?.holder;
-  if (holder === undefined || memberOf(holder) === view.self.name) return false;
-  const pod = view.pods.known ? view.pods.value.find((one) => one.name === memberOf(holder)) : undefined;
-  return knownPrimary(view) === undefined && pod?.labels['opengauss.role'] !== 'primary';
+  const record = recordOf(view.lease);
+  if (exit?.role !== 'Primary' || view.now - exit.at >= successorMs || record === undefined) return false;
+  const holder = memberOf(record.holder);
+  if (holder === view.self.name) return false;
+  const pod = view.pods.known ? view.pods.value.find((one) => one.name === holder) : undefined;
+  if (knownPrimary(view) === undefined && pod?.labels['opengauss.role'] !== 'primary') return true;
+  const last = record.entries.at(-1);
+  const others = last?.names.filter((name) => freshPeer(view, name)?.instance === 'standby') ?? [];
+  return record.entries.length > 1 && last !== undefined && others.length >= last.w;
 }
 
 /** The lease names this pod's previous container, whose end is proven by our own start: it is handed on at once. */

@@ -13,11 +13,16 @@ export function renewBarrier(ctx: Context): void {
   ctx.memory.barrierDue = ctx.ports.clock.now();
 }
 
+/** One text for what decides whose acknowledgements count. */
+export function inForceOf(names: string, mostAvailable: boolean): string {
+  return `${names} ${mostAvailable}`;
+}
+
 /** Takes what a look found; `startedAt` is when that look began. */
 export function noteBarrier(memory: Memory, startedAt: Mono): void {
   const { instance } = memory;
   if (instance.is !== 'primary') return;
-  const inForce = `${instance.syncNames} ${instance.mostAvailableSync}`;
+  const inForce = inForceOf(instance.syncNames, instance.mostAvailableSync);
   if (memory.inForce !== inForce) {
     memory.inForce = inForce;
     memory.syncBarrier = undefined;

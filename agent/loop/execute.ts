@@ -5,7 +5,6 @@
  */
 import { processOf } from '../core/decide.ts';
 import type { PeerState } from '../core/model.ts';
-import { isValid, type LeaderPermit } from '../core/permit.ts';
 import { failed, ok, type Result } from '../core/result.ts';
 import type { Decision, InstanceIntent, PeerSight, View } from '../core/view.ts';
 import { renewBarrier } from './barrier.ts';
@@ -15,6 +14,7 @@ import type { Context } from './context.ts';
 import type { Outcome } from './lease.ts';
 import { point, startFrozen, unlock } from './locks.ts';
 import { noteFailure } from './memory.ts';
+import { finish, settle } from './settle.ts';
 
 const sqlDeadlineMs = 1000;
 const peerDeadlineMs = 500;
@@ -140,45 +140,6 @@ async function freeze(ctx: Context, term: number, members: string[]): Promise<Re
   const [local] = await Promise.all([point(ctx, own), ...members.map(ask)]);
   memory.observedAt = Number.NEGATIVE_INFINITY;
   return local;
-}
-
-/** The term goes into the WAL, from which alone followers learn it; nothing is acknowledged before W of them have it. */
-async function settle(ctx: Context, permit: LeaderPermit): Promise<Result<unknown>> {
-  const { memory, ports } = ctx;
-  if (!isValid(permit, ports.clock.now()))
-    return failed({ of: 'fence', kind: 'refused', done: 'no', detail: 'the permit has ended' });
-  const written = await ports.instance.writeTerm(permit, sqlDeadlineMs);
-  if (!written.ok && written.fault.done === 'no') return written;
-  if (memory.promotion !== undefined) memory.promotion = { ...memory.promotion, settled: true };
-  renewBarrier(ctx);
-  memory.observedAt = Number.NEGATIVE_INFINITY;
-  return ok();
-}
-
-/** What only a new primary has to do, once, and nobody waits for: beside the loop, and again later where it failed. */
-function finish(ctx: Context, view: View, permit: LeaderPermit): void {
-  const { memory, ports } = ctx;
-  if (memory.promotion === undefined) return;
-  const own = { ...memory.promotion, finished: true };
-  memory.promotion = own;
-  const braked = view.instance.is === 'primary' && view.instance.readOnly;
-  const steps: [string, () => Promise<Result<unknown>>][] = [
-    ['brake', async () => (braked ? await ports.instance.setReadOnly(false, false, sqlDeadlineMs) : ok())],
-    ['unlock', () => unlock(ctx, memory.records.freeze)],
-    ['users', () => ports.instance.settleUsers(permit, 5000)],
-  ];
-  const work = async (): Promise<void> => {
-    for (const [what, step] of steps) {
-      const result = await step();
-      if (result.ok) continue;
-      noteFailure(memory, 'finish', result.fault, ports.clock.now());
-      ctx.log.warn('a new primary could not finish settling', { step: what, fault: result.fault });
-      if (memory.promotion === own) memory.promotion = { ...own, finished: false };
-      return;
-    }
-    delete memory.failures['finish'];
-  };
-  void work();
 }
 
 async function repoint(ctx: Context, to: string, term: number): Promise<Result<unknown>> {

@@ -7,12 +7,14 @@ import { formatLsn, lsnOrNull } from '../core/lsn.ts';
 import type { BuildProgress, Job } from '../core/model.ts';
 import { isValid, type LeaderPermit } from '../core/permit.ts';
 import { failed, ok, type Result } from '../core/result.ts';
+import { inForceOf } from './barrier.ts';
 import { configure } from './configure.ts';
 import type { Context } from './context.ts';
 import { noteFailure } from './memory.ts';
 import { observeInstance } from './observe.ts';
 import { isOverdue } from './failsafe.ts';
 import { armFence } from './permit.ts';
+import { settle } from './settle.ts';
 import { amend } from './records.ts';
 
 const echoDeadlineMs = 500;
@@ -64,6 +66,9 @@ export function runPromotion(ctx: Context, permit: LeaderPermit, names: string):
     if (!promoted.ok) return promoted;
     ctx.tally.promoted((ports.clock.now() - startedAt) / 1000);
     ctx.event({ reason: 'Promoted', type: 'Normal', action: 'Promote', note: `term ${permit.term}` });
+    // In force and looked at before the promotion was asked for, so that the next look may give the barrier.
+    memory.inForce = inForceOf(names, false);
+    await settle(ctx, permit);
     return ok();
   });
 }

@@ -187,6 +187,7 @@ function nextCycleAt(ctx: Context, decision: Decision, outcome: Outcome): number
   const between = (recordOf(view.lease)?.entries.length ?? 0) > 1 && view.instance.is === 'primary';
   if (unsettled || between) return now + hurryMs;
   if (view.switchover !== undefined || view.instance.is === 'starting' || view.instance.is === 'pending') return now + soonMs;
+  if (decision.reason === 'no-primary' && view.instance.is === 'stopped') return now + soonMs;
   const renewMs = memory.config.lease.renewSeconds * 1000;
   // Counted from the last renewal, not from this cycle: nudges in between must not put the next one off.
   const held = recordOf(view.lease)?.holder === ctx.self.identity;

@@ -70,7 +70,7 @@ function isFitStandby(ctx: Context, view: View, own: PodSight): boolean {
   const { instance } = view;
   if (instance.is !== 'standby' || view.records.build !== undefined || view.stopping) return false;
   if (instance.state === 'Normal') return true;
-  const waits = instance.detail === 'Connecting...' || instance.detail === 'Disconnected';
+  const waits = instance.state === 'Catchup' || instance.detail === 'Connecting...' || instance.detail === 'Disconnected';
   return waits && own.labels[roleLabel] === 'standby' && view.now - ctx.memory.followedAt < orphanMs;
 }
 
