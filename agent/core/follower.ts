@@ -142,6 +142,12 @@ export function whenStandby(view: View, me: StandbyInstance): Decision {
   return stand(view, me, view.lease.value, claim.reason);
 }
 
+/** Who has given a promotion up leaves the next turn to the others, for as long as they can take it. */
+function isOutOfTurn(view: View): boolean {
+  const since = view.stalledAt === undefined ? Number.POSITIVE_INFINITY : view.now - view.stalledAt;
+  return since < view.config.lease.durationSeconds * 1000 && bestHeir(view) !== undefined;
+}
+
 /** Standing for the lease: with a vote set in sight, nothing lost beyond the limit, and nobody better. */
 function stand(view: View, me: StandbyInstance, lease: SeenLease, reason: Reason): Decision {
   const bound = boundBy(view);
@@ -162,6 +168,7 @@ function stand(view: View, me: StandbyInstance, lease: SeenLease, reason: Reason
     }
   }
   if (reason !== 'lease-heir' && !isBest(view, me)) return only('better-candidate');
+  if (isOutOfTurn(view)) return only('better-candidate', { note: 'its own promotion has just stalled' });
   return only(reason, { lease: { do: 'acquire', over: lease } });
 }
 

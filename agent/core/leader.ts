@@ -39,7 +39,8 @@ export function takeLead(view: View, instance: Waiting, permit: LeaderPermit): D
   // A promotion that was asked for may still happen: the server goes before the lease does.
   if (why !== undefined) return renewing(view, 'not-eligible', { instance: { do: 'fence' }, note: why });
   if (promotion !== undefined && record.promoting?.member === view.self.name && record.promoting.term === promotion.term) {
-    if (view.now - promotion.recordedAt > stallMs(view))
+    // Redo that comes further is work, not a stall.
+    if (view.now - Math.max(promotion.recordedAt, promotion.redo?.at ?? 0) > stallMs(view))
       return renewing(view, 'promotion-stalled', { instance: { do: 'fence' } });
     const last = record.entries.at(-1);
     const names = last === undefined || last.w === 0 ? '' : nobody;
@@ -181,10 +182,16 @@ export function whenStoppingAsLeader(view: View, me: PrimaryInstance, permit: Le
   if (view.failsafe !== undefined) return renewing(view, 'stopping', { instance: { do: 'stop' } });
   if (view.switchover !== undefined) return handingOver(view, me, permit, view.switchover);
   const target = bestStreaming(view, me);
-  if (target === undefined || view.promotion?.settled !== true) return renewing(view, 'stopping', { instance: { do: 'stop' } });
+  if (target === undefined || view.promotion?.settled !== true) return renewing(view, 'stopping', { instance: endOf(view) });
   return renewing(view, 'stopping', {
     instance: { do: 'begin-switchover', target, cause: 'stopping', seconds: stoppingSeconds },
   });
+}
+
+/** A fast stop writes a checkpoint that nobody may have received, and makes whoever leads next diverge from this data. */
+function endOf(view: View): InstanceIntent {
+  const alone = view.pods.known && view.pods.value.every((pod) => pod.name === view.self.name);
+  return alone ? { do: 'stop' } : { do: 'stop', kill: true };
 }
 
 /**
@@ -195,7 +202,7 @@ function handingOver(view: View, me: PrimaryInstance, permit: LeaderPermit, plan
   const reason = plan.cause === 'stopping' ? 'stopping' : 'switchover';
   const undo = (why: string) =>
     plan.cause === 'stopping'
-      ? renewing(view, reason, { instance: { do: 'stop' }, note: why })
+      ? renewing(view, reason, { instance: endOf(view), note: why })
       : renewing(view, reason, { instance: { do: 'undo-switchover', permit, why }, note: why });
   if (view.now >= plan.deadline) return undo('the deadline passed');
   if (freshPeer(view, plan.target)?.eligible !== true) return undo(`${plan.target} is not eligible any more`);

@@ -74,6 +74,8 @@ export interface Promotion {
   settled: boolean;
   /** What only a new primary has to do once, and nobody waits for, is done: own lock and brake taken away, users made. */
   finished?: boolean;
+  /** How far redo had come when it was last seen to have come further, and when that was. */
+  redo?: { replayed: Lsn; at: Mono };
 }
 
 /** A promise this member has given: until that moment of its own clock it neither grants nor stands. */
@@ -145,6 +147,8 @@ export interface View {
   standing?: boolean;
   /** On a primary that goes on without the API server. */
   failsafe?: Failsafe | undefined;
+  /** When this agent last gave a promotion of its own up. */
+  stalledAt?: Mono | undefined;
 }
 
 /** What people have asked of a member by configuration and annotations; `paused` of the view sums the first two up. */
@@ -184,7 +188,7 @@ export type InstanceIntent =
   | { do: 'start'; mode: 'standby' | 'pending' }
   | { do: 'notify-standby' }
   | { do: 'fence' }
-  | { do: 'stop' }
+  | { do: 'stop'; kill?: boolean }
   | { do: 'freeze'; term: Term; members: MemberName[] }
   | { do: 'promote'; permit: LeaderPermit; names: string }
   | { do: 'unlock' }

@@ -33,3 +33,15 @@ export function noteBarrier(memory: Memory, startedAt: Mono): void {
   memory.syncBarrier = instance.written;
   memory.barrierDue = undefined;
 }
+
+/** Notes that the redo before a promotion has come further. */
+export function noteRedo(memory: Memory, at: Mono): void {
+  const { instance, promotion } = memory;
+  if (promotion === undefined || instance.is !== 'standby' || instance.replayed === undefined) return;
+  const before = promotion.redo?.replayed;
+  if (before !== undefined && instance.replayed <= before) return;
+  memory.promotion = {
+    ...promotion,
+    redo: { replayed: instance.replayed, at: before === undefined ? promotion.recordedAt : at },
+  };
+}

@@ -51,7 +51,7 @@ async function carryOut(
     case 'fence':
       return await fence(ctx, decision.reason);
     case 'stop':
-      return runStop(ctx);
+      return runStop(ctx, intent.kill === true);
     case 'freeze':
       return await freeze(ctx, intent.term, intent.members);
     case 'promote':
@@ -119,6 +119,7 @@ async function fence(ctx: Context, reason: string): Promise<Result<unknown>> {
   const { memory, ports } = ctx;
   const killed = await ports.instance.kill(memory.config.lease.stopSeconds * 1000);
   ctx.tally.fenced(reason);
+  if (reason === 'promotion-stalled') memory.stalledAt = ports.clock.now();
   ctx.log.error('server killed', { reason });
   ctx.event({ reason: 'Fenced', type: 'Warning', action: 'Fence', note: reason });
   memory.observedAt = Number.NEGATIVE_INFINITY;

@@ -142,8 +142,9 @@ export function runBuild(ctx: Context, mode: 'full' | 'incremental', from: strin
   });
 }
 
-export function runStop(ctx: Context): Started {
-  return run(ctx, 'stop', async () => await ctx.ports.instance.stop(stopDeadlineMs));
+export function runStop(ctx: Context, kill: boolean): Started {
+  const { instance } = ctx.ports;
+  return run(ctx, 'stop', async () => await (kill ? instance.kill(stopDeadlineMs) : instance.stop(stopDeadlineMs)));
 }
 
 /**

@@ -45,6 +45,8 @@ export interface Memory {
   lastExit: ServerExit | undefined;
   records: LocalRecords;
   takeover: Takeover | undefined;
+  /** When a promotion of this member was last given up. */
+  stalledAt: Mono | undefined;
   promotion: Promotion | undefined;
   switchover: Switchover | undefined;
   streamedAt: Record<MemberName, Mono>;
@@ -111,6 +113,7 @@ export function emptyMemory(records: LocalRecords): Memory {
     lastExit: undefined,
     records,
     takeover: undefined,
+    stalledAt: undefined,
     promotion: undefined,
     switchover: undefined,
     streamedAt: {},

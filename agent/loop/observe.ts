@@ -13,7 +13,7 @@ import { isStreaming } from '../core/sync.ts';
 import type { View } from '../core/view.ts';
 import type { KubeHint } from '../ports/kube.ts';
 import type { Context } from './context.ts';
-import { noteBarrier } from './barrier.ts';
+import { noteBarrier, noteRedo } from './barrier.ts';
 import { noteFailure } from './memory.ts';
 import { meetPeers } from './roster.ts';
 
@@ -70,6 +70,7 @@ export function viewOf(ctx: Context): View {
     facts: memory.facts,
     request: memory.request,
     takeover: memory.takeover,
+    stalledAt: memory.stalledAt,
     promotion: memory.promotion,
     switchover: memory.switchover,
     streamedAt: { ...memory.streamedAt },
@@ -104,6 +105,7 @@ export async function observeInstance(ctx: Context, maxAgeMs: number): Promise<v
       memory.followedAt = startedAt;
     }
     noteBarrier(memory, startedAt);
+    noteRedo(memory, startedAt);
   })();
   inFlight.set(ctx, look);
   try {
