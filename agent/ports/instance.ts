@@ -76,4 +76,6 @@ export interface InstanceConfig {
   self: PeerAddress;
   peers: PeerAddress[];
   parameters: Record<string, string>;
+  /** The server is no primary and writes under synchronous names: promoted by anybody else it acknowledges nothing. */
+  silent?: boolean;
 }

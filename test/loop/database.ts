@@ -303,6 +303,7 @@ export function createDatabase(clock: VirtualClock, members: { name: string; ip:
         const peers = wanted.peers.map((peer) => peer.name);
         const changed = peers.join() !== one.peers.join();
         one.peers = peers;
+        if (wanted.silent === true && one.role !== 'Primary') one.syncNames = 'ANY 1 ("nobody-yet")';
         return ok({ changed });
       },
       setSync: (order) =>

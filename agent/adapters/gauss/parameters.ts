@@ -5,6 +5,7 @@
  */
 import type { InstanceConfig } from '../../ports/instance.ts';
 import { type Result, ok } from '../../core/result.ts';
+import { nobody } from '../../core/sync.ts';
 import { type InstanceOptions, isWildcard } from './options.ts';
 import { renderAll } from './replconninfo.ts';
 
@@ -55,7 +56,10 @@ export function wantedParameters(
   if (!replication.ok) return replication;
   const people = Object.entries(wanted.parameters).map(([name, value]): [string, string] => [name.toLowerCase(), value]);
   const mine = Object.entries({ ...owned, ...addresses(options) });
-  const role = roleParameters.map((name): [string, string] => [name, current.get(name) ?? initialRoleParameters[name] ?? '']);
+  const asIs = (name: string) => current.get(name) ?? initialRoleParameters[name] ?? '';
+  const silenced: Record<string, string> =
+    wanted.silent === true ? { synchronous_standby_names: nobody, most_available_sync: 'off' } : {};
+  const role = roleParameters.map((name): [string, string] => [name, silenced[name] ?? asIs(name)]);
   return ok(new Map([...Object.entries(defaults), ...people, ...mine, ...replication.value, ...role]));
 }
 

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { nobody } from '../../../agent/core/sync.ts';
 import { managedParameters, renderConf } from '../../../agent/adapters/gauss/conf.ts';
 import { parseControlData } from '../../../agent/adapters/gauss/controldata.ts';
 import { decodeLock, encodeLock, parseLock } from '../../../agent/adapters/gauss/freeze.ts';
@@ -116,6 +117,10 @@ test('what the agent owns cannot be set by people, and the role parameters are c
   assert.equal(made.value.get('restart_after_crash'), 'off');
   assert.equal(made.value.get('application_name'), 'og-demo-0');
   assert.equal(made.value.get('synchronous_standby_names'), 'ANY 1 (og-demo-1)');
+  const silent = wantedParameters(member, { ...wanted, silent: true }, new Map([['most_available_sync', 'on']]));
+  assert.ok(silent.ok);
+  assert.equal(silent.value.get('synchronous_standby_names'), nobody);
+  assert.equal(silent.value.get('most_available_sync'), 'off');
   assert.equal(made.value.get('listen_addresses'), '*');
   assert.equal(initialParameters(member).get('sync_config_strategy'), 'none_node');
 });
