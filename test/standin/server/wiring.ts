@@ -49,10 +49,16 @@ async function adopt(context: Context, files: Record<string, string>): Promise<b
   return true;
 }
 
+/** An attempt at a stream may end after the promotion that it was overtaken by: a primary's state is not about streams. */
+function leads(context: Context): boolean {
+  const { role } = context.live.facts();
+  return role === 'Primary' || role === 'Normal';
+}
+
 function noteDetached(context: Context): void {
   context.streamEnded = Date.now();
   const { dbState } = context.live.facts();
-  const changing = dbState === 'Wait promoting' || dbState === 'Promoting';
+  const changing = dbState === 'Wait promoting' || dbState === 'Promoting' || leads(context);
   context.live.update({
     receiver: undefined,
     receiveUntil: Date.now() + delayMs('receiveNullMs'),
@@ -101,7 +107,9 @@ export function relayNeeds(get: () => Context): RelayNeeds {
       });
     },
     detached: () => noteDetached(get()),
-    reason: (reason) => get().live.update({ reason, dbState: 'Need repair' }),
+    reason(reason) {
+      if (!leads(get())) get().live.update({ reason, dbState: 'Need repair' });
+    },
     drained: () => noteDrained(get()),
   };
 }
