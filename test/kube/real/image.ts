@@ -171,6 +171,8 @@ async function makeImages(
     say(`built the images in ${seconds(begin)} s`);
   } finally {
     rmSync(plain, { recursive: true, force: true });
+    // buildah mounts its store over itself and may leave that; while another build uses it this fails, and rightly.
+    await run('umount', [join(storage, 'root', 'overlay')]).catch(() => undefined);
   }
 }
 
