@@ -45,7 +45,7 @@ const hooks = [
 export const serverImage = 'docker.io/library/opengauss-agent:0.1.0';
 export const agentImage = 'docker.io/library/opengauss-agent-files:0.1.0';
 export const pauseImage = 'lab.local/pause:1';
-const keepMs = 7 * 24 * 3600_000;
+const kept = 2;
 const stepMs = 10 * 60_000;
 
 /** Makes what is not in the cache yet; throws Missing where a program is not installed. */
@@ -191,12 +191,17 @@ function run(program: string, words: string[]): Promise<void> {
   });
 }
 
+/** Each change of the agent makes new archives; the last two of a kind are kept. */
 function removeStale(dir: string) {
+  const byKind = new Map<string, { path: string; at: number }[]>();
   for (const name of readdirSync(dir)) {
+    const kind = /^(server|agent|pause|base)-/.exec(name)?.[1];
+    if (kind === undefined) continue;
     const path = join(dir, name);
-    if (name !== 'layers' && !name.startsWith('base-') && Date.now() - statSync(path).mtimeMs > keepMs)
-      rmSync(path, { recursive: true, force: true });
+    byKind.set(kind, [...(byKind.get(kind) ?? []), { path, at: statSync(path).mtimeMs }]);
   }
+  for (const found of byKind.values())
+    for (const { path } of found.sort((one, other) => other.at - one.at).slice(kept)) rmSync(path, { force: true });
 }
 
 const megabytes = (path: string) => Math.round(statSync(path).size / 1e6);
