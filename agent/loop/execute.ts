@@ -14,7 +14,9 @@ import type { Context } from './context.ts';
 import type { Outcome } from './lease.ts';
 import { point, startFrozen, unlock } from './locks.ts';
 import { noteFailure } from './memory.ts';
+import { viewOf } from './observe.ts';
 import { finish, settle } from './settle.ts';
+import { gatherVotes } from './votes.ts';
 
 const sqlDeadlineMs = 1000;
 const peerDeadlineMs = 500;
@@ -138,7 +140,8 @@ async function freeze(ctx: Context, term: number, members: string[]): Promise<Re
     if (answer.ok) takeover.votes[member] = { state: answer.value, at };
     else ctx.log.warn('a member was not frozen', { member, fault: answer.fault });
   };
-  const [local] = await Promise.all([point(ctx, own), ...members.map(ask)]);
+  const votes = gatherVotes(ctx, viewOf(ctx), takeover, members, ask);
+  const [local] = await Promise.all([point(ctx, own), votes]);
   memory.observedAt = Number.NEGATIVE_INFINITY;
   return local;
 }
