@@ -5,7 +5,7 @@
  * member before it labels itself; a member unlabels itself before it stops being primary.
  */
 import { freshPeer, knownPrimary } from '../core/election.ts';
-import { leads, recordOf } from '../core/lease.ts';
+import { holds, leads, recordOf } from '../core/lease.ts';
 import type { PodSight } from '../core/model.ts';
 import { isValid } from '../core/permit.ts';
 import type { Decision, View } from '../core/view.ts';
@@ -18,6 +18,8 @@ const termAnnotation = 'opengauss.agent/term';
 const historyLimit = 50;
 /** How long a standby without a primary keeps its labels: longer than any failover that goes well. */
 const orphanMs = 20_000;
+/** How many cycles a new agent may take to adopt a primary that runs. */
+const adoptionCycles = 5;
 
 export async function publish(ctx: Context, view: View, decision: Decision): Promise<void> {
   await Promise.all([labels(ctx, view), facts(ctx, view), answer(ctx, view, decision)]);
@@ -57,12 +59,22 @@ async function labels(ctx: Context, view: View): Promise<void> {
     // Two members behind the write Service would be worse than none for another cycle.
     if (stripped.includes(false)) return;
   }
+  if (!leading && adopts(ctx, view, own)) return;
   const role = leading ? 'primary' : isFitStandby(ctx, view, own) ? 'standby' : null;
   const readable = role === 'primary' ? noOtherReadable(view) : role === 'standby' && isReadable(view, own);
   const change: Record<string, string | null> = {};
   if ((own.labels[roleLabel] ?? null) !== role) change[roleLabel] = role;
   if ((own.labels[readableLabel] === 'true') !== readable) change[readableLabel] = readable ? 'true' : null;
   if (Object.keys(change).length > 0) await relabel(ctx, view, own, change);
+}
+
+/**
+ * An agent that was started again beside its own running primary renews in its first cycle and adopts the promotion in its
+ * second. Until then the label stays: taking it away would empty the write Service although clients are being served.
+ */
+function adopts(ctx: Context, view: View, own: PodSight): boolean {
+  if (ctx.memory.cycle > adoptionCycles || own.labels[roleLabel] !== 'primary') return false;
+  return view.instance.is === 'primary' && holds(view) && !ctx.memory.draining && !view.stopping;
 }
 
 /** A standby that has lost its primary moments ago still serves reads; losing readers too would help nobody. */

@@ -91,6 +91,23 @@ test('an agent that is killed and started again adopts its primary: no gap, the 
   assert.ok(world.longestGap() < 100, `gap ${world.longestGap()} ms`);
 });
 
+test('an agent that is started again beside its primary leaves the label as it is: the write Service is never empty', async () => {
+  const world = await settledWorld();
+  const name = world.primary() ?? '';
+  const seen = ['primary'];
+  const { pods } = world.kube;
+  const put = pods.set.bind(pods);
+  pods.set = (key, pod) => {
+    if (key === name) seen.push(String(pod.labels['opengauss.role']));
+    return put(key, pod);
+  };
+  world.killAgent(name);
+  await world.run(500);
+  world.startAgent(name);
+  await world.run(5000);
+  assert.deepEqual(new Set(seen), new Set(['primary']));
+});
+
 test('a holder that is nudged all the time renews as often as one that is left alone', async () => {
   const world = await settledWorld();
   const loop = world.nodes.get(world.primary() ?? '')?.loop;

@@ -59,12 +59,16 @@ export function surfaces() {
     assert.match(written.out, /^70\n.*Read-only file system/s);
   });
 
-  sentence('the log of a member is JSON with the reason of each decision', async ({ database }) => {
-    const { out } = await database.kubectl('logs', 'og-demo-0', '-c', 'og', '--tail=50');
-    const lines = out
-      .trim()
-      .split('\n')
-      .map((line) => JSON.parse(line) as { msg: string; reason?: string });
-    assert.ok(lines.some((line) => line.msg === 'decision' && line.reason !== undefined));
-  });
+  sentence(
+    'the log of a member is the preflight in words, and then JSON with the reason of each decision',
+    async ({ database }) => {
+      const { out } = await database.kubectl('logs', 'og-demo-0', '-c', 'og');
+      const lines = out.trim().split('\n');
+      assert.match(lines[0] ?? '', /^ok +settings +member og-demo-0 of cluster demo$/);
+      const decisions = lines
+        .filter((line) => line.startsWith('{'))
+        .map((line) => JSON.parse(line) as { msg: string; reason?: string });
+      assert.ok(decisions.some((line) => line.msg === 'decision' && line.reason !== undefined));
+    },
+  );
 }
