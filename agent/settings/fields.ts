@@ -181,9 +181,9 @@ const scriptFile: Field = field('file name', 'Name of a key in the scripts Confi
 
 const disk = {
   warnPercent: percent('Share of a volume in use from which a warning stands.'),
-  readOnlyPercent: percent('Share of a volume in use from which the database is set read-only.'),
-  resumePercent: percent('Share of a volume in use below which it takes writes again.'),
-  minFreeBytes: bytes('Read-only below this many free bytes, whatever the share in use.'),
+  readOnlyPercent: percent('Share of a volume in use from which `agent status` says `Degraded`; nothing is set read-only yet.'),
+  resumePercent: percent('Share of a volume in use below which it takes writes again. No effect yet.'),
+  minFreeBytes: bytes('Read-only below this many free bytes, whatever the share in use. No effect yet.'),
 };
 
 const script = {
@@ -236,23 +236,23 @@ export const dynamicTable: Record<string, Field> = {
     'What differs for a mount, such as `data` or `log`.',
     mapOf(16, group(disk, {}, [])),
   ),
-  localRole: choice(['primary', 'standby'], "This site's role in a pair of sites."),
-  remotePeers: field('list of addresses', "Addresses of the other site's members.", listOf(9, address)),
+  localRole: choice(['primary', 'standby'], "This site's role in a pair of sites; with `standby` no member becomes primary."),
+  remotePeers: field('list of addresses', "Addresses of the other site's members. No effect yet.", listOf(9, address)),
   parameters: field(
     'by name: value',
     `openGauss parameters. Those that the agent owns are rejected: ${ownedPatterns.map((name) => `\`${name}\``).join(', ')}.`,
     mapOf(500, parameter),
   ),
-  'backup.schedule': cron('When the sidecar takes a base backup; never when unset.'),
-  'backup.retention.count': whole(1, 1000, 'How many backups are kept.'),
-  'backup.retention.days': whole(1, 3650, 'For how many days they are kept.'),
+  'backup.schedule': cron('When the sidecar takes a base backup; never when unset. No effect yet.'),
+  'backup.retention.count': whole(1, 1000, 'How many backups are kept. No effect yet.'),
+  'backup.retention.days': whole(1, 3650, 'For how many days they are kept. No effect yet.'),
   scripts: field(
     'list of `schedule`, `file`, `role` (any), `timeoutSeconds` (300)',
-    'Scheduled scripts: a cron expression, a file in the scripts ConfigMap, a role filter, a timeout.',
+    'Scheduled scripts: a cron expression, a file in the scripts ConfigMap, a role filter, a timeout. No effect yet.',
     listOf(50, group(script, { role: 'any', timeoutSeconds: 300 }, ['schedule', 'file'])),
   ),
-  'logs.retentionDays': whole(1, 3650, 'For how many days server log files are kept.'),
-  'logs.maxBytes': bytes('How many bytes of server log files are kept.'),
+  'logs.retentionDays': whole(1, 3650, 'For how many days server log files are kept. No effect yet.'),
+  'logs.maxBytes': bytes('How many bytes of server log files are kept. No effect yet.'),
   pausedUntil: moment('When `paused` ends by itself; never when unset.'),
 };
 

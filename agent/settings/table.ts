@@ -100,7 +100,7 @@ export const table = {
     'OG_RUN_DIR',
     'path',
     '/run/opengauss-agent',
-    'Directory on tmpfs that the agent shares with PID 1: `fence` and `fence.echo`.',
+    'Directory on tmpfs that the agent shares with PID 1 (`fence`, `fence.echo`) and its commands (`control`).',
   ),
   authDir: defaults(
     'OG_AUTH_DIR',
