@@ -39,7 +39,7 @@ export function instruments(registry: Registry) {
     promotions: counter('promotions_total', 'Promotions of this member that ended with a writable primary.'),
     failoverSeconds: histogram(
       'failover_seconds',
-      'From the first sign of trouble to a writable primary, on the member that became it.',
+      'From the request for a promotion to a writable primary, on the member that became it.',
       slow,
       ['kind'],
     ),
