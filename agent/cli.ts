@@ -1,6 +1,6 @@
 /**
- * The command line: finds the command, reads its options by node:util, prints help, and passes the exit code on
- * (contract 3). Each command lives in cli/; what needs the Kubernetes client loads it when it runs, because a status
+ * The command line: finds the command, reads its options by node:util, prints help, and passes the exit code on.
+ * Each command lives in cli/; what needs the Kubernetes client loads it when it runs, because a status
  * command must not pay for it. Only commands that exist are listed.
  */
 import { parseArgs } from 'node:util';

@@ -1,5 +1,5 @@
 /**
- * What a command works with: the environment, two streams and the exit codes of contract 3. Commands never touch
+ * What a command works with: the environment, two streams and the exit codes. Commands never touch
  * `process` themselves, so that a test can run them in its own.
  */
 
@@ -16,7 +16,7 @@ export interface Io {
   signal: AbortSignal;
 }
 
-/** Contract 3. */
+/** The exit codes that docs/OPERATIONS.md explains. */
 export const exit = { done: 0, failed: 1, degraded: 2, noPrimary: 3, unreachable: 4, refused: 5, settings: 78 } as const;
 
 /** Prints `error: …` and a hint, and passes the exit code on. */

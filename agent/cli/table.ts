@@ -1,4 +1,4 @@
-/** The status table of contract 3, from the document; pure text, made the same for a terminal and a pipe. */
+/** The status table, from the document; pure text, made the same for a terminal and a pipe. */
 import type { ClusterStatus, MemberStatus } from '../adapters/http/document.ts';
 import { formatBytes } from '../core/quantity.ts';
 import { age, columns } from './format.ts';

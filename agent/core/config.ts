@@ -1,6 +1,6 @@
 /**
  * The dynamic configuration as the rest of the agent sees it: whole, validated, with every default filled in.
- * The parser and the cross-checks are in settings/; this file holds the shape and the defaults (contract 4).
+ * The parser and the cross-checks are in settings/; this file holds the shape and the defaults.
  */
 import type { SyncMode } from './model.ts';
 

@@ -1,7 +1,7 @@
 /**
  * Promises: how a primary goes on when it cannot reach the API server. A member promises the holder of one term neither
  * to grant nor to stand, for a time by its own clock that begins when it is asked; the holder counts from the moment it
- * *sent* the question, as with a renewal, so the arithmetic of the lease covers it (ha-semantics 7.2). The holder goes on
+ * *sent* the question, as with a renewal, so the arithmetic of the lease covers it. The holder goes on
  * while no vote set is left that holds no promise: then nobody else can lead (I14). A promise is never given to
  * a lower term, never while this member takes the lease itself, and ends early only when the record shows that the very
  * holder released it, which it does when its server is gone. Nothing here is about clocks of other machines.

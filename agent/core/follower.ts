@@ -97,7 +97,7 @@ export function whenStopped(view: View, instance: Extract<Instance, { is: 'stopp
   return only('start', { instance: { do: 'start', mode: 'standby' } });
 }
 
-/** A primary that has just handed over comes back when its successor is followed, or after a while (design 5). */
+/** A primary that has just handed over comes back when its successor is followed, or after a while. */
 function isSucceeded(view: View): boolean {
   const exit = view.lastExit;
   const record = recordOf(view.lease);

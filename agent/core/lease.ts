@@ -1,7 +1,7 @@
 /**
  * The lease's arithmetic. It says who may take it and when; it does not say that the old holder has stopped: that
  * is the fence's business, and the freeze's. A holder counts from the moment a renewal was sent, an observer from
- * the moment it first saw the version; nobody compares clocks (design 4, ha-semantics 7.2).
+ * the moment it first saw the version; nobody compares clocks.
  */
 import type { LeaseRecord, MemberName, Mono, SeenLease, SyncEntry, Term } from './model.ts';
 import { isValid } from './permit.ts';
@@ -83,7 +83,7 @@ export function highestTerm(view: View): Term {
   return highest;
 }
 
-/** The record a holder writes for itself; a take-over changes no entry (design 4.1). */
+/** The record a holder writes for itself; a take-over changes no entry. */
 export function acquired(view: View, over: LeaseRecord | undefined): LeaseDraft {
   return {
     holder: view.self.identity,

@@ -1,7 +1,7 @@
 /**
  * What a take-over by hand may lose, and what it needs before it may. A vote set that is not in sight means that some
  * acknowledged commit may be on none of the members that can be seen (I7). People may accept that; two writers nobody
- * may accept, so the primary of every entry that is not met has to be proven to have ended (design 4.1): by its own
+ * may accept, so the primary of every entry that is not met has to be proven to have ended: by its own
  * word, by the kubelet's, or by the word of the operator, who has seen to it.
  */
 import { comparePositions, freshPeer, freshPeers, type Position, positionOf } from './election.ts';

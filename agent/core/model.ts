@@ -130,7 +130,7 @@ export interface ServerExit {
   at: Mono;
 }
 
-/** One entry of the record: whose acknowledgements a commit of that term waits for (design 4.1). */
+/** One entry of the record: whose acknowledgements a commit of that term waits for. */
 export interface SyncEntry {
   term: Term;
   primary: MemberName;
@@ -266,7 +266,7 @@ export interface VolumeUse {
  */
 export type VolumeFault = 'absent' | 'replaced' | 'read-only' | 'failed';
 
-/** What a member grants and remembers; on disk beside the data directory, fsynced before any answer (design 4). */
+/** What a member grants and remembers; on disk beside the data directory, fsynced before any answer. */
 export interface LocalRecords {
   /** Highest term granted or frozen for. */
   granted: Term;

@@ -1,12 +1,12 @@
 /**
  * The permit: the local, time-limited right to act as leader. It is a capability: what needs leadership takes one
  * as an argument and checks it again right before acting. It says nothing about other machines' clocks; it ends
- * `fenceSeconds` after the renewal that proved the lease was *sent* (design 4, ha-semantics 7.2).
+ * `fenceSeconds` after the renewal that proved the lease was *sent*.
  */
 import type { DynamicConfig } from './config.ts';
 import type { Mono, Term } from './model.ts';
 
-/** Clock rates may differ by one per cent, and a stop may start late by this much (ha-semantics 7.2). */
+/** Clock rates may differ by one per cent, and a stop may start late by this much. */
 export const clockRate = 0.01;
 export const stopLatencySeconds = 0.3;
 

@@ -1,7 +1,7 @@
 /**
  * The synchronous set: whose acknowledgements a commit waits for, and so whose votes a new primary needs. The record
  * (the lease's entries) and the server's names change in three steps, as in joint consensus: record the new entry,
- * set the names, drop the old entries once W of the new names have flushed the position of the change (design 4.1).
+ * set the names, drop the old entries once W of the new names have flushed the position of the change.
  * At every moment each possible acknowledgement set meets each possible vote set (S13). Steps are decided here,
  * never taken.
  */

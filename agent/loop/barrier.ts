@@ -1,7 +1,7 @@
 /**
  * The barrier: the WAL position up to which commits may have been acknowledged under the synchronous names that were in
  * force before. It is read by a look that began after another one had found the new names in force, however they came
- * into force; until then nothing may be concluded from what standbys have flushed (design 4.1, third step).
+ * into force; until then nothing may be concluded from what standbys have flushed.
  */
 import type { Mono } from '../core/model.ts';
 import type { Context } from './context.ts';

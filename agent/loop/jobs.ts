@@ -149,7 +149,7 @@ export function runStop(ctx: Context, kill: boolean): Started {
 
 /**
  * Drain, wait until the target is at the same position, kill. The brake is for speed, not for safety; a fast stop
- * would write a checkpoint that makes the others diverge, so the server is killed (design 5).
+ * would write a checkpoint that makes the others diverge, so the server is killed.
  */
 export function handOver(ctx: Context, permit: LeaderPermit, target: string): Started {
   const { memory, ports } = ctx;

@@ -2,7 +2,7 @@
  * Whom the own server streams from: the record on disk and the server's lock, changed together and one change after
  * the other. Each change looks at the record as it is when its turn has come: between a decision and its turn somebody
  * may have been granted a higher term, and a freeze that is lifted for an older reason is an acknowledgement that no
- * winner has compared. A freeze never ends by time (design 5).
+ * winner has compared. A freeze never ends by time.
  */
 import { memberOf } from '../core/lease.ts';
 import type { LocalRecords, MemberName } from '../core/model.ts';

@@ -16,7 +16,7 @@ export interface LeaseWrite {
 }
 
 export interface EventNote {
-  /** One of contract section 1, e.g. `Promoted`. */
+  /** One of the table in docs/OPERATIONS.md, e.g. `Promoted`. */
   reason: string;
   type: 'Normal' | 'Warning';
   action: string;

@@ -15,7 +15,7 @@ export interface Clock {
   until(moment: Mono, signal?: AbortSignal): Promise<void>;
 }
 
-/** PID 1, which kills the server at the last deadline written (design 2). */
+/** PID 1, which kills the server at the last deadline written. */
 export interface FencePort {
   /** False where the entrypoint is not PID 1: then only the agent fences, and says so. */
   readonly present: boolean;

@@ -1,6 +1,6 @@
 /**
  * The dynamic configuration: the text of `config.yaml` in, a whole DynamicConfig or all its problems out. A text with
- * any problem changes nothing (contract 4): there is no half-taken edit. Unknown keys are problems too, because a
+ * any problem changes nothing: there is no half-taken edit. Unknown keys are problems too, because a
  * mistyped key would silently leave the default in force.
  */
 import { isMap, type Document, LineCounter, parseDocument } from 'yaml';

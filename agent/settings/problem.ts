@@ -13,7 +13,7 @@ export interface Problem {
   hint: string;
 }
 
-/** The exit code of a process whose settings are not valid (contract 3). */
+/** The exit code of a process whose settings are not valid. */
 export const settingsExitCode = 78;
 
 /** Prints problems as a table with a column per part. */

@@ -1,5 +1,5 @@
 /**
- * The fault commands of contract section 6 over a running lab's parts. Each returns when the fault stands, with one
+ * The lab's fault commands over a running lab's parts. Each returns when the fault stands, with one
  * line to print; unknown names and impossible orders are refused with a hint and exit code 5, never guessed.
  */
 import { setTimeout as sleep } from 'node:timers/promises';

@@ -1,5 +1,5 @@
 /**
- * The fault commands of contract section 6 on real nodes: signals for the processes of a container, rules of the node's
+ * The lab's fault commands on real nodes: signals for the processes of a container, rules of the node's
  * packet filter for cuts, the node's own power. Each returns when the fault stands.
  */
 import { readFileSync } from 'node:fs';

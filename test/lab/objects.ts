@@ -1,6 +1,6 @@
 /**
  * The Kubernetes objects of a lab, as the manifests and the controllers of a real cluster would make them: names and
- * labels of contract section 1. Builders only; nothing here talks to the server.
+ * labels of the manifests. Builders only; nothing here talks to the server.
  */
 import type { Ports } from './addresses.ts';
 

@@ -1,5 +1,5 @@
 /**
- * The command line of the lab: options of contract section 6 and the commands for a running one. Parsing only; every
+ * The command line of the lab: its options and the commands for a running one. Parsing only; every
  * mistake is one error with a hint, and nothing is guessed.
  */
 import { parseArgs } from 'node:util';

@@ -1,5 +1,5 @@
 /**
- * The lab's files for others: `lab.json` (contract section 6) and `run.json`, which names every process and directory
+ * The lab's files for others: `lab.json` and `run.json`, which names every process and directory
  * of a running lab, so that a crashed one can be swept by exactly those. Both are written by rename.
  */
 import { spawnSync } from 'node:child_process';

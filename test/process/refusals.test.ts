@@ -1,6 +1,6 @@
 /**
  * Goal: bad input is refused by the container as it is shipped, before anything runs: one error that names the field,
- * one hint with the cure, the exit code of contract section 3, and the data exactly as it was.
+ * one hint with the cure, the exit code, and the data exactly as it was.
  * Method: the real entrypoint with the real agent, against an embedded API server; each case spoils one thing.
  */
 import assert from 'node:assert/strict';

@@ -1,6 +1,6 @@
 /**
  * The oracles stand beside the world, see true time and every server, and judge at every step. They take no part: an
- * agent never learns anything from them. Each violation names the invariant of ha-semantics section 8.
+ * agent never learns anything from them. Each violation names the invariant.
  */
 import type { LeaseRecord } from '../../agent/core/model.ts';
 import { isVoteSet } from '../../agent/core/sync.ts';

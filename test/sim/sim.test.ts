@@ -1,5 +1,5 @@
 /**
- * Goal: the loop that ships holds every invariant of ha-semantics section 8 under random faults, and comes back when
+ * Goal: the loop that ships holds every invariant of the oracle under random faults, and comes back when
  * they end. Method: the simulator over a fixed share of seeds; `npm run sim` runs any others and tells failing ones as
  * stories.
  */

@@ -1,6 +1,6 @@
 /**
  * The server's process: finds it, starts it in a session of its own, notices its end, kills it. The server is not
- * the agent's to lose: it outlives the agent, whose next incarnation adopts it (design 2). What is known of the
+ * the agent's to lose: it outlives the agent, whose next incarnation adopts it. What is known of the
  * running process is kept in memory, so that killing it never waits for the data volume.
  */
 import { spawn } from 'node:child_process';

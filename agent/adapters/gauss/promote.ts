@@ -1,7 +1,7 @@
 /**
  * Promotion, and the word to a pending server. gs_ctl is only the messenger: it runs in the background, its exit code
  * is not believed, and the role is asked for by SQL every 10 ms. The term stands in the data directory, durably,
- * before anything is asked for, so that whoever finds this data later knows which promotion it has seen (design 4.1).
+ * before anything is asked for, so that whoever finds this data later knows which promotion it has seen.
  */
 import { join } from 'node:path';
 import type { Mono, ServerProcess, Term } from '../../core/model.ts';

@@ -2,7 +2,7 @@
  * One conversation with the local server over its unix socket: one outstanding statement, a deadline for each, and
  * after any error or timeout the socket is destroyed and forgotten (a timed-out connection answers the next question
  * with the last one's rows or not at all, ecosystem 3). Every session runs with synchronous_commit=local: where the
- * synchronous names cannot be met even a plain SELECT of a fresh session hangs otherwise (design 4.1).
+ * synchronous names cannot be met even a plain SELECT of a fresh session hangs otherwise.
  */
 import pg from 'pg';
 import { type Fault, failed, ok, type Result } from '../../core/result.ts';

@@ -1,5 +1,5 @@
 /**
- * The shape of `agent status -o json` (contract 3): stable, versioned, camelCase. Fields may be added and are never
+ * The shape of `agent status -o json`: stable, versioned, camelCase. Fields may be added and are never
  * renamed. What is not known is null, never invented. Types only.
  */
 

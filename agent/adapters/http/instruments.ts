@@ -1,5 +1,5 @@
 /**
- * The agent's metrics by name, as contract 5 lists them: what each means, its labels and its buckets. Definitions
+ * The agent's metrics by name: what each means, its labels and its buckets. Definitions
  * only; gauges.ts fills the gauges from a snapshot, metrics.ts the rest from events.
  */
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';

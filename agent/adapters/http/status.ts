@@ -1,5 +1,5 @@
 /**
- * The status document of contract 3, made from one snapshot by a pure function. It asks nobody anything, so that it
+ * The status document, made from one snapshot by a pure function. It asks nobody anything, so that it
  * answers when the API server or the database does not.
  */
 import { expiresAt, memberOf } from '../../core/lease.ts';

@@ -1,5 +1,5 @@
 /**
- * The forms of the two ConfigMaps that agents write (contract 1).
+ * The forms of the two ConfigMaps that agents write.
  *
  * `og-<c>-state`: `systemId` (decimal text), `history` (one JSON object a line: term, primary, at, reason; the oldest
  * first, 50 at most), and keys of others, which stay as they are.

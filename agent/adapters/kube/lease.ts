@@ -1,5 +1,5 @@
 /**
- * The Lease as a LeaseRecord and back. What the annotations hold decides who may lead (design 4.1), so nothing in them
+ * The Lease as a LeaseRecord and back. What the annotations hold decides who may lead, so nothing in them
  * is guessed: what is missing or cannot be understood makes the record garbage, on which nobody promotes. Times in it
  * are for display; nobody compares clocks.
  */

@@ -1,5 +1,5 @@
 /**
- * The names and paths of the objects that the adapter uses (contract 1). Nothing is listed or watched that has a name.
+ * The names and paths of the objects that the adapter uses. Nothing is listed or watched that has a name.
  */
 
 export interface ObjectNames {

@@ -12,7 +12,7 @@ export interface Right {
   resourceNames?: string[];
 }
 
-/** Contract 1: members 0 to 8. */
+/** Members 0 to 8. */
 const members = 9;
 
 /** The rules of the Role of a cluster's members. */

@@ -1,7 +1,7 @@
 /**
  * The agent's own records on the data mount, beside the server's directory: what this member granted, its freeze, an
  * unfinished build. A save has happened only when file and directory are fsynced; a file that cannot be understood is a
- * fault and never the defaults, because a forgotten grant would let two members lead (design 4). Asynchronous: a hung
+ * fault and never the defaults, because a forgotten grant would let two members lead. Asynchronous: a hung
  * volume costs a fault at the deadline, and one stuck thread at most.
  */
 import { createHash } from 'node:crypto';
