@@ -13,11 +13,13 @@ import { createMetrics } from './adapters/http/metrics.ts';
 import { serveReady } from './adapters/http/ready.ts';
 import { serveHttp } from './adapters/http/server.ts';
 import { createKube } from './adapters/kube/kube.ts';
+import { createBrake } from './adapters/os/brake.ts';
 import { createClock } from './adapters/os/clock.ts';
 import { createFence } from './adapters/os/fence.ts';
 import { createLog, type LogSink, wordFirst } from './adapters/os/log.ts';
 import { startJanitor } from './adapters/os/logfiles.ts';
 import { createRecords } from './adapters/os/records.ts';
+import { createReserve } from './adapters/os/reserve.ts';
 import { createVolumes, type VolumeMount } from './adapters/os/volumes.ts';
 import { createPeers } from './adapters/peers/peers.ts';
 import type { Result } from './core/result.ts';
@@ -181,6 +183,8 @@ async function serve(
     ports: {
       ...{ clock, kube, instance, peers, fence, board },
       records: createRecords({ dataDir: settings.dataDir }),
+      brake: createBrake({ dataDir: settings.dataDir }),
+      reserve: createReserve({ dataDir: settings.dataDir }),
       volumes: createVolumes({ mounts: mountsOf(settings), clock }),
     },
     self: { ...self, guarded: fence.present },

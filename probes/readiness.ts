@@ -35,7 +35,7 @@ export function readiness(snapshot: Snapshot | undefined, now: Mono, query: Read
   if (query.mode === 'query') return yes(`the server answered as ${instance.role}`);
   if (instance.is === 'primary') {
     if (query.mode === 'tcp' && selectedFor(view) === 'nothing') return no('no Service selects this member');
-    return primaryFit(view, now);
+    return primaryServes(view, now);
   }
   if (query.mode === 'streaming') return streams(view, instance, query.lag, false);
   const service = selectedFor(view);
@@ -58,6 +58,19 @@ export function primaryFit(view: View, now: Mono): Verdict {
   if (view.instance.is !== 'primary') return no('it is not the primary');
   if (!isValid(view.permit, now)) return no('it does not hold the lease');
   return view.instance.writable ? yes('it holds the lease and takes writes') : no('it does not take writes');
+}
+
+/**
+ * Fit for the write Service: as above, or read-only because a volume fills or a human wants it. Sessions then learn why they
+ * may not write, and can make room; refused connections would tell them nothing. A hand-over is another matter.
+ */
+function primaryServes(view: View, now: Mono): Verdict {
+  const fit = primaryFit(view, now);
+  if (fit.ok || view.instance.is !== 'primary' || !view.instance.readOnly || !isValid(view.permit, now)) return fit;
+  const owner = view.disk?.owner;
+  if (owner === 'switchover' || view.switchover !== undefined) return no('it hands over');
+  const why = owner === 'human' ? 'a human has set it so' : (view.disk?.pressure ?? 'why is not known');
+  return yes(`it holds the lease and is read-only: ${why}`);
 }
 
 function streams(view: View, standby: StandbyInstance, limit: bigint | undefined, excused: boolean): Verdict {

@@ -43,6 +43,9 @@ function byShape(view: View, instance: Instance): Decision {
     case 'starting':
       return whenStarting(view, instance);
     case 'hung':
+      // What cannot be killed cannot be waited for: without a renewal the permit ends, and others take over (K14).
+      if (permit !== undefined && view.disk?.stuck !== undefined)
+        return only('hung', { instance: { do: 'fence' }, note: view.disk.stuck });
       return view.now - instance.since >= view.config.hangSeconds * 1000
         ? renewing(view, 'hung', { instance: { do: 'fence' } })
         : renewing(view, 'hung', { note: 'waiting for an answer' });
@@ -51,8 +54,20 @@ function byShape(view: View, instance: Instance): Decision {
     case 'standby':
       return permit === undefined ? whenStandby(view, instance) : takeLead(view, instance, permit);
     case 'primary':
-      return permit === undefined ? only('permit-lost', { instance: { do: 'fence' } }) : whenLeading(view, instance, permit);
+      if (permit === undefined) return only('permit-lost', { instance: { do: 'fence' } });
+      return lostVolume(view) ?? whenLeading(view, instance, permit);
   }
+}
+
+/**
+ * A primary whose volume hangs or is broken acknowledges nothing more; where a standby can take over it is killed. Its
+ * lease is not renewed any more: a process that waits for the volume may be killed and still be there (K14).
+ */
+function lostVolume(view: View): Decision | undefined {
+  const { stuck, broken } = view.disk ?? {};
+  const why = stuck ?? (/read-only|failed/.test(broken ?? '') ? broken : undefined);
+  if (why === undefined || bestHeir(view) === undefined) return undefined;
+  return only(stuck === undefined ? 'volume-failed' : 'hung', { instance: { do: 'fence' }, note: why });
 }
 
 function foreign(view: View, instance: Extract<Instance, { is: 'stopped' }>): boolean {

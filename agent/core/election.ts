@@ -1,12 +1,12 @@
 /**
- * Who may become primary, and who is best. The order is total: WAL term, WAL position, priority, then the name, so
- * that two members never both think they are ahead of each other. Unreachable members do not block; they do not
+ * Who may become primary, and who is best. The order is total: WAL term, WAL position, room on the volumes, priority,
+ * then the name (in mode `off` room comes first), so that two members never both think they are ahead of each other. Unreachable members do not block; they do not
  * count either.
  */
 import { isBoundAway } from './failsafe.ts';
 import { memberOf, recordOf } from './lease.ts';
 import type { Lsn } from './lsn.ts';
-import type { Instance, MemberName, PeerState, PodSight, StandbyInstance, Term } from './model.ts';
+import type { Instance, LeaseRecord, MemberName, PeerState, PodSight, StandbyInstance, Term } from './model.ts';
 import { isVoteSet } from './sync.ts';
 import type { PeerSight, View } from './view.ts';
 
@@ -62,6 +62,7 @@ export function obstacle(view: View, instance: Instance): string | undefined {
   if (view.config.localRole === 'standby') return 'this site is the standby site';
   if (view.records.build !== undefined) return 'a build is not finished';
   if (view.job?.kind === 'build') return 'a build is under way';
+  if (view.disk?.broken !== undefined) return view.disk.broken;
   if (instance.is !== 'standby' && instance.is !== 'pending') return `the instance is ${instance.is}`;
   const systemId = view.facts.known ? view.facts.value.systemId : undefined;
   if (systemId !== undefined && instance.data.systemId !== systemId) return 'the data belongs to another cluster';
@@ -109,9 +110,34 @@ export function acknowledgers(view: View): PeerState[] {
     .filter((state) => state.eligible || (state.paused && state.build === undefined && state.systemId === systemId));
 }
 
-function order(view: View, a: PeerState, b: PeerState): number {
+/** What a member is ranked by. */
+type Ranked = Pick<PeerState, 'name' | 'term' | 'received' | 'replayed' | 'pressure'>;
+
+/** How far a standby is behind the last known position of the primary that the record names. */
+export function lagBehind(view: View, record: LeaseRecord, standby: Pick<Ranked, 'received' | 'replayed'>): bigint {
+  const last = record.promoting === undefined ? undefined : view.peers[record.promoting.member]?.state.written;
+  const mine = standby.replayed ?? standby.received;
+  return last === undefined || mine === undefined || last < mine ? 0n : last - mine;
+}
+
+/**
+ * Whether it stands back for its full volume. Where commits are acknowledged by standbys the furthest has to win, full or not;
+ * in mode `off` a member with room that may stand goes first, so that the next primary does not end as the last one did.
+ */
+function standsBack(view: View, one: Ranked): boolean {
+  const record = recordOf(view.lease);
+  if (record === undefined || record.syncMode !== 'off') return false;
+  return one.pressure !== undefined || lagBehind(view, record, one) > view.config.maximumLagOnFailover;
+}
+
+/** Negative when `a` goes first. */
+function order(view: View, a: Ranked, b: Ranked): number {
+  const back = Number(standsBack(view, a)) - Number(standsBack(view, b));
+  if (back !== 0) return back;
   const position = comparePositions(positionOf(a), positionOf(b));
   if (position !== 0) return position;
+  const full = Number(a.pressure !== undefined) - Number(b.pressure !== undefined);
+  if (full !== 0) return full;
   const priority = priorityOf(view, b.name) - priorityOf(view, a.name);
   return priority !== 0 ? priority : a.name < b.name ? -1 : 1;
 }
@@ -127,13 +153,10 @@ export function bestHeir(view: View, except: MemberName[] = []): PeerState | und
 
 /** Whether no fresh candidate ranks before the local member. */
 export function isBest(view: View, own: StandbyInstance): boolean {
-  const mine = positionOf(own);
-  return candidates(view).every((state) => {
-    const position = comparePositions(mine, positionOf(state));
-    if (position !== 0) return position < 0;
-    const priority = priorityOf(view, state.name) - priorityOf(view, view.self.name);
-    return priority !== 0 ? priority < 0 : view.self.name < state.name;
-  });
+  const { term, received, replayed } = own;
+  const pressure = view.disk?.pressure;
+  const self = { name: view.self.name, term, received, replayed, ...(pressure === undefined ? {} : { pressure }) };
+  return candidates(view).every((state) => order(view, self, state) < 0);
 }
 
 /** The primary that others may follow or build from: the lease's holder, which says of itself that it is one. */

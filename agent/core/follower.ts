@@ -4,7 +4,7 @@
  * readable cluster facts nothing is acquired, initialised or wiped.
  */
 import { only } from './decision.ts';
-import { bestHeir, freshPeer, freshPeers, isBest, knownPrimary, obstacle, voters } from './election.ts';
+import { bestHeir, freshPeer, freshPeers, isBest, knownPrimary, lagBehind, obstacle, voters } from './election.ts';
 import { boundBy } from './failsafe.ts';
 import { expiresAt, heirTurnMs, holds, isExpired, memberOf, recordOf } from './lease.ts';
 import { lossText } from './loss.ts';
@@ -91,6 +91,7 @@ export function whenStopped(view: View, instance: Extract<Instance, { is: 'stopp
   const old = oldIncarnation(view);
   if (old !== undefined) return old;
   if (view.records.build !== undefined) return build(view, 'full', 'building');
+  if (view.disk?.noRoom !== undefined) return only('disk-full', { note: view.disk.noRoom });
   const failure = view.failures['start'];
   if (failure !== undefined && view.now < failure.retryAt) return only('start-failed', { note: failure.fault.detail });
   if (isSucceeded(view)) return only('no-primary', { note: 'the server is started once its successor is primary' });
@@ -176,12 +177,6 @@ function stand(view: View, me: StandbyInstance, lease: SeenLease, reason: Reason
 function everybodyAnswers(view: View): boolean {
   if (!view.pods.known) return false;
   return view.pods.value.every((pod) => pod.name === view.self.name || freshPeer(view, pod.name) !== undefined);
-}
-
-function lagBehind(view: View, record: LeaseRecord, me: StandbyInstance): bigint {
-  const last = record.promoting === undefined ? undefined : view.peers[record.promoting.member]?.state.written;
-  const mine = me.replayed ?? me.received;
-  return last === undefined || mine === undefined || last < mine ? 0n : last - mine;
 }
 
 function followReason(view: View, me: StandbyInstance): Reason {

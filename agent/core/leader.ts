@@ -141,7 +141,7 @@ export function whenLeading(view: View, me: PrimaryInstance, permit: LeaderPermi
     });
   }
   if (isFinishDue(view, me)) return renewing(view, 'leads', { instance: { do: 'finish', permit } });
-  return requested(view, me) ?? renewing(view, 'leads', strays(view, permit));
+  return requested(view, me) ?? settled(view, me, permit);
 }
 
 /** Clients wait for the names; what nobody waits for comes after them, unless they are long in coming. */
@@ -151,6 +151,14 @@ function isFinishDue(view: View, me: PrimaryInstance): boolean {
   const failure = view.failures['finish'];
   if (failure !== undefined && view.now < failure.retryAt) return false;
   return !sameNames(me.syncNames, nobody) || view.now - promotion.recordedAt > finishMs;
+}
+
+/** Nothing is left to do; a primary that takes no writes says why. */
+function settled(view: View, me: PrimaryInstance, permit: LeaderPermit): Decision {
+  const rest = strays(view, permit);
+  if (!me.readOnly) return renewing(view, 'leads', rest);
+  const why = view.disk?.owner === 'human' ? 'set by a human' : view.disk?.pressure;
+  return renewing(view, 'read-only', why === undefined ? rest : { ...rest, note: why });
 }
 
 /** Members that are frozen and do not stream; who has just been frozen attaches by itself. */
@@ -234,6 +242,7 @@ export function whenLeaderStopped(view: View, instance: Extract<Instance, { is: 
   if (heir !== undefined && (wasPrimary || instance.exit !== undefined)) {
     return only('hand-over', { lease: { do: 'release', heir: heir.name }, note: `heir ${heir.name}` });
   }
+  if (view.disk?.noRoom !== undefined) return renewing(view, 'disk-full', { note: view.disk.noRoom });
   const failure = view.failures['start'];
   if (failure !== undefined && view.now < failure.retryAt) return renewing(view, 'start-failed', { note: failure.fault.detail });
   return renewing(view, 'restart-in-place', { instance: { do: 'start', mode: 'pending' } });

@@ -229,6 +229,10 @@ export interface PeerState {
   since: string | undefined;
   /** To whom it has promised neither to grant nor to stand; absent while nobody. */
   promised?: { holder: string; term: Term };
+  /** On a primary: who set it read-only. */
+  readOnlyOwner?: BrakeOwner;
+  /** A volume of the server is too full for writes: why. */
+  pressure?: string;
 }
 
 export interface BuildProgress {
@@ -247,6 +251,8 @@ export interface VolumeUse {
   inodesFree?: number;
   /** The last probe of the mount has not come back: the other figures are old. */
   stalled?: boolean;
+  /** For how long it has not come back. */
+  stalledMs?: number;
   /** Inodes in all; undefined where the file system does not count them. */
   inodes?: number;
   /** How fast it fills, from a bounded window; below 0: it empties. Undefined while too little was seen. */
@@ -298,6 +304,24 @@ export interface ClusterFacts {
   systemId: string | undefined;
   history: HistoryLine[];
   resourceVersion: string | undefined;
+  /** A human set the database read-only; the next primary goes on with it. */
+  readOnly?: CarriedBrake;
+}
+
+/** Who set the server read-only. */
+export type BrakeOwner = 'agent' | 'switchover' | 'human';
+
+/** What this member recorded of its server's read-only switch, and in which promotion; no owner: it was off. */
+export interface BrakeMark {
+  term: Term;
+  owner: BrakeOwner | undefined;
+}
+
+/** A human's wish as the cluster remembers it, with the primary on which it was last in force. */
+export interface CarriedBrake {
+  owner: 'human';
+  member: MemberName;
+  term: Term;
 }
 
 export interface HistoryLine {

@@ -193,6 +193,8 @@ function refuseTarget(view: View, me: PrimaryInstance, target: MemberName | unde
   if (state === undefined) return { result: `${target} does not answer`, hint: 'Check the pod and its agent.' };
   if (!state.eligible)
     return { result: `${target} may not become primary: ${state.reason}`, hint: 'Wait until it is a healthy standby.' };
+  if (state.pressure !== undefined && view.disk?.pressure === undefined)
+    return { result: `${target} has no room for writes: ${state.pressure}`, hint: 'Make room there, or name another member.' };
   if (!isStreaming(me, target))
     return { result: `${target} does not stream from the primary`, hint: 'Wait until its STATE is Normal.' };
   return undefined;
@@ -202,5 +204,8 @@ function refuseTarget(view: View, me: PrimaryInstance, target: MemberName | unde
 export function bestStreaming(view: View, me: PrimaryInstance): MemberName | undefined {
   return candidates(view)
     .filter((state) => isStreaming(me, state.name))
-    .sort((a, b) => comparePositions(positionOf(a), positionOf(b)))[0]?.name;
+    .sort(
+      (a, b) =>
+        Number(a.pressure !== undefined) - Number(b.pressure !== undefined) || comparePositions(positionOf(a), positionOf(b)),
+    )[0]?.name;
 }

@@ -4,6 +4,7 @@
  */
 import type { Lsn } from './lsn.ts';
 import type {
+  BrakeOwner,
   ClusterFacts,
   Failure,
   Instance,
@@ -149,6 +150,8 @@ export interface View {
   failsafe?: Failsafe | undefined;
   /** When this agent last gave a promotion of its own up. */
   stalledAt?: Mono | undefined;
+  /** Absent: nobody looks. */
+  disk?: DiskView;
 }
 
 /** What people have asked of a member by configuration and annotations; `paused` of the view sums the first two up. */
@@ -161,6 +164,22 @@ export interface Hand {
   until: string | undefined;
   /** The server is to be kept down. */
   fenced: boolean;
+}
+
+/** What the state of the volumes means to decisions. */
+export interface DiskView {
+  /** A volume of the server is too full for writes: why. */
+  pressure: string | undefined;
+  /** So full that the write label goes. */
+  critical: boolean;
+  /** Who has set this primary read-only; undefined: nobody, or not known. */
+  owner: BrakeOwner | undefined;
+  /** A volume of the server takes no writes at all: why. */
+  broken: string | undefined;
+  /** A server that is down would only die again: why. */
+  noRoom: string | undefined;
+  /** Nothing was written for longer than a server may hang, and a volume of it does not answer: which. */
+  stuck?: string | undefined;
 }
 
 export type LeaseIntent =

@@ -3,7 +3,7 @@ import type { DynamicConfig } from '../core/config.ts';
 import type { Self, Snapshot } from '../core/view.ts';
 import type { InstancePort, PeerAddress } from '../ports/instance.ts';
 import type { EventNote, KubePort } from '../ports/kube.ts';
-import type { Board, Clock, FencePort, PeersPort, RecordsPort, VolumesPort } from '../ports/others.ts';
+import type { Board, BrakePort, Clock, FencePort, PeersPort, RecordsPort, ReservePort, VolumesPort } from '../ports/others.ts';
 import type { Memory } from './memory.ts';
 
 export interface Ports {
@@ -16,6 +16,9 @@ export interface Ports {
   board: Board;
   /** Absent where nobody looks: then no volume is known. */
   volumes?: VolumesPort;
+  /** Absent: who set the server read-only is remembered for as long as the agent lives. */
+  brake?: BrakePort;
+  reserve?: ReservePort;
 }
 
 export type ConfigParser = (

@@ -8,6 +8,7 @@ import type { PeerState } from '../core/model.ts';
 import { failed, ok, type Result } from '../core/result.ts';
 import type { Decision, InstanceIntent, PeerSight, View } from '../core/view.ts';
 import { renewBarrier } from './barrier.ts';
+import { keepBrake } from './brake.ts';
 import { configure } from './configure.ts';
 import { handOver, runBuild, runInitialise, runPromotion, runStop } from './jobs.ts';
 import type { Context } from './context.ts';
@@ -61,7 +62,7 @@ async function carryOut(
     case 'settle':
       return await settle(ctx, intent.permit);
     case 'finish':
-      finish(ctx, view, intent.permit);
+      finish(ctx, intent.permit);
       return undefined;
     case 'unlock':
       return await unlock(ctx, view.records.freeze);
@@ -193,9 +194,7 @@ async function undoSwitchover(ctx: Context, view: View, why: string): Promise<Re
   const plan = memory.switchover;
   memory.switchover = undefined;
   memory.draining = false;
-  const brake = await ports.instance.setReadOnly(false, false, sqlDeadlineMs);
-  // A brake that could not be taken off is work that is left.
-  if (!brake.ok && memory.promotion !== undefined) memory.promotion = { ...memory.promotion, finished: false };
+  const brake = await keepBrake(ctx);
   const members = Object.keys(view.peers);
   await Promise.all(members.map((member) => ports.peers.unfreeze(member, (view.promotion?.term ?? 0) + 1, peerDeadlineMs)));
   ctx.tally.switched('rolled-back');

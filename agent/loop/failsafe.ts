@@ -10,6 +10,7 @@ import { heldUntil } from '../core/failsafe.ts';
 import type { LeaseRecord, MemberName, Mono } from '../core/model.ts';
 import { isValid, permitFrom } from '../core/permit.ts';
 import type { Context } from './context.ts';
+import { diskView } from './diskview.ts';
 import { givePermit } from './permit.ts';
 import { forgetEnded } from './promised.ts';
 
@@ -55,6 +56,9 @@ export function isOverdue(ctx: Context): boolean {
   const { renewSeconds, requestTimeoutSeconds } = memory.config.lease;
   const now = ports.clock.now();
   if (!mayAct(ctx) || !isValid(memory.permit, now)) return false;
+  // A primary on a volume that hangs or is broken lets its lease go on purpose (K14): nobody is asked to wait for it.
+  const disk = diskView(memory, ports.volumes?.seen() ?? [], now);
+  if (disk.stuck !== undefined || disk.broken !== undefined) return false;
   return now - memory.renewedAt >= (renewSeconds + requestTimeoutSeconds) * 1000;
 }
 

@@ -71,6 +71,8 @@ export function peerState(ctx: Context): PeerState {
     agentVersion: ctx.self.version,
     since: undefined,
     ...promisedNow(view),
+    ...(view.disk?.owner === undefined ? {} : { readOnlyOwner: view.disk.owner }),
+    ...(view.disk?.pressure === undefined ? {} : { pressure: view.disk.pressure }),
   };
 }
 

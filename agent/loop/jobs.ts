@@ -8,6 +8,7 @@ import type { BuildProgress, Job } from '../core/model.ts';
 import { isValid, type LeaderPermit } from '../core/permit.ts';
 import { failed, ok, type Result } from '../core/result.ts';
 import { inForceOf } from './barrier.ts';
+import { drainClients, releaseDrained } from './brake.ts';
 import { configure } from './configure.ts';
 import type { Context } from './context.ts';
 import { noteFailure } from './memory.ts';
@@ -158,7 +159,7 @@ export function handOver(ctx: Context, permit: LeaderPermit, target: string): St
   if (isOverdue(ctx)) return failed(overdue);
   memory.draining = true;
   return run(ctx, 'hand-over', async () => {
-    const drained = await ports.instance.setReadOnly(true, true, 1000);
+    const drained = await drainClients(ctx);
     const equal = drained.ok ? await reachEqual(ctx, target) : drained;
     if (!equal.ok || !isValid(permit, ports.clock.now()) || isOverdue(ctx)) {
       memory.draining = false;
@@ -169,9 +170,7 @@ export function handOver(ctx: Context, permit: LeaderPermit, target: string): St
     if (!killed.ok) return killed;
     if (memory.switchover !== undefined) memory.switchover = { ...memory.switchover, handedOver: true };
     // The brake lies in the file; the server comes back as a standby without it. Nobody waits for that: the lease does.
-    void ports.instance.setReadOnly(false, false, 1000).then((brake) => {
-      if (!brake.ok) noteFailure(memory, 'brake', brake.fault, ports.clock.now());
-    });
+    void releaseDrained(ctx);
     return ok();
   });
 }

@@ -12,6 +12,7 @@ import type { Decision, Self, Snapshot, View } from '../core/view.ts';
 import type { PeerHandler } from '../ports/others.ts';
 import type { ConfigParser, Context, LoopLog, Ports, Tally } from './context.ts';
 import { configure } from './configure.ts';
+import { keepDisk, watchDisk } from './disk.ts';
 import { executeInstance } from './execute.ts';
 import { keepFailsafe } from './failsafe.ts';
 import { createHandler } from './handler.ts';
@@ -87,6 +88,7 @@ export function createLoop(options: LoopOptions): Loop {
     const watch = ports.kube.watch((hint) => onHint(ctx, hint));
     const ended = new AbortController();
     void keepFailsafe(ctx, ended.signal);
+    const disk = await watchDisk(ctx);
     try {
       for (;;) {
         nudged = false;
@@ -98,6 +100,7 @@ export function createLoop(options: LoopOptions): Loop {
     } finally {
       watch.stop();
       ended.abort();
+      disk.stop();
     }
   }
 
@@ -142,6 +145,7 @@ export async function cycle(ctx: Context): Promise<{ decision: Decision; outcome
   // Labels and the instance wait for each other's nothing: a new primary is routed to while it settles.
   const after = viewOf(ctx);
   const [instance] = await Promise.all([executeInstance(ctx, after, decision), publish(ctx, after, decision)]);
+  await keepDisk(ctx, after);
   if (decision.instance.do === 'nothing' && ctx.memory.job === undefined) await keepConfigured(ctx, view);
   ctx.last = shown;
   ctx.tally.cycle(decision.reason, (ctx.ports.clock.now() - startedAt) / 1000);

@@ -4,8 +4,10 @@
  * because a view shows it.
  */
 import { defaultConfig, type DynamicConfig } from '../core/config.ts';
+import { type DiskState, freshDisk } from '../core/disk.ts';
 import type { Lsn } from '../core/lsn.ts';
 import type {
+  BrakeMark,
   ClusterFacts,
   Failure,
   Instance,
@@ -21,7 +23,7 @@ import type {
   Term,
 } from '../core/model.ts';
 import type { LeaderPermit } from '../core/permit.ts';
-import { type Observed, unknown } from '../core/result.ts';
+import { type Observed, type Result, unknown } from '../core/result.ts';
 import type { Failsafe, Promised, Promotion, Switchover, Takeover } from '../core/view.ts';
 
 export interface Memory {
@@ -91,7 +93,25 @@ export interface Memory {
   held: LeaseRecord | undefined;
   /** The latest end of any permit given: until then PID 1 may let a server live. */
   longestUntil: Mono;
+  /** The end of the primary's WAL, and since when it is there. */
+  wrote: { lsn: Lsn | undefined; at: Mono };
+  /** How the volumes stand. */
+  disk: DiskState;
+  /** Who set the server read-only; the same is on the volume. */
+  brake: {
+    mark: BrakeMark | undefined;
+    /** When the server's switch was last changed from here; older observations tell nothing of it. */
+    changedAt: Mono;
+    /** From the look that asked until no ordinary session wrote any more, the slower of late ones. */
+    reactionMs: number;
+    /** When what a human set was first seen to be off. */
+    offSince: Mono | undefined;
+    busy: Promise<Result<void>> | undefined;
+  };
 }
+
+/** Before it was measured. */
+const firstReactionMs = 1000;
 
 const unread = { of: 'kube', kind: 'cancelled', done: 'no', detail: 'not read yet' } as const;
 
@@ -140,6 +160,15 @@ export function emptyMemory(records: LocalRecords): Memory {
     leaseReadAt: Number.NEGATIVE_INFINITY,
     held: undefined,
     longestUntil: Number.NEGATIVE_INFINITY,
+    wrote: { lsn: undefined, at: Number.NEGATIVE_INFINITY },
+    disk: freshDisk(Number.NEGATIVE_INFINITY),
+    brake: {
+      mark: undefined,
+      changedAt: Number.NEGATIVE_INFINITY,
+      reactionMs: firstReactionMs,
+      offSince: undefined,
+      busy: undefined,
+    },
   };
 }
 

@@ -14,6 +14,7 @@ import type { View } from '../core/view.ts';
 import type { KubeHint } from '../ports/kube.ts';
 import type { Context } from './context.ts';
 import { noteBarrier, noteRedo } from './barrier.ts';
+import { diskView } from './diskview.ts';
 import { noteFailure } from './memory.ts';
 import { meetPeers } from './roster.ts';
 
@@ -78,13 +79,18 @@ export function viewOf(ctx: Context): View {
     job: memory.job,
     failures: memory.failures,
     stopping: memory.stopping,
-    volumes: ctx.ports.volumes?.seen() ?? [],
     promised: memory.promised,
     standing: memory.standing,
     failsafe: memory.failsafe,
     hand,
     ...(memory.held === undefined ? {} : { held: memory.held }),
+    ...volumesOf(ctx),
   };
+}
+
+function volumesOf(ctx: Context): Pick<View, 'volumes' | 'disk'> {
+  const volumes = ctx.ports.volumes?.seen() ?? [];
+  return { volumes, disk: diskView(ctx.memory, volumes, ctx.ports.clock.now()) };
 }
 
 const inFlight = new WeakMap<Context, Promise<void>>();
@@ -99,6 +105,7 @@ export async function observeInstance(ctx: Context, maxAgeMs: number): Promise<v
     const startedAt = ports.clock.now();
     memory.instance = await ports.instance.observe(instanceDeadlineMs);
     memory.observedAt = startedAt;
+    noteProgress(ctx, startedAt);
     forgetOldPromotion(ctx);
     if (memory.instance.is === 'standby' && memory.instance.state === 'Normal') {
       delete memory.failures['rebuilt'];
@@ -113,6 +120,15 @@ export async function observeInstance(ctx: Context, maxAgeMs: number): Promise<v
   } finally {
     inFlight.delete(ctx);
   }
+}
+
+/** WAL that moves shows that the volume takes writes, whatever a look at it says. */
+function noteProgress({ memory }: Context, now: Mono): void {
+  const { instance } = memory;
+  // One that answers nothing has not shown that it writes.
+  if (instance.is === 'hung') return;
+  const written = instance.is === 'primary' ? instance.written : undefined;
+  if (written === undefined || written !== memory.wrote.lsn) memory.wrote = { lsn: written, at: now };
 }
 
 /** A promotion belongs to one server process; a running primary that this container promoted before is adopted. */

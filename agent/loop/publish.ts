@@ -49,7 +49,12 @@ async function labels(ctx: Context, view: View): Promise<void> {
   if (!view.pods.known) return;
   const own = view.pods.value.find((pod) => pod.name === ctx.self.name && pod.uid === ctx.self.uid);
   if (own === undefined) return;
-  const leading = leads(view) && view.instance.is === 'primary' && view.promotion !== undefined && !ctx.memory.draining;
+  const leading =
+    leads(view) &&
+    view.instance.is === 'primary' &&
+    view.promotion !== undefined &&
+    !ctx.memory.draining &&
+    view.disk?.critical !== true;
   if (leading) {
     const stripped = await Promise.all(
       view.pods.value
@@ -61,7 +66,8 @@ async function labels(ctx: Context, view: View): Promise<void> {
   }
   if (!leading && adopts(ctx, view, own)) return;
   const role = leading ? 'primary' : isFitStandby(ctx, view, own) ? 'standby' : null;
-  const readable = role === 'primary' ? noOtherReadable(view) : role === 'standby' && isReadable(view, own);
+  const readable =
+    view.instance.is === 'primary' && leads(view) ? noOtherReadable(view) : role === 'standby' && isReadable(view, own);
   const change: Record<string, string | null> = {};
   if ((own.labels[roleLabel] ?? null) !== role) change[roleLabel] = role;
   if ((own.labels[readableLabel] === 'true') !== readable) change[readableLabel] = readable ? 'true' : null;

@@ -4,8 +4,8 @@
  */
 import { isValid, type LeaderPermit } from '../core/permit.ts';
 import { failed, ok, type Result } from '../core/result.ts';
-import type { View } from '../core/view.ts';
 import { renewBarrier } from './barrier.ts';
+import { keepBrake } from './brake.ts';
 import type { Context } from './context.ts';
 import { unlock } from './locks.ts';
 import { noteFailure } from './memory.ts';
@@ -27,14 +27,13 @@ export async function settle(ctx: Context, permit: LeaderPermit): Promise<Result
 }
 
 /** What only a new primary has to do, once, and nobody waits for: beside the loop, and again later where it failed. */
-export function finish(ctx: Context, view: View, permit: LeaderPermit): void {
+export function finish(ctx: Context, permit: LeaderPermit): void {
   const { memory, ports } = ctx;
   if (memory.promotion === undefined) return;
   const own = { ...memory.promotion, finished: true };
   memory.promotion = own;
-  const braked = view.instance.is === 'primary' && view.instance.readOnly;
   const steps: [string, () => Promise<Result<unknown>>][] = [
-    ['brake', async () => (braked ? await ports.instance.setReadOnly(false, false, sqlDeadlineMs) : ok())],
+    ['brake', () => keepBrake(ctx)],
     ['unlock', () => unlock(ctx, memory.records.freeze)],
     ['users', () => ports.instance.settleUsers(permit, usersDeadlineMs)],
   ];

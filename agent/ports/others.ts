@@ -2,7 +2,17 @@
  * The remaining ports: time, the fence (PID 1), the local records, the peers and the board that surfaces read.
  * Small on purpose; the simulator implements the same ones.
  */
-import type { LocalRecords, MemberName, Mono, PeerState, PromiseAsk, ServerProcess, Term, VolumeUse } from '../core/model.ts';
+import type {
+  BrakeMark,
+  LocalRecords,
+  MemberName,
+  Mono,
+  PeerState,
+  PromiseAsk,
+  ServerProcess,
+  Term,
+  VolumeUse,
+} from '../core/model.ts';
 import type { Result } from '../core/result.ts';
 import type { PeerSight, Snapshot } from '../core/view.ts';
 
@@ -69,6 +79,22 @@ export interface VolumesPort {
   seen(): VolumeUse[];
   /** Looks by itself from now on, the oftener the less is left, and calls after each look that came back. */
   watch?(listener: () => void): { stop(): void };
+}
+
+/** The mark that says who set the server read-only; `save` returns when it is on the volume. */
+export interface BrakePort {
+  /** Undefined: there is none that can be understood. */
+  load(): Promise<Result<BrakeMark | undefined>>;
+  save(mark: BrakeMark): Promise<Result<void>>;
+}
+
+/** Room held back on the data volume. */
+export interface ReservePort {
+  /** Bytes held now; undefined before the first look. */
+  held(): number | undefined;
+  look(): Promise<Result<void>>;
+  hold(bytes: number): Promise<Result<void>>;
+  release(): Promise<Result<void>>;
 }
 
 /** Where the loop puts what the surfaces show. */

@@ -12,12 +12,14 @@ import { type Lab, startLab } from '../lab/lab.ts';
 import { defaultOptions, type LabOptions } from '../lab/options.ts';
 import { prepareTable } from '../support/client.ts';
 import { seeds } from './combinations.ts';
+import { diskMain } from './disk/main.ts';
 import { renderMissing, renderTable } from './report.ts';
 import { playScene, type Result, verdictOf } from './run.ts';
 import { type Scene, scenes } from './scenes.ts';
 import { table } from './stage.ts';
 
 const usage = `npm run chaos -- [options]
+  disk [options]        the scenes of real file systems instead; see npm run chaos -- disk --help
   --scene NAME|ROW          only these, e.g. pod-frozen-60s or F7; may be repeated (all)
   --runs N                  each scene so often (1)
   --mode quorum|strict      the cluster's sync.mode (quorum)
@@ -166,5 +168,6 @@ async function main(words: string[]): Promise<number> {
   return bad.length > 0 || stop.signal.aborted ? 1 : 0;
 }
 
-process.exitCode = await main(process.argv.slice(2));
+const words = process.argv.slice(2);
+process.exitCode = words[0] === 'disk' ? await diskMain(words.slice(1)) : await main(words);
 process.exit();

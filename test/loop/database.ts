@@ -30,6 +30,8 @@ export interface ModelServer {
   streamEndedAt: number;
   /** SIGSTOP of everything: nothing moves. */
   frozen: boolean;
+  /** What is killed is still there: it waits for its volume. */
+  undying?: boolean;
   exits: ((exit: ServerExit) => void)[];
 }
 
@@ -264,6 +266,7 @@ export function createDatabase(clock: VirtualClock, members: { name: string; ip:
       },
       async kill() {
         await pause(2);
+        if (one.undying === true) return fault('it is not gone after SIGKILL');
         ended(one);
         return ok();
       },

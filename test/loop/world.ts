@@ -5,11 +5,11 @@
  */
 import assert from 'node:assert/strict';
 import { parseConfig } from '../../agent/settings/dynamic.ts';
-import type { LocalRecords, PeerState, ServerProcess } from '../../agent/core/model.ts';
+import type { BrakeMark, LocalRecords, PeerState, ServerProcess, VolumeUse } from '../../agent/core/model.ts';
 import { type Fault, failed, ok } from '../../agent/core/result.ts';
 import type { PeerSight } from '../../agent/core/view.ts';
 import { createLoop, type Loop } from '../../agent/loop/loop.ts';
-import type { Board, FencePort, PeerHandler, PeersPort, RecordsPort } from '../../agent/ports/others.ts';
+import type { Board, BrakePort, FencePort, PeerHandler, PeersPort, RecordsPort, VolumesPort } from '../../agent/ports/others.ts';
 import { createVirtualClock, type VirtualClock } from './clock.ts';
 import { createDatabase, type Database } from './database.ts';
 import { createFakeKube, type FakeKube } from './kube.ts';
@@ -26,6 +26,10 @@ interface Node {
   diskBroken?: boolean;
   /** Whom its agent knows as members. */
   listed: string[];
+  /** What the mark of the read-only switch says on the volume. */
+  brake: BrakeMark | undefined;
+  /** How its volumes look now. */
+  volumes: VolumeUse[];
 }
 
 export interface World {
@@ -105,6 +109,8 @@ export function createWorld(options: WorldOptions = {}): World {
       incarnation: 0,
       fenceBroken: false,
       listed: [],
+      brake: undefined,
+      volumes: [],
     });
   }
   const nodeOf = (name: string): Node => {
@@ -215,6 +221,21 @@ export function createWorld(options: WorldOptions = {}): World {
         return ok();
       },
     };
+    const brake: BrakePort = {
+      load: async () => ok(node.brake),
+      async save(mark) {
+        await clock.until(clock.now() + 2);
+        if (!epoch.dead) node.brake = mark;
+        return ok();
+      },
+    };
+    const volumes: VolumesPort = {
+      seen: () => node.volumes,
+      watch(listener) {
+        clock.every(100, () => epoch.dead || listener());
+        return { stop() {} };
+      },
+    };
     const board: Board = { show() {} };
     const line = (level: string) => (msg: string, fields?: Record<string, unknown>) =>
       epoch.dead ||
@@ -230,6 +251,8 @@ export function createWorld(options: WorldOptions = {}): World {
         peers: mortal(peersOf(name), epoch),
         fence: mortal(fence, epoch),
         records: mortal(records, epoch),
+        brake: mortal(brake, epoch),
+        volumes,
         board,
       },
       self: {

@@ -27,6 +27,8 @@ function labelled(labels: Record<string, string>): Pick<View, 'pods'> {
 const primaryLabel = labelled({ 'opengauss.role': 'primary' });
 const readableLabel = labelled({ 'opengauss.role': 'standby', 'opengauss.readable': 'true' });
 const streaming: ReadinessQuery = { mode: 'streaming', lag: undefined };
+const disk = { pressure: undefined, critical: false, owner: undefined, broken: undefined, noRoom: undefined };
+const readOnly = { instance: aPrimary({ readOnly: true, writable: false }) };
 const query: ReadinessQuery = { mode: 'query', lag: undefined };
 
 test('before the first cycle: startup and readiness say no, liveness leaves it to startup', () => {
@@ -81,6 +83,41 @@ const cases: { title: string; view: View; query?: ReadinessQuery; at?: number; o
     view: aLeadingView({ ...primaryLabel, instance: aPrimary({ writable: false }) }),
     ok: false,
     says: /writes/,
+  },
+  {
+    title: 'a primary that is read-only because a volume fills',
+    view: aLeadingView({ ...primaryLabel, ...readOnly, disk: { ...disk, pressure: 'volume data is 96% full', owner: 'agent' } }),
+    ok: true,
+    says: /read-only: volume data is 96% full/,
+  },
+  {
+    title: 'a primary that a human set read-only',
+    view: aLeadingView({ ...primaryLabel, ...readOnly, disk: { ...disk, owner: 'human' } }),
+    ok: true,
+    says: /a human has set it so/,
+  },
+  {
+    title: 'a read-only primary whose write label is gone',
+    view: aLeadingView({ ...labelled({}), ...readOnly, disk: { ...disk, critical: true, owner: 'agent' } }),
+    ok: false,
+    says: /no Service/,
+  },
+  {
+    title: 'a primary that drains its clients for a hand-over',
+    view: aLeadingView({ ...primaryLabel, ...readOnly, disk: { ...disk, owner: 'switchover' } }),
+    ok: false,
+    says: /hands over/,
+  },
+  {
+    title: 'a read-only primary whose permit has ended',
+    view: aLeadingView({
+      ...primaryLabel,
+      ...readOnly,
+      permit: aPermit({ sentAt: now - 6000 }),
+      disk: { ...disk, owner: 'agent' },
+    }),
+    ok: false,
+    says: /lease/,
   },
   { title: 'a snapshot that is too old', view: aView(readableLabel), at: now + 8000, ok: false, says: /too old/ },
   { title: 'a standby still labelled primary', view: aView(primaryLabel), ok: false, says: /labelled primary/ },

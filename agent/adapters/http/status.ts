@@ -81,6 +81,6 @@ function readOnlyOf(view: View): ClusterStatus['readOnly'] {
   const { instance } = view;
   const peer = Object.values(view.peers).find((sight) => sight.state.instance === 'primary')?.state;
   const on = instance.is === 'primary' ? instance.readOnly : (peer?.readOnly ?? null);
-  const owner = on !== true ? null : view.switchover === undefined ? null : 'switchover';
-  return { on, owner };
+  const owner = instance.is === 'primary' ? view.disk?.owner : peer?.readOnlyOwner;
+  return { on, owner: on === true ? (owner ?? null) : null };
 }

@@ -2,14 +2,15 @@
  * The forms of the two ConfigMaps that agents write.
  *
  * `og-<c>-state`: `systemId` (decimal text), `history` (one JSON object a line: term, primary, at, reason; the oldest
- * first, 50 at most), and keys of others, which stay as they are.
+ * first, 50 at most), `readOnly` (while a human has set the database read-only: JSON of owner, member, term), and keys of
+ * others, which stay as they are.
  *
  * `og-<c>-request`: `kind` (switchover, restart, reinit, failover), `target` (a member), `options` (a JSON object of
  * texts), `phase` (open when missing), `deadline` (ISO time), `result`, `hint`, `id` (the object's uid when missing, so
  * that people can write a request with kubectl).
  */
 import type { V1ConfigMap } from '@kubernetes/client-node';
-import type { ClusterFacts, HistoryLine, Request } from '../../core/model.ts';
+import type { CarriedBrake, ClusterFacts, HistoryLine, Request } from '../../core/model.ts';
 import type { Wire } from './wire.ts';
 
 const historyLimit = 50;
@@ -31,7 +32,9 @@ export type Data = Record<string, string | null>;
 export function decodeFacts(map: Wire<V1ConfigMap> | undefined): ClusterFacts {
   const data = map?.data ?? {};
   const history = (data['history'] ?? '').split('\n').flatMap(historyLine).slice(-historyLimit);
-  return { systemId: data['systemId'] || undefined, history, resourceVersion: map?.metadata?.resourceVersion };
+  const readOnly = carriedBrake(data['readOnly']);
+  const carried = readOnly === undefined ? {} : { readOnly };
+  return { systemId: data['systemId'] || undefined, history, resourceVersion: map?.metadata?.resourceVersion, ...carried };
 }
 
 /** The keys that hold the facts. */
@@ -39,7 +42,19 @@ export function encodeFacts(facts: ClusterFacts): Data {
   const lines = facts.history
     .slice(-historyLimit)
     .map(({ term, primary, at, reason }) => JSON.stringify({ term, primary, at, reason }));
-  return { systemId: facts.systemId ?? null, history: lines.join('\n') };
+  const readOnly = facts.readOnly === undefined ? null : JSON.stringify(facts.readOnly);
+  return { systemId: facts.systemId ?? null, history: lines.join('\n'), readOnly };
+}
+
+/** Anything there says that a human wants it: what cannot be read in full must not be undone. */
+function carriedBrake(text: string | undefined): CarriedBrake | undefined {
+  if (text === undefined || text.trim() === '') return undefined;
+  try {
+    const { member, term } = JSON.parse(text) as Partial<Record<keyof CarriedBrake, unknown>>;
+    return { owner: 'human', member: String(member ?? ''), term: typeof term === 'number' ? term : 0 };
+  } catch {
+    return { owner: 'human', member: '', term: 0 };
+  }
 }
 
 function historyLine(text: string): HistoryLine[] {

@@ -22,10 +22,13 @@ export interface Seen {
   fileSystem: string | undefined;
 }
 
-/** Undefined: there is nothing at that path. */
-export type Look = (path: string) => Promise<Seen | VolumeFault | undefined>;
+/** Undefined: there is nothing at that path; `nothing`: the look failed for a reason that says nothing about the volume. */
+export type Look = (path: string) => Promise<Seen | VolumeFault | 'nothing' | undefined>;
 /** Undefined: the write is on the volume. */
 export type Write = (directory: string) => Promise<VolumeFault | undefined>;
+
+/** What the system says of a volume that is broken; other errors are the agent's own trouble. */
+const broken = ['EIO', 'EUCLEAN', 'ENXIO', 'ESHUTDOWN', 'ESTALE', 'ENODEV', 'EBADMSG'];
 
 /** Looks at what lies at a path. */
 export async function lookAt(path: string): ReturnType<Look> {
@@ -47,8 +50,9 @@ export async function lookAt(path: string): ReturnType<Look> {
       fileSystem: mounted?.fileSystem,
     };
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    return code === 'ENOENT' || code === 'ENOTDIR' ? undefined : 'failed';
+    const { code = '' } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
+    return broken.includes(code) ? 'failed' : 'nothing';
   }
 }
 
@@ -108,9 +112,9 @@ export async function writeTo(directory: string): ReturnType<Write> {
     }
     return undefined;
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
+    const { code = '' } = error as NodeJS.ErrnoException;
     if (code === 'EROFS') return 'read-only';
     // Full is told by the figures, and a directory that is not there yet is nobody's fault.
-    return code === 'EIO' || code === 'EUCLEAN' || code === 'ENXIO' || code === 'ESHUTDOWN' ? 'failed' : undefined;
+    return broken.includes(code) ? 'failed' : undefined;
   }
 }

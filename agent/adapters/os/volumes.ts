@@ -122,7 +122,8 @@ export function createVolumes(options: VolumesOptions): VolumesPort {
 }
 
 /** What a look brought; the figures of a volume that is gone or another one are not taken over. */
-function take(volume: Volume, found: Seen | VolumeFault | undefined, now: number): void {
+function take(volume: Volume, found: Awaited<ReturnType<Look>>, now: number): void {
+  if (found === 'nothing') return;
   if (typeof found === 'string' || found === undefined) {
     // What never was there is no volume of its own; what was there and is not is a finding.
     if (volume.last !== undefined) volume.fault = found ?? 'absent';
@@ -139,9 +140,9 @@ function take(volume: Volume, found: Seen | VolumeFault | undefined, now: number
 }
 
 function useOf(volume: Volume, last: Seen, now: number): VolumeUse {
-  const stalled =
-    (volume.began !== undefined && now - volume.began >= stalledMs) ||
-    (volume.writeBegan !== undefined && now - volume.writeBegan >= writeStalledMs);
+  const looking = volume.began === undefined ? 0 : now - volume.began;
+  const writing = volume.writeBegan === undefined ? 0 : now - volume.writeBegan;
+  const stalled = looking >= stalledMs || writing >= writeStalledMs;
   const rate = fillRate(volume.window);
   const full = fullInSeconds(last.availableBytes, rate);
   const fault = volume.fault ?? volume.writeFault;
@@ -151,7 +152,7 @@ function useOf(volume: Volume, last: Seen, now: number): VolumeUse {
     availableBytes: last.availableBytes,
     usedRatio: last.usedRatio,
     ...(last.inodes === undefined ? {} : { inodesFree: last.inodes.free, inodes: last.inodes.all }),
-    ...(stalled ? { stalled } : {}),
+    ...(stalled ? { stalled, stalledMs: Math.max(looking, writing) } : {}),
     ...(rate === undefined ? {} : { fillBytesPerSecond: Math.round(rate) }),
     ...(full === undefined ? {} : { fullInSeconds: full }),
     ...(fault === undefined ? {} : { fault }),

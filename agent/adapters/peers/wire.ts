@@ -4,7 +4,17 @@
  * a wrong type into a decision. Unknown fields are left out, missing optional ones are unknown.
  */
 import { type Lsn, lsnOrNull, parseLsn } from '../../core/lsn.ts';
-import type { BuildProgress, DbState, Instance, PeerState, PromiseAsk, Role, VolumeFault, VolumeUse } from '../../core/model.ts';
+import type {
+  BrakeOwner,
+  BuildProgress,
+  DbState,
+  Instance,
+  PeerState,
+  PromiseAsk,
+  Role,
+  VolumeFault,
+  VolumeUse,
+} from '../../core/model.ts';
 import { type Fault, failed, ok, type Result } from '../../core/result.ts';
 import type { FreezeAsk } from '../../ports/others.ts';
 
@@ -33,6 +43,7 @@ const states: readonly DbState[] = [
   'Unknown',
 ];
 const modes = ['full', 'incremental'] as const;
+const brakeOwners: readonly BrakeOwner[] = ['agent', 'switchover', 'human'];
 const volumeFaults: readonly VolumeFault[] = ['absent', 'replaced', 'read-only', 'failed'];
 const termMax = 0x7fffffff;
 
@@ -96,6 +107,11 @@ export function decodeState(fields: Fields): Result<PeerState> {
         return { holder: text(inner, 'holder'), term: term(inner, 'term') };
       }),
     ),
+    ...optional(
+      'readOnlyOwner',
+      maybe(fields, 'readOnlyOwner', (from, key) => word(from, key, brakeOwners)),
+    ),
+    ...optional('pressure', maybe(fields, 'pressure', text)),
   }));
 }
 

@@ -1,0 +1,157 @@
+/**
+ * Watches the volumes beside the cycles, because a burst fills in less than a period: each look goes through the pure
+ * machine, what changed is told, and a brake that is due is set at once. The reserve and the suggested size are kept in
+ * step once a cycle. It never waits for a volume and never decides who leads.
+ */
+import { type DiskNews, freshDisk, judge, limitsOf, stepDisk, suggestedBytes } from '../core/disk.ts';
+import type { VolumeUse } from '../core/model.ts';
+import { formatBytes } from '../core/quantity.ts';
+import type { View } from '../core/view.ts';
+import { carryBrake, keepBrake } from './brake.ts';
+import type { Context } from './context.ts';
+
+/** Takes up what an earlier agent recorded, and looks from now on until it is told to stop. */
+export async function watchDisk(ctx: Context): Promise<{ stop(): void }> {
+  const { memory, ports } = ctx;
+  const loaded = await ports.brake?.load();
+  if (loaded?.ok === false) ctx.log.warn('who set the server read-only is not known', { fault: loaded.fault });
+  memory.brake.mark = loaded?.ok === true ? loaded.value : undefined;
+  memory.disk = freshDisk(ports.clock.now(), memory.brake.mark?.owner === 'agent');
+  void ports.reserve?.look();
+  return ports.volumes?.watch?.(() => onLook(ctx)) ?? { stop() {} };
+}
+
+function onLook(ctx: Context): void {
+  const { memory } = ctx;
+  noteVolumes(ctx);
+  if (memory.instance.is !== 'primary' || memory.brake.busy !== undefined) return;
+  if (memory.disk.on !== memory.instance.readOnly) void keepBrake(ctx);
+}
+
+/** One look through the machine. Before the configuration is known no limit is. */
+function noteVolumes(ctx: Context): void {
+  const { memory, ports } = ctx;
+  const volumes = ports.volumes?.seen() ?? [];
+  const { disk } = memory.config;
+  for (const volume of volumes) if (memory.disk.capacity[volume.mount] === undefined) logVolume(ctx, volume);
+  if (!memory.configKnown) {
+    for (const volume of volumes) memory.disk.capacity[volume.mount] = volume.capacityBytes;
+    return;
+  }
+  const input = { now: ports.clock.now(), volumes, disk, reactionMs: memory.brake.reactionMs };
+  const { state, news } = stepDisk(memory.disk, input);
+  memory.disk = state;
+  for (const one of news) tell(ctx, one, volumes);
+  if (news.length > 0) ctx.nudge();
+}
+
+/** One line for each mount and start. */
+function logVolume(ctx: Context, volume: VolumeUse): void {
+  const { mount, capacityBytes, availableBytes, usedRatio, inodesFree, device, fileSystem, fault } = volume;
+  const used = Math.round(usedRatio * 1000) / 1000;
+  ctx.log.info('volume', { mount, capacityBytes, availableBytes, usedRatio: used, inodesFree, device, fileSystem, fault });
+}
+
+function tell(ctx: Context, news: DiskNews, volumes: VolumeUse[]): void {
+  const { of, mount, text } = news;
+  const calm = of === 'eased' || of === 'known' || of === 'grown' || of === 'off';
+  ctx.log[calm ? 'info' : 'warn']('volume changed', { mount, change: of, note: text });
+  // What the switch does is told by who sets it; the figures alone are not worth an Event twice.
+  if (of === 'on' || of === 'off' || of === 'eased' || of === 'known') return;
+  const volume = volumes.find((one) => one.mount === mount);
+  const size = volume === undefined ? '' : `; a size of ${formatBytes(suggestedBytes(volume))} would leave room`;
+  const notes: Record<typeof of, string> = {
+    pressure: `${text}${size}`,
+    critical: `${text}: it takes no connection for writes any more${size}`,
+    unknown: `${text}: read-only stays as it is`,
+    grown: text,
+  };
+  ctx.event({ reason: 'DiskPressure', type: calm ? 'Normal' : 'Warning', action: 'Watch', note: notes[of] });
+}
+
+/** What is kept in step once a cycle: the switch, the reserve, and the size that people are told. */
+export async function keepDisk(ctx: Context, view: View): Promise<void> {
+  if (ctx.memory.brake.busy === undefined) void keepBrake(ctx);
+  await keepReserve(ctx, view);
+  beside(ctx, 'size', () => suggestSize(ctx, view));
+  beside(ctx, 'carried', () => carryBrake(ctx, view));
+}
+
+const under = new WeakMap<Context, Set<string>>();
+
+/** What waits for the API server must not hold up a cycle; one of a kind at a time. */
+function beside(ctx: Context, what: string, work: () => Promise<void>): void {
+  const running = under.get(ctx) ?? new Set();
+  under.set(ctx, running);
+  if (running.has(what)) return;
+  running.add(what);
+  void work().finally(() => running.delete(what));
+}
+
+const reserveMin = 32 * 2 ** 20;
+const reserveMax = 64 * 2 ** 20;
+
+/** How much is held back on a volume: a share of it, inside `minFreeBytes` where that is set; none on a small one. */
+export function reserveBytes(capacityBytes: number, minFreeBytes: bigint | undefined): number {
+  const share = Math.min(reserveMax, Math.max(reserveMin, capacityBytes / 64));
+  const bytes = Math.floor(Math.min(share, Number(minFreeBytes ?? BigInt(reserveMax))));
+  return bytes < reserveMin || capacityBytes < 32 * reserveMin ? 0 : bytes;
+}
+
+async function keepReserve(ctx: Context, view: View): Promise<void> {
+  const { memory, ports } = ctx;
+  const { reserve } = ports;
+  const volume = view.volumes.find((one) => one.mount === 'data');
+  const held = reserve?.held();
+  if (reserve === undefined || volume === undefined || held === undefined) return;
+  if (view.instance.is === 'stopped' && view.disk?.noRoom !== undefined && held > 0) {
+    const released = await reserve.release();
+    ctx.log.warn('reserve given free', { bytes: held, note: view.disk.noRoom, ok: released.ok });
+    ctx.event({
+      reason: 'DiskPressure',
+      type: 'Warning',
+      action: 'Release',
+      note: `${view.disk.noRoom}: ${formatBytes(held)} held back are given free`,
+    });
+    ctx.nudge();
+    return;
+  }
+  const limits = limitsOf(memory.config.disk, 'data');
+  const wanted = reserveBytes(volume.capacityBytes, limits.minFreeBytes);
+  const running = view.instance.is === 'primary' || view.instance.is === 'standby';
+  const after = {
+    ...volume,
+    usedRatio: volume.usedRatio + wanted / volume.capacityBytes,
+    availableBytes: volume.availableBytes - wanted,
+  };
+  if (held > 0 || wanted === 0 || !running || memory.disk.on || volume.fault !== undefined || !judge(after, limits, 0).calm)
+    return;
+  // In its own time: writing it out waits for the volume.
+  void reserve.hold(wanted).then((kept) => kept.ok || ctx.log.debug('no reserve', { fault: kept.fault }));
+}
+
+const sizeAnnotation = 'opengauss.agent/suggested-size';
+
+/** `data=136Gi` on the own pod while a volume is above its pre-alarm. */
+async function suggestSize(ctx: Context, view: View): Promise<void> {
+  const { memory, ports, self } = ctx;
+  const own = view.pods.known ? view.pods.value.find((pod) => pod.name === self.name && pod.uid === self.uid) : undefined;
+  if (own === undefined) return;
+  const full = view.volumes.filter((one) => memory.disk.warned.includes(one.mount) && one.fault === undefined);
+  const text = full.map((one) => `${one.mount}=${suggestedBytes(one) / 2 ** 30}Gi`).join(',');
+  const before = own.annotations[sizeAnnotation];
+  // It does not follow every byte: once said, it stands until the volume has room again.
+  if ((text === '') === (before === undefined) && mountsIn(text) === mountsIn(before ?? '')) return;
+  const change = { annotations: { [sizeAnnotation]: text === '' ? null : text } };
+  const deadlineMs = memory.config.lease.requestTimeoutSeconds * 1000;
+  const patched = await ports.kube.patchPod({ name: own.name, uid: own.uid }, change, deadlineMs);
+  if (!patched.ok) memory.stale.add('pods');
+  else if (memory.pods.known) memory.pods.value = memory.pods.value.map((pod) => (pod.name === own.name ? patched.value : pod));
+}
+
+function mountsIn(text: string): string {
+  return text
+    .split(',')
+    .map((one) => one.split('=')[0])
+    .join();
+}
