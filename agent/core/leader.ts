@@ -42,8 +42,9 @@ export function takeLead(view: View, instance: Waiting, permit: LeaderPermit): D
     // Redo that comes further is work, not a stall.
     if (view.now - Math.max(promotion.recordedAt, promotion.redo?.at ?? 0) > stallMs(view))
       return renewing(view, 'promotion-stalled', { instance: { do: 'fence' } });
-    const last = record.entries.at(-1);
-    const names = last === undefined || last.w === 0 ? '' : nobody;
+    // Also a winner that will acknowledge alone has its term in its WAL first: a longer tail of an older term would win
+    // the next comparison against it.
+    const names = record.syncMode === 'off' ? '' : nobody;
     return renewing(view, 'promoting', { instance: { do: 'promote', permit, names } });
   }
   const self = ownVote(view, instance);

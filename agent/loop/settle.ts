@@ -19,7 +19,8 @@ export async function settle(ctx: Context, permit: LeaderPermit): Promise<Result
   if (!isValid(permit, ports.clock.now()))
     return failed({ of: 'fence', kind: 'refused', done: 'no', detail: 'the permit has ended' });
   const written = await ports.instance.writeTerm(permit, sqlDeadlineMs);
-  if (!written.ok && written.fault.done === 'no') return written;
+  // Perhaps written is not enough: it is written once more, and only then are the real names set.
+  if (!written.ok) return written;
   if (memory.promotion !== undefined) memory.promotion = { ...memory.promotion, settled: true };
   renewBarrier(ctx);
   memory.observedAt = Number.NEGATIVE_INFINITY;

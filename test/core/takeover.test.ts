@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { decide } from '../../agent/core/decide.ts';
 import { known } from '../../agent/core/result.ts';
+import { nobody } from '../../agent/core/sync.ts';
 import { aRecord, aSeen, aStandby, aTakingView, identity, me, now, someData } from './builders.ts';
 
 const data = someData({ dataId: 'data-1' });
@@ -30,4 +31,17 @@ test('a former primary that has recorded its own promotion goes through with it 
   const promotion = { term: 7, process: instance.process, recordedAt: now - 10, settled: false, finished: false };
   const decision = decide(aTakingView({ lease: known(aSeen(record), now), instance, promotion }));
   assert.equal(decision.instance.do, 'promote', `${decision.reason} ${decision.note ?? ''}`);
+});
+
+test('a winner that will acknowledge alone is promoted with names that nobody bears, so that its term goes first', () => {
+  const entries = [{ term: 8, primary: me, dataId: 'data-1', names: [], w: 0 }];
+  const record = aRecord({ holder: identity, term: 8, entries, promoting: { member: me, term: 8, dataId: 'data-1' } });
+  const instance = aStandby({ data, receiver: undefined });
+  const promotion = { term: 8, process: instance.process, recordedAt: now - 10, settled: false };
+  const decide8 = (part: Parameters<typeof aRecord>[0]) =>
+    decide(aTakingView({ lease: known(aSeen({ ...record, ...part }), now), instance, promotion })).instance;
+  const named = decide8({});
+  assert.equal(named.do === 'promote' && named.names, nobody);
+  const off = decide8({ syncMode: 'off' });
+  assert.equal(off.do === 'promote' && off.names, '');
 });

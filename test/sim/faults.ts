@@ -83,6 +83,7 @@ const kinds = {
     return undefined;
   },
   'agent frozen': (sim, machine) => freeze(sim.engine, [machine.agent?.proc]),
+  'PID 1 frozen': (sim, machine) => freeze(sim.engine, [machine.pid1]),
   'pod frozen': (sim, machine) => sim.lives.freezePod(machine),
   'container killed': (sim, machine) => void sim.lives.killContainer(machine),
   'node without power': (sim, machine) => {

@@ -206,15 +206,20 @@ export function createKube(world: World): Kube {
   };
 
   function port(machine: Machine, calls: Calls): KubePort {
+    const identity = `${machine.name}/${machine.uid}/${machine.incarnation}`;
     return {
-      readLease: (ms) => request(machine, calls, 'kube.readLease', ms, () => ok(kube.lease)),
+      readLease: (ms) =>
+        request(machine, calls, 'kube.readLease', ms, (sentAt) => {
+          world.oracle.leaseRead(machine, sentAt);
+          return ok(kube.lease);
+        }),
       writeLease: (write, ms) =>
         request<LeaseRecord>(machine, calls, 'kube.writeLease', ms, (sentAt) => {
           if (write.over !== kube.lease?.resourceVersion) return failed(conflict);
           if (write.uid !== undefined && write.uid !== kube.lease?.uid) return failed(conflict);
           const uid = kube.lease?.uid ?? `lease-${next()}`;
           const record = { ...write.record, uid, resourceVersion: next(), renewTime: '', garbage: undefined };
-          world.oracle.leaseWritten(machine, kube.lease, record, sentAt);
+          world.oracle.leaseWritten(machine, identity, kube.lease, record, sentAt);
           putLease(record);
           return ok(record);
         }),

@@ -145,6 +145,7 @@ export function createLives(world: World, configOf: Lives['configOf']): Lives {
     const { agent, pid1 } = machine;
     if (agent === undefined) return;
     agent.proc.dead = true;
+    world.oracle.agentDied();
     machine.agent = undefined;
     machine.crashIn = undefined;
     world.tell?.(machine.name, 'the agent dies');
@@ -154,6 +155,7 @@ export function createLives(world: World, configOf: Lives['configOf']): Lives {
   function endContainer(machine: Machine): void {
     const { agent, pid1, server } = machine;
     if (agent !== undefined) agent.proc.dead = true;
+    world.oracle.agentDied();
     machine.agent = undefined;
     machine.crashIn = undefined;
     if (pid1 !== undefined) pid1.dead = true;

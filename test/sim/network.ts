@@ -7,6 +7,8 @@ import type { Random } from './random.ts';
 export interface Network {
   /** Index of the API server; members are 0 … n − 1. */
   kube: number;
+  /** When a cut last began or ended. */
+  changedAt: number;
   cut(from: number, to: number, on: boolean): void;
   open(from: number, to: number): boolean;
   bothOpen(a: number, b: number): boolean;
@@ -20,7 +22,7 @@ export interface Network {
 }
 
 /** A network in which all is well; `scale` is how slow a good day is. */
-export function createNetwork(members: number, dice: Random, scale: number): Network {
+export function createNetwork(members: number, dice: Random, scale: number, now: () => number): Network {
   const places = members + 1;
   const cuts = new Uint8Array(places * places);
   const extra = new Float64Array(places);
@@ -34,7 +36,9 @@ export function createNetwork(members: number, dice: Random, scale: number): Net
 
   const network: Network = {
     kube: members,
+    changedAt: 0,
     cut(from, to, on) {
+      network.changedAt = now();
       cuts[from * places + to] = on ? 1 : 0;
     },
     open: (from, to) => cuts[from * places + to] === 0,

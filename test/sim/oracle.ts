@@ -3,11 +3,11 @@
  * agent never learns anything from them. Each violation names the invariant.
  */
 import type { LeaseRecord } from '../../agent/core/model.ts';
-import { isVoteSet } from '../../agent/core/sync.ts';
 import type { Commit, Machine, Server, World } from './model.ts';
 import { bootTime } from './process.ts';
 import { isPrimary } from './stream.ts';
-import { type Branch, contains, type Position } from './wal.ts';
+import { type Acked, setsMeet, termCarried, votersHoldAll, votesInReach } from './rules.ts';
+import { contains, continues, type Position, termAt } from './wal.ts';
 
 export interface Violation {
   invariant: string;
@@ -26,9 +26,15 @@ export interface Oracle {
   promoted(server: Server, term: number): void;
   acknowledged(server: Server, commit: Commit): void;
   namesSet(server: Server): void;
-  leaseWritten(by: Machine, before: LeaseRecord | undefined, after: LeaseRecord, sentAt: number): void;
+  /** `identity` is the writer's when it sent this: a dead agent's write may arrive late. */
+  leaseWritten(by: Machine, identity: string, before: LeaseRecord | undefined, after: LeaseRecord, sentAt: number): void;
+  leaseRead(by: Machine, sentAt: number): void;
+  /** A vote was given: it must be on disk. */
+  granted(machine: Machine, term: number): void;
   wiped(server: Server): void;
   labelled(): void;
+  /** An agent has ended. */
+  agentDied(): void;
   /** A person allowed data loss: what is not on the next primary was given up. */
   lossAllowed: boolean;
   fail(invariant: string, text: string): void;
@@ -40,19 +46,27 @@ export interface Oracle {
 const fenceSlackMs = 30;
 const excuseMs = 3000;
 
+/** The time of killing and reaping, with the room for a stall (ha-semantics 7.2). */
+const stopSeconds = 1.3;
+
 /** The oracles of one world. */
 export function createOracle(
-  world: Pick<World, 'engine' | 'machines' | 'counters' | 'tell'> & { kube: () => World['kube'] },
+  world: Pick<World, 'engine' | 'machines' | 'counters' | 'tell' | 'network'> & { kube: () => World['kube'] },
 ): Oracle {
   const { engine, machines, counters } = world;
   const excusedAt = new Map<Machine, number>();
-  const acked: { branch: Branch; lsn: number; by: string; at: number }[] = [];
+  const acked: Acked[] = [];
+  /** By member: when its last GET of the lease was sent. */
+  const readAt = new Map<Machine, number>();
   let newest: { server: Server; term: number; at: number; base: Position; how: string } | undefined;
   let leaseAt = 0;
+  let diedAt = 0;
   let how = 'first';
   let ids = 0;
 
-  const isExcused = (machine: Machine): boolean => engine.now - (excusedAt.get(machine) ?? Number.NEGATIVE_INFINITY) < excuseMs;
+  const isExcused = (machine: Machine): boolean =>
+    (machine.pid1?.frozen === true && machine.agent?.proc.frozen !== false) ||
+    engine.now - (excusedAt.get(machine) ?? Number.NEGATIVE_INFINITY) < excuseMs;
   const synchronous = (): boolean => (world.kube().lease?.syncMode ?? 'off') !== 'off';
   const as = (): World => world as unknown as World;
 
@@ -69,7 +83,11 @@ export function createOracle(
     lossAllowed: false,
     excused: (machine) => void excusedAt.set(machine, engine.now),
     started(server) {
-      if (server.proc !== undefined) oracle.fail('S15', `a second server is started on the volume of ${server.machine.name}`);
+      const { machine, data } = server;
+      if (server.proc !== undefined) oracle.fail('S15', `a second server is started on the volume of ${machine.name}`);
+      const { freeze } = machine.records;
+      if (freeze === undefined || freeze.candidate === machine.name || data?.lock?.host === freeze.host) return;
+      oracle.fail('S7', `${machine.name} is frozen for term ${freeze.term} and started without its lock`);
     },
     promoted(server, term) {
       const { machine, data } = server;
@@ -111,6 +129,8 @@ export function createOracle(
       if (newest !== undefined && branch.promotedTerm < newest.term) lateAck(server, commit.lsn);
       fenced(server);
       if (!synchronous()) return;
+      const without = termCarried(server, commit);
+      if (without !== undefined) oracle.fail('S8', `${machine.name} acknowledges and ${without}`);
       const last = acked.find((ack) => ack.branch === branch);
       if (last === undefined) acked.push({ branch, lsn: commit.lsn, by: machine.name, at: engine.now });
       else if (commit.lsn > last.lsn) {
@@ -119,16 +139,29 @@ export function createOracle(
       }
     },
     namesSet: () => setRule(),
-    leaseWritten(by, before, after, sentAt) {
+    leaseWritten(by, identity, before, after, sentAt) {
       if (before !== undefined && after.term < before.term) oracle.fail('S3', `${by.name} lowers the term to ${after.term}`);
       const raised = after.promoting?.term ?? 0;
       if (raised < (before?.promoting?.term ?? 0)) oracle.fail('S3', `${by.name} lowers promoting to ${raised}`);
       if (before !== undefined && before.holder !== after.holder && after.holder !== '') takeover(by, before, after, sentAt);
       if (before === undefined) how = 'first';
+      else if (before.holder === after.holder) sameHolder(by, identity, after);
       leaseAt = engine.now;
       afterWrite = after;
       setRule();
       afterWrite = undefined;
+      if (after.syncMode === 'off' || before === undefined || before.entries === after.entries) return;
+      const unsafe = votersHoldAll(machines, after, acked);
+      if (unsafe !== undefined) oracle.fail('S6', `after a write by ${by.name} ${unsafe}`);
+    },
+    agentDied() {
+      diedAt = engine.now;
+    },
+    leaseRead: (by, sentAt) => void readAt.set(by, sentAt),
+    granted(machine, term) {
+      const { freeze, granted } = machine.records;
+      if (granted < term || freeze === undefined || freeze.term < term)
+        oracle.fail('S22', `${machine.name} gives its vote for term ${term}, and its disk does not know`);
     },
     wiped(server) {
       if (!synchronous()) return;
@@ -183,10 +216,11 @@ export function createOracle(
   function fenced(server: Server): void {
     const { machine } = server;
     if (isExcused(machine)) return;
+    // While PID 1 does not run, the agent alone fences; its lines arrive when it runs again.
     const { fence } = machine;
     const mine = fence !== undefined && fence.process.pid === server.process?.pid;
     if (!mine) oracle.fail('S2', `${machine.name} acknowledges, and no fence is armed for its server`);
-    else if (bootTime(engine, machine.clock) > fence.deadline + fenceSlackMs)
+    else if (machine.pid1?.frozen !== true && bootTime(engine, machine.clock) > fence.deadline + fenceSlackMs)
       oracle.fail('S10', `${machine.name} acknowledges after the deadline of its fence`);
   }
 
@@ -198,7 +232,10 @@ export function createOracle(
         const there = machines.find((machine) => machine.name === standby)?.server;
         // The winner's own WAL only grew until now, and from now on it is nobody's standby.
         if (there?.data === undefined || there === winner) return false;
-        return there.data.lock === undefined || there.data.lock.host === ip;
+        if (there.data.lock !== undefined && there.data.lock.host !== ip) return false;
+        // It has learned of a later term, or has what the other has not: no stream begins.
+        if (server.data === undefined || termAt(there.data.position) > server.term) return false;
+        return continues(server.data.position, there.data.position);
       });
       if (server.need > 0 && able.length < server.need) continue;
       oracle.fail(
@@ -219,8 +256,21 @@ export function createOracle(
     const dead =
       holder === undefined || holder.pid1 === undefined || holder.uid !== uid || `${holder.incarnation}` !== incarnation;
     const waited = (sentAt - leaseAt) * by.clock.rate;
+    if (before.syncMode !== 'off') {
+      const { network } = world;
+      const reach = (one: Machine) => one === by || (one.agent !== undefined && network.bothOpen(by.index, one.index));
+      const without = votesInReach(machines, before, reach);
+      // Who was cut off a moment ago was asked before.
+      if (without !== undefined && engine.now - network.changedAt > 3000 && engine.now - diedAt > 3000)
+        oracle.fail('S7', `${by.name} takes the lease, and ${without}`);
+    }
     how = waited >= after.durationSeconds * 1000 ? 'expired' : by.name === member ? 'own past' : 'proof of death';
-    if (waited >= before.durationSeconds * 1000 || dead) return;
+    const looked = ((readAt.get(by) ?? 0) - leaseAt) * by.clock.rate;
+    if (dead || (waited >= before.durationSeconds * 1000 && looked >= before.durationSeconds * 1000)) return;
+    if (waited >= before.durationSeconds * 1000) {
+      oracle.fail('S5', `${by.name} takes the lease from ${member} without having read it since it ran out`);
+      return;
+    }
     oracle.fail('S5', `${by.name} takes the lease from ${member} ${Math.round(waited)} ms after its last renewal`);
   }
 
@@ -232,18 +282,25 @@ export function createOracle(
     if (primary === undefined || !record.holder.startsWith(`${primary.name}/`)) return;
     const { server } = primary;
     if (!isPrimary(as(), server) || server.term !== record.promoting.term) return;
-    const names = machines.filter((machine) => server.names.includes(machine.name));
-    if (server.need > names.length) return;
-    const others = machines.filter((machine) => machine !== primary);
-    for (let mask = 0; mask < 1 << others.length; mask += 1) {
-      const voters = others.filter((_, at) => (mask & (1 << at)) !== 0);
-      const missed = names.filter((machine) => !voters.includes(machine)).length;
-      if (server.need > 0 && missed < server.need) continue;
-      const votes = voters.map((machine) => ({ name: machine.name, dataId: machine.server.data?.dataId }));
-      if (!isVoteSet(record, votes)) continue;
-      const who = voters.map((machine) => machine.name).join(', ');
-      oracle.fail('S13', `${primary.name} acknowledges by ${server.conf.names || 'itself'}, and ${who} may vote without it`);
+    const unmet = setsMeet(machines, primary, record);
+    if (unmet !== undefined) oracle.fail('S13', unmet);
+  }
+
+  /** S2, S16: a renewal is by the very holder, and its record lasts longer than what PID 1 was told. */
+  function sameHolder(by: Machine, identity: string, after: LeaseRecord): void {
+    if (after.holder === '') return;
+    if (after.holder !== identity) {
+      oracle.fail('S16', `${identity} renews the lease of ${after.holder}`);
+      return;
     }
+    if (identity !== `${by.name}/${by.uid}/${by.incarnation}`) return;
+    if (by.fence === undefined || by.fence.process.pid !== by.server.process?.pid) return;
+    const outstanding = (by.fence.deadline - bootTime(engine, by.clock)) / 1000 + stopSeconds;
+    if (outstanding * 1.01 > after.durationSeconds * 0.99 + fenceSlackMs / 1000)
+      oracle.fail(
+        'S2',
+        `${by.name} writes a duration of ${after.durationSeconds} s, its fence ends in ${outstanding.toFixed(1)} s`,
+      );
   }
 
   return oracle;

@@ -129,7 +129,13 @@ export function createPeers(world: World, machine: Machine, calls: Calls): Peers
         [...known].map(([name, peer]) => Promise.race([gossip(name, peer), calls.answer('wait', deadlineMs, () => {})])),
       );
     },
-    freeze: (member, asked, deadlineMs) => order(member, 'freeze', deadlineMs, (handler) => handler.freeze(asked)),
+    freeze: (member, asked, deadlineMs) =>
+      order(member, 'freeze', deadlineMs, async (handler) => {
+        const answer = await handler.freeze(asked);
+        const there = world.machines.find((one) => one.name === member);
+        if (answer.ok && there !== undefined) world.oracle.granted(there, asked.term);
+        return answer;
+      }),
     unfreeze: (member, term, deadlineMs) =>
       order(member, 'unfreeze', deadlineMs, (handler) => handler.unfreeze({ term, from: machine.name })),
     promise: (member, asked, deadlineMs) =>

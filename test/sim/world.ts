@@ -81,7 +81,7 @@ export function createWorld(options: WorldOptions): Simulation {
   const engine = createEngine();
   const dice = streamOf(options.seed, 'world');
   const machines = Array.from({ length: options.members }, (_, index) => createMachine(index, dice, options));
-  const network = createNetwork(options.members, streamOf(options.seed, 'network'), options.networkMs ?? 1);
+  const network = createNetwork(options.members, streamOf(options.seed, 'network'), options.networkMs ?? 1, () => engine.now);
   const counters = options.counters ?? createCounters();
   const telling = options.tell;
   const configs = new Map<string | undefined, DynamicConfig>([[undefined, options.config]]);
@@ -90,7 +90,7 @@ export function createWorld(options: WorldOptions): Simulation {
   world.standing = new Set();
   world.healthy = { ...healthy, ...options.weak };
   world.tell = telling === undefined ? undefined : (who, what) => telling(engine.now, who, what);
-  world.oracle = createOracle({ engine, machines, counters, tell: world.tell, kube: () => world.kube });
+  world.oracle = createOracle({ engine, machines, counters, network, tell: world.tell, kube: () => world.kube });
   world.kube = createKube(world);
   world.lives = createLives(world, (text) => configs.get(text) ?? defaultConfig);
   world.crashAgent = world.lives.crashAgent;
