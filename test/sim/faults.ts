@@ -50,6 +50,15 @@ function weaken<K extends keyof Machine['weak']>(machine: Machine, key: K, value
 
 const kinds = {
   'server killed': (sim, machine) => void kill(sim, machine.server),
+  'primary dies with a standby behind': (sim, machine, fault) => {
+    const behind = others(sim, machine)[Math.floor(fault.amount * 17) % (sim.machines.length - 1)];
+    if (behind === undefined) return undefined;
+    sim.network.trouble(behind.index, 400, 0);
+    for (let turn = 1; turn < 8; turn += 1) sim.engine.after(turn * 4, sim.commitNow);
+    sim.engine.after(40, () => (fault.amount < 0.5 ? kill(sim, machine.server) : sim.lives.killContainer(machine)));
+    sim.engine.after(80, () => sim.network.trouble(behind.index, 0, 0));
+    return undefined;
+  },
   'server killed again and again': (sim, machine, fault) => {
     for (let turn = 0; turn < 4; turn += 1) sim.engine.after(turn * (200 + fault.amount * 1500), () => kill(sim, machine.server));
     return undefined;
@@ -89,6 +98,16 @@ const kinds = {
   'node without power': (sim, machine) => {
     sim.lives.powerOff(machine);
     return () => sim.lives.powerOn(machine);
+  },
+  'volume lost': (sim, machine) => {
+    // The promise is about one member; a second volume would be a second one.
+    if (sim.volumeLost) return undefined;
+    sim.volumeLost = true;
+    sim.lives.killContainer(machine);
+    machine.server.data = undefined;
+    machine.server.work += 1;
+    machine.records = { granted: 0, freeze: undefined, build: undefined, fresh: true };
+    return undefined;
   },
   'every node without power': (sim, _machine, fault) => {
     for (const machine of sim.machines) sim.lives.powerOff(machine);

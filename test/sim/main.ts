@@ -3,7 +3,8 @@
  * A failing seed is made smaller and printed as a story, with the command that replays it. Exit code 1 on a violation.
  */
 import { parseArgs } from 'node:util';
-import { runSeeds } from './run.ts';
+import { mutations } from './mutations.ts';
+import { runSeeds, tryMutation, type Verdict } from './run.ts';
 import { type Plan, planOf, runPlan } from './seed.ts';
 import type { ShareResult } from './share.ts';
 import { shrink } from './shrink.ts';
@@ -16,6 +17,8 @@ const { values } = parseArgs({
     minutes: { type: 'string' },
     failures: { type: 'string', default: '5' },
     replay: { type: 'boolean', default: false },
+    mutations: { type: 'boolean', default: false },
+    only: { type: 'string' },
     lines: { type: 'string', default: '80' },
   },
 });
@@ -47,8 +50,38 @@ function printCounters(result: ShareResult): void {
   }
 }
 
+/** Takes away each rule in turn; all have to be noticed, and the control not. */
+async function tryAll(seeds: number, first: number, jobs: number): Promise<number> {
+  const queue = mutations.filter(({ name }) => values.only === undefined || values.only.split(',').includes(name));
+  const verdicts: Verdict[] = [];
+  const take = async (): Promise<void> => {
+    for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
+      const verdict = await tryMutation(next.name, seeds, first);
+      verdicts.push(verdict);
+      const { caughtBy } = verdict;
+      const how =
+        caughtBy === undefined
+          ? 'ALIVE'
+          : `caught by seed ${caughtBy.seed}: ${caughtBy.invariant} ${caughtBy.text.slice(0, 110)}`;
+      print(
+        `${next.name.padEnd(22)} ${String(verdict.seeds).padStart(6)} seeds ${verdict.seconds.toFixed(1).padStart(6)} s  ${how}`,
+      );
+    }
+  };
+  await Promise.all(Array.from({ length: jobs }, take));
+  const wrong = verdicts.filter(({ name, caughtBy }) => {
+    const control = mutations.find((one) => one.name === name)?.control === true;
+    return control === (caughtBy !== undefined);
+  });
+  print(
+    `${verdicts.length - wrong.length} of ${verdicts.length} as they should be${wrong.length > 0 ? `; not: ${wrong.map(({ name }) => name).join(', ')}` : ''}`,
+  );
+  return wrong.length > 0 || verdicts.length === 0 ? 1 : 0;
+}
+
 async function main(): Promise<number> {
   const first = Number(values.seed);
+  if (values.mutations) return await tryAll(Number(values.seeds), first, Number(values.jobs));
   if (values.replay) {
     await tellStory(planOf(first), Number(values.lines));
     return 0;

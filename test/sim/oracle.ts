@@ -30,7 +30,7 @@ export interface Oracle {
   leaseWritten(by: Machine, identity: string, before: LeaseRecord | undefined, after: LeaseRecord, sentAt: number): void;
   leaseRead(by: Machine, sentAt: number): void;
   /** A vote was given: it must be on disk. */
-  granted(machine: Machine, term: number): void;
+  granted(machine: Machine, term: number, candidate: string): void;
   wiped(server: Server): void;
   labelled(): void;
   /** An agent has ended. */
@@ -57,6 +57,7 @@ export function createOracle(
   const excusedAt = new Map<Machine, number>();
   const acked: Acked[] = [];
   /** By member: when its last GET of the lease was sent. */
+  const given = new Map<string, string>();
   const readAt = new Map<Machine, number>();
   let newest: { server: Server; term: number; at: number; base: Position; how: string } | undefined;
   let leaseAt = 0;
@@ -158,7 +159,11 @@ export function createOracle(
       diedAt = engine.now;
     },
     leaseRead: (by, sentAt) => void readAt.set(by, sentAt),
-    granted(machine, term) {
+    granted(machine, term, candidate) {
+      const key = `${machine.index} ${term}`;
+      const other = given.get(key) ?? candidate;
+      given.set(key, candidate);
+      if (other !== candidate) oracle.fail('S22', `${machine.name} votes for ${other} and for ${candidate} in term ${term}`);
       const { freeze, granted } = machine.records;
       if (granted < term || freeze === undefined || freeze.term < term)
         oracle.fail('S22', `${machine.name} gives its vote for term ${term}, and its disk does not know`);
@@ -263,6 +268,13 @@ export function createOracle(
       // Who was cut off a moment ago was asked before.
       if (without !== undefined && engine.now - network.changedAt > 3000 && engine.now - diedAt > 3000)
         oracle.fail('S7', `${by.name} takes the lease, and ${without}`);
+    }
+    const permit = holder?.fence;
+    const lives = permit !== undefined && holder?.server.process?.pid === permit.process.pid && holder.server.role === 'Primary';
+    // S20: with or without promises, nobody takes the lease while its holder may still act.
+    if (holder !== undefined && holder !== by && lives && !isExcused(holder) && holder.pid1?.frozen === false) {
+      if (bootTime(engine, holder.clock) < permit.deadline)
+        oracle.fail('S20', `${by.name} takes the lease while ${holder.name} has a permit`);
     }
     how = waited >= after.durationSeconds * 1000 ? 'expired' : by.name === member ? 'own past' : 'proof of death';
     const looked = ((readAt.get(by) ?? 0) - leaseAt) * by.clock.rate;

@@ -133,7 +133,7 @@ export function createPeers(world: World, machine: Machine, calls: Calls): Peers
       order(member, 'freeze', deadlineMs, async (handler) => {
         const answer = await handler.freeze(asked);
         const there = world.machines.find((one) => one.name === member);
-        if (answer.ok && there !== undefined) world.oracle.granted(there, asked.term);
+        if (answer.ok && there !== undefined) world.oracle.granted(there, asked.term, asked.candidate);
         return answer;
       }),
     unfreeze: (member, term, deadlineMs) =>

@@ -3,7 +3,6 @@
  * that cheap. Each returns what is wrong, or undefined.
  */
 import type { LeaseRecord } from '../../agent/core/model.ts';
-import { isVoteSet } from '../../agent/core/sync.ts';
 import type { Commit, Machine, Server } from './model.ts';
 import { type Branch, contains } from './wal.ts';
 
@@ -14,12 +13,20 @@ export interface Acked {
   at: number;
 }
 
-function* subsets(machines: Machine[]): Generator<Machine[]> {
-  for (let mask = 0; mask < 1 << machines.length; mask += 1) yield machines.filter((_, at) => (mask & (1 << at)) !== 0);
+/** Written once more, on purpose: the judge must not use the judged one's own rule. */
+export function mayDecide(record: LeaseRecord, voters: Machine[]): boolean {
+  if (record.syncMode === 'off') return true;
+  const dataOf = (name: string) => voters.find((machine) => machine.name === name)?.server.data?.dataId;
+  const has = (name: string) => voters.some((machine) => machine.name === name);
+  return record.entries.every(({ primary, dataId, names, w }) => {
+    if (has(primary) && dataOf(primary) === dataId) return true;
+    const missing = names.filter((name) => !has(name)).length;
+    return w > 0 && missing < w;
+  });
 }
 
-function votes(machines: Machine[]) {
-  return machines.map((machine) => ({ name: machine.name, dataId: machine.server.data?.dataId }));
+function* subsets(machines: Machine[]): Generator<Machine[]> {
+  for (let mask = 0; mask < 1 << machines.length; mask += 1) yield machines.filter((_, at) => (mask & (1 << at)) !== 0);
 }
 
 const named = (machines: Machine[]): string => machines.map((machine) => machine.name).join(', ') || 'nobody';
@@ -33,7 +40,7 @@ export function setsMeet(machines: Machine[], primary: Machine, record: LeaseRec
   for (const voters of subsets(machines.filter((machine) => machine !== primary))) {
     const missed = names.filter((machine) => !voters.includes(machine)).length;
     if (need > 0 && missed < need) continue;
-    if (!isVoteSet(record, votes(voters))) continue;
+    if (!mayDecide(record, voters)) continue;
     return `${primary.name} acknowledges by ${server.conf.names || 'itself'}${server.conf.mostAvailable ? ' or alone' : ''}, and ${named(voters)} may vote without it`;
   }
   return undefined;
@@ -52,14 +59,14 @@ export function votersHoldAll(machines: Machine[], record: LeaseRecord, acked: A
     return data !== undefined && data.unfinished === undefined && !whole.includes(machine);
   });
   // The largest set without any of the whole ones says it for all smaller ones.
-  if (!isVoteSet(record, votes(behind))) return undefined;
+  if (!mayDecide(record, behind)) return undefined;
   return `${named(behind)} may vote, and none of them has all that was acknowledged`;
 }
 
 /** Nobody takes a lease without a vote set in reach. `reach` says who can answer the taker now. */
 export function votesInReach(machines: Machine[], record: LeaseRecord, reach: (machine: Machine) => boolean): string | undefined {
   const able = machines.filter(reach);
-  return isVoteSet(record, votes(able)) ? undefined : `only ${named(able)} can answer`;
+  return mayDecide(record, able) ? undefined : `only ${named(able)} can answer`;
 }
 
 /** No commit of a term is acknowledged before W of the names have that term in their WAL. */

@@ -31,6 +31,23 @@ export async function runSeeds(wish: Wish): Promise<ShareResult> {
   };
 }
 
+export interface Verdict {
+  name: string;
+  /** Undefined: no seed noticed. */
+  caughtBy: ShareResult['failures'][number] | undefined;
+  seeds: number;
+  seconds: number;
+}
+
+/** Takes one rule away and looks how soon somebody notices. */
+export async function tryMutation(name: string, seeds: number, first: number): Promise<Verdict> {
+  const begun = performance.now();
+  const until = Number.MAX_SAFE_INTEGER;
+  const result = await runShareInThread({ first, count: seeds, step: 1, until, failures: 1, mutation: name });
+  const seconds = (performance.now() - begun) / 1000;
+  return { name, caughtBy: result.failures[0], seeds: result.seeds, seconds };
+}
+
 function runShareInThread(share: Share): Promise<ShareResult> {
   return new Promise((resolve, reject) => {
     const worker = new Worker(new URL('./worker.ts', import.meta.url), { workerData: { share } });

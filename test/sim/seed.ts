@@ -7,6 +7,7 @@ import type { Counters } from './counters.ts';
 import { type Fault, type FaultKind, faultKinds, healAll, strike } from './faults.ts';
 import type { Violation } from './oracle.ts';
 import { type Random, streamOf } from './random.ts';
+import { mayDecide } from './rules.ts';
 import { createWorld, type Simulation, type WorldOptions } from './world.ts';
 
 export const lengthMs = 120_000;
@@ -32,22 +33,24 @@ export interface Outcome {
   settledAt: number;
 }
 
-function configFor(dice: Random, members: number): DynamicConfig {
+function configFor(dice: Random, members: number, modes: Focus['modes']): DynamicConfig {
   const roll = dice.next();
-  const mode = roll < 0.66 ? 'quorum' : roll < 0.84 ? 'strict' : 'off';
+  const any = roll < 0.66 ? 'quorum' : roll < 0.84 ? 'strict' : 'off';
+  const mode = modes === undefined ? any : dice.pick(modes);
   const acks = dice.chance(0.2) ? dice.whole(1, Math.max(1, members - 1)) : undefined;
   const sync = { mode, acks, dropAfterSeconds: dice.pick([3, 10]), degradeAfterSeconds: dice.pick([6, 20, 60]) } as const;
   return { ...defaultConfig, sync };
 }
 
-function faultsFor(dice: Random, members: number): Fault[] {
+function faultsFor(dice: Random, members: number, focus: FaultKind[]): Fault[] {
   const faults: Fault[] = [];
   const count = dice.whole(3, 9);
   let at = firstFaultMs;
   for (let index = 0; index < count; index += 1) {
     // Half of them come in the wake of the one before, where take-overs and repairs are under way.
     at = index > 0 && dice.chance(0.5) ? at + dice.between(5, 4000) : dice.between(firstFaultMs, lastFaultMs);
-    faults.push(faultAt(dice, members, Math.min(at, lastFaultMs)));
+    const fault = faultAt(dice, members, Math.min(at, lastFaultMs));
+    faults.push(focus.length > 0 && dice.chance(0.7) ? { ...fault, kind: dice.pick(focus) } : fault);
   }
   return faults.sort((a, b) => a.at - b.at);
 }
@@ -63,8 +66,14 @@ function faultAt(dice: Random, members: number, at: number): Fault {
   };
 }
 
+/** Where to look first. */
+export interface Focus {
+  focus: FaultKind[];
+  modes?: DynamicConfig['sync']['mode'][];
+}
+
 /** What that seed stands for. */
-export function planOf(seed: number): Plan {
+export function planOf(seed: number, { focus, modes }: Focus = { focus: [] }): Plan {
   const dice = streamOf(seed, 'plan');
   const members = dice.pick([3, 3, 3, 3, 3, 3, 2, 2, 4, 5]);
   const rates = Array.from({ length: members }, () => 1 + (dice.chance(0.5) ? dice.between(-0.009, 0.009) : 0));
@@ -74,7 +83,7 @@ export function planOf(seed: number): Plan {
       seed,
       members,
       rates,
-      config: configFor(dice, members),
+      config: configFor(dice, members, modes),
       networkMs: dice.pick([0.3, 1, 1, 5]),
       commitMs: dice.between(200, 450),
       weak: {
@@ -83,7 +92,7 @@ export function planOf(seed: number): Plan {
         buildMs: dice.pick([300, 1000, 4000]),
       },
     },
-    faults: faultsFor(dice, members),
+    faults: faultsFor(dice, members, focus),
   };
 }
 
@@ -106,7 +115,8 @@ export function runPlan(plan: Plan, listeners: Listeners = {}): Outcome {
     else if (settledAt === 0) settledAt = engine.now;
     if (settledAt > 0 && engine.now >= lengthMs && engine.now - settledAt >= 3000) break;
   }
-  if (!engine.stopped && settledAt === 0)
+  if (!engine.stopped && settledAt === 0 && beyondRepair(sim)) sim.counters.count('run', 'left to a person');
+  else if (!engine.stopped && settledAt === 0)
     oracle.fail('L1', `no settled cluster ${settleMs / 1000} s after everything was healed: ${stateOf(sim)}`);
   sim.counters.count('run', 'seeds');
   sim.counters.count('run', 'acknowledged commits', oracle.acks);
@@ -122,6 +132,16 @@ export function runPlan(plan: Plan, listeners: Listeners = {}): Outcome {
     events: engine.events,
     settledAt,
   };
+}
+
+/** A volume is gone, and with it what only a person can give up. */
+function beyondRepair(sim: Simulation): boolean {
+  const record = sim.kube.lease;
+  if (!sim.volumeLost || record === undefined) return false;
+  return !mayDecide(
+    record,
+    sim.machines.filter(({ server }) => server.data !== undefined && server.data.unfinished === undefined),
+  );
 }
 
 function stateOf(sim: Simulation): string {

@@ -1,5 +1,6 @@
 /** A share of the seeds, run in one thread; what it found goes back as plain data. */
 import { createCounters } from './counters.ts';
+import { mutations } from './mutations.ts';
 import { planOf, runPlan } from './seed.ts';
 
 export interface Share {
@@ -11,6 +12,8 @@ export interface Share {
   until: number;
   /** Stop after so many failures. */
   failures: number;
+  /** The rule that is taken out of the agent's code first. */
+  mutation?: string | undefined;
 }
 
 export interface Failure {
@@ -35,10 +38,11 @@ export function runShare(share: Share): ShareResult {
   const begun = process.threadCpuUsage();
   let seeds = 0;
   let thin = 0;
+  const focus = mutations.find((one) => one.name === share.mutation);
   for (let turn = 0; turn < share.count; turn += 1) {
     if (Date.now() >= share.until || failures.length >= share.failures) break;
     const seed = share.first + turn * share.step;
-    const outcome = runPlan(planOf(seed), { counters });
+    const outcome = runPlan(planOf(seed, focus), { counters });
     seeds += 1;
     if (outcome.violation !== undefined) failures.push({ seed, ...outcome.violation });
     else if (outcome.acks < 50 || outcome.faults < 3) thin += 1;

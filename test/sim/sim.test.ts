@@ -5,7 +5,9 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { runSeeds } from './run.ts';
+import { problemsOf } from './mutate.ts';
+import { mutations } from './mutations.ts';
+import { runSeeds, tryMutation } from './run.ts';
 import { planOf, runPlan } from './seed.ts';
 
 const share = { first: 1, seeds: Number(process.env['SEEDS'] ?? 1500), jobs: 2, minutes: 3, failures: 5 };
@@ -34,4 +36,15 @@ test('a seed replays to the last event', async () => {
   assert.equal(second.events, first.events);
   assert.deepEqual(second.story, first.story);
   assert.ok(first.story.length > 100);
+});
+
+test('every mutation of the table still finds the code it takes away', () => {
+  assert.deepEqual(mutations.flatMap(problemsOf), [], 'test/sim/mutations.ts follows the code');
+});
+
+test('without its rules the agent is caught: a few mutations that seeds notice at once', async () => {
+  for (const name of ['whole-duration', 'old-entry-stays', 'fresh-read', 'grants-on-disk']) {
+    const { caughtBy } = await tryMutation(name, 60, 1);
+    assert.ok(caughtBy !== undefined, `nobody has noticed that ${name} is gone`);
+  }
 });

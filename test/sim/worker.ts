@@ -1,8 +1,10 @@
 /** A thread that runs one share of the seeds, with a mutation applied to the agent's code first where one is named. */
 import { parentPort, workerData } from 'node:worker_threads';
+import { applyMutation } from './mutate.ts';
 import type { Share } from './share.ts';
 
 const { share } = workerData as { share: Share };
+if (share.mutation !== undefined) applyMutation(share.mutation);
 const { runShare } = await import('./share.ts');
 // Outside of any promise: the engine drains the microtasks itself.
 setImmediate(() => parentPort?.postMessage(runShare(share)));

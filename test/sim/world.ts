@@ -36,6 +36,8 @@ export interface Simulation extends World {
   healthy: Weakness;
   /** How to end each fault that still stands. */
   standing: Set<() => void>;
+  /** One volume of this world is gone. */
+  volumeLost: boolean;
   /** Another configuration by this name; `edit` puts it into the ConfigMap. */
   edit(config: DynamicConfig): void;
   primaries(): Machine[];
@@ -88,6 +90,7 @@ export function createWorld(options: WorldOptions): Simulation {
   const world = { engine, dice, machines, network, counters } as unknown as Simulation;
   world.config = options.config;
   world.standing = new Set();
+  world.volumeLost = false;
   world.healthy = { ...healthy, ...options.weak };
   world.tell = telling === undefined ? undefined : (who, what) => telling(engine.now, who, what);
   world.oracle = createOracle({ engine, machines, counters, network, tell: world.tell, kube: () => world.kube });
