@@ -193,8 +193,8 @@ export const mutations: Mutation[] = [
     edits: [
       {
         file: 'core/follower.ts',
-        from: 'if (primary === undefined || record === undefined) return undefined;\n  if (divergence',
-        to: "if (primary === undefined && me.lock?.mode === 'specify_connection') return only('follows', { instance: { do: 'unlock' } });\n  if (primary === undefined || record === undefined) return undefined;\n  if (divergence",
+        from: 'if (record === undefined) return undefined;\n  if (primary !== undefined && divergence',
+        to: "if (record === undefined) return undefined;\n  if (primary === undefined && me.lock?.mode === 'specify_connection') return only('follows', { instance: { do: 'unlock' } });\n  if (primary !== undefined && divergence",
       },
     ],
     focus: ['pod frozen', 'cut from everything', 'promotion slow', 'cut from the API server'],
@@ -342,9 +342,9 @@ export const mutations: Mutation[] = [
     protects: 'S7',
     edits: [
       {
-        file: 'loop/execute.ts',
-        from: 'freeze === undefined || freeze.candidate === ctx.self.name ? undefined',
-        to: 'freeze === undefined || freeze.term > 0 ? undefined',
+        file: 'loop/locks.ts',
+        from: 'freeze === undefined ? undefined : { host: freeze.host, haPort: freeze.port });',
+        to: 'freeze === undefined || freeze.term > 0 ? undefined : { host: freeze.host, haPort: freeze.port });',
       },
     ],
     focus: ['container killed', 'every node without power', 'pod frozen', 'promotion slow', 'server killed again and again'],
