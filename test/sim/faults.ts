@@ -4,7 +4,7 @@
  */
 import type { Machine } from './model.ts';
 import { freeze } from './process.ts';
-import { kill } from './server.ts';
+import { copyOf, kill } from './server.ts';
 import { resume } from './stream.ts';
 import type { Simulation } from './world.ts';
 
@@ -107,6 +107,21 @@ const kinds = {
     machine.server.data = undefined;
     machine.server.work += 1;
     machine.records = { granted: 0, freeze: undefined, build: undefined, fresh: true };
+    return undefined;
+  },
+  'volume exchanged': (sim, machine, fault) => {
+    // A copy of a standby's data, made a while ago and brought up as somebody's own: no volume that this member ever had.
+    const source = others(sim, machine)[Math.floor(fault.amount * 19) % (sim.machines.length - 1)]?.server.data;
+    if (sim.volumeLost || source === undefined || source.unfinished !== undefined || machine.server.role !== 'Primary')
+      return undefined;
+    sim.volumeLost = true;
+    const copy = copyOf(source, sim.oracle.freshData(), 0);
+    sim.engine.after(2000, () => {
+      sim.lives.killContainer(machine);
+      machine.server.data = copy;
+      machine.server.work += 1;
+      machine.records = { granted: 0, freeze: undefined, build: undefined, fresh: true };
+    });
     return undefined;
   },
   'every node without power': (sim, _machine, fault) => {

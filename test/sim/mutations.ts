@@ -321,7 +321,7 @@ export const mutations: Mutation[] = [
         to: 'if (primary !== undefined) return true;',
       },
     ],
-    focus: ['volume lost', 'every node without power', ...cuts],
+    focus: ['volume exchanged', ...cuts],
   },
   {
     name: 'promoting-rises',

@@ -140,7 +140,10 @@ function beyondRepair(sim: Simulation): boolean {
   if (!sim.volumeLost || record === undefined) return false;
   return !mayDecide(
     record,
-    sim.machines.filter(({ server }) => server.data !== undefined && server.data.unfinished === undefined),
+    // Who is to be built over does not vote.
+    sim.machines.filter(
+      ({ server, records }) => server.data?.unfinished === undefined && server.data !== undefined && records.build === undefined,
+    ),
   );
 }
 

@@ -4,6 +4,7 @@
  * stories.
  */
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { problemsOf } from './mutate.ts';
 import { mutations } from './mutations.ts';
@@ -40,6 +41,16 @@ test('a seed replays to the last event', async () => {
 
 test('every mutation of the table still finds the code it takes away', () => {
   assert.deepEqual(mutations.flatMap(problemsOf), [], 'test/sim/mutations.ts follows the code');
+});
+
+test('the table of mutations in the architecture is the table of the code', () => {
+  const text = readFileSync('docs/ARCHITECTURE.md', 'utf8');
+  const listed = [...text.matchAll(/^\| `([a-z-]+)` \| (.+?)(?: \(the control: nobody may notice\))? \| (.+) \|$/gm)];
+  const rows = listed.map(([, name, rule, protects]) => ({ name, rule, protects }));
+  assert.deepEqual(
+    rows,
+    mutations.map(({ name, rule, protects }) => ({ name, rule, protects })),
+  );
 });
 
 test('without its rules the agent is caught: a few mutations that seeds notice at once', async () => {
