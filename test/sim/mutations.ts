@@ -303,7 +303,7 @@ export const mutations: Mutation[] = [
     protects: 'S8',
     edits: [
       {
-        file: 'loop/execute.ts',
+        file: 'loop/settle.ts',
         from: 'if (!written.ok) return written;\n  if (memory.promotion',
         to: "if (!written.ok && written.fault.done === 'no') return written;\n  if (memory.promotion",
       },
