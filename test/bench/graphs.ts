@@ -2,10 +2,11 @@
  * `npm run docs:graphs`: makes the pictures of docs/MONITORING.md. A lab under load, a real Prometheus that scrapes it, one
  * killed primary; then the main graphs of the dashboard are drawn from what Prometheus stored, and the status as printed.
  */
-import { spawnSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startLab } from '../lab/lab.ts';
 import { defaultOptions } from '../lab/options.ts';
@@ -63,7 +64,7 @@ try {
     writeFileSync(join(images, `${picture.file}.svg`), drawChart({ title: panel.title, unit: picture.unit, lines, mark }));
   }
   const words = ['test/lab/main.ts', '--dir', lab.dir, 'exec', members[0]?.pod ?? '', '--', 'agent', 'status'];
-  const status = spawnSync(process.execPath, words, { cwd: root, encoding: 'utf8' });
+  const status = await promisify(execFile)(process.execPath, words, { cwd: root });
   writeFileSync(join(images, 'status.svg'), drawTerminal(status.stdout));
   await prometheus.stop();
   process.stdout.write(`wrote ${images}\n`);
