@@ -244,15 +244,15 @@ export const dynamicTable: Record<string, Field> = {
     mapOf(500, parameter),
   ),
   'backup.schedule': cron('When the sidecar takes a base backup; never when unset. No effect yet.'),
-  'backup.retention.count': whole(1, 1000, 'How many backups are kept. No effect yet.'),
-  'backup.retention.days': whole(1, 3650, 'For how many days they are kept. No effect yet.'),
+  'backup.retention.count': whole(1, 1000, 'How many backups are kept.'),
+  'backup.retention.days': whole(1, 3650, 'For how many days they are kept.'),
   scripts: field(
     'list of `schedule`, `file`, `role` (any), `timeoutSeconds` (300)',
     'Scheduled scripts: a cron expression, a file in the scripts ConfigMap, a role filter, a timeout. No effect yet.',
     listOf(50, group(script, { role: 'any', timeoutSeconds: 300 }, ['schedule', 'file'])),
   ),
-  'logs.retentionDays': whole(1, 3650, 'For how many days server log files are kept. No effect yet.'),
-  'logs.maxBytes': bytes('How many bytes of server log files are kept. No effect yet.'),
+  'logs.retentionDays': whole(1, 3650, 'For how many days server log files are kept.'),
+  'logs.maxBytes': bytes('How many bytes of server log files are kept.'),
   pausedUntil: moment('When `paused` ends by itself; never when unset.'),
 };
 
