@@ -12,7 +12,7 @@ import type { Instance, LeaseRecord, PeerState, PrimaryInstance, Running, Standb
 import { withoutApiServer } from './outage.ts';
 import type { LeaderPermit } from './permit.ts';
 import { bestStreaming, requested } from './requests.ts';
-import { entryOfWinner, isVoteSet, nobody, others, renderNames, sameNames, syncStep } from './sync.ts';
+import { entriesLimit, entryOfWinner, isVoteSet, nobody, others, renderNames, sameNames, syncStep, withEntry } from './sync.ts';
 import type { Decision, InstanceIntent, Switchover, View } from './view.ts';
 
 type Waiting = ({ is: 'pending' } & Running) | StandbyInstance;
@@ -106,10 +106,14 @@ function recordPromotion(view: View, instance: Waiting, record: LeaseRecord): De
   const term = used >= record.term ? highestTerm(view) + 1 : record.term;
   const reachable = acknowledgers(view).map((state) => state.name);
   const entry = entryOfWinner(view, term, dataId, reachable);
+  const entries = withEntry(record.entries, entry);
+  // A record that is too long cannot be read again: nobody could vote by it.
+  if (entries.length > entriesLimit)
+    return renewing(view, 'not-eligible', { note: `the record has ${record.entries.length} entries` });
   const change = {
     term,
     promoting: { member: view.self.name, term, dataId },
-    entries: [...record.entries, entry],
+    entries,
     syncMode:
       view.config.sync.mode === 'off' ? ('off' as const) : record.entries.length === 0 ? view.config.sync.mode : record.syncMode,
   };

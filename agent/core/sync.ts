@@ -16,7 +16,7 @@ import type { View } from './view.ts';
 export const nobody = 'ANY 1 ("nobody-yet")';
 
 /** Entries that a change may pile up before the next one waits; each costs votes, and the annotation has a limit. */
-const entriesLimit = 8;
+export const entriesLimit = 8;
 
 /** synchronous_standby_names for an entry; '' lets commits go on without a standby. */
 export function renderNames(entry: SyncEntry): string {
@@ -76,10 +76,18 @@ function mayStay(view: View, name: MemberName, awayMs: number): boolean {
   return pod === undefined ? awayMs < view.config.sync.dropAfterSeconds * 1000 : !isExcluded(view, pod);
 }
 
+/** Everybody else: those that are listed, and those that the record names and no list shows, who are away, not gone (I2). */
+function expected(view: View): MemberName[] {
+  const listed = view.pods.known ? view.pods.value.map((pod) => pod.name) : [];
+  const recorded = (recordOf(view.lease)?.entries ?? []).flatMap((entry) => [entry.primary, ...entry.names]);
+  const away = recorded.filter((name) => name !== view.self.name && !listed.includes(name));
+  return [...new Set([...others(view), ...away])];
+}
+
 /** The entry a winner records with its promotion: everybody else, or nobody when nobody can be reached (degraded). */
 export function entryOfWinner(view: View, term: number, dataId: string, reachable: MemberName[]): SyncEntry {
   const mode = view.config.sync.mode;
-  const names = mode === 'off' || (reachable.length === 0 && mode !== 'strict') ? [] : others(view);
+  const names = mode === 'off' || (reachable.length === 0 && mode !== 'strict') ? [] : expected(view);
   return entryOf({ term, primary: view.self.name, dataId, names, w: acksFor(names.length, view.config.sync.acks) });
 }
 
@@ -87,10 +95,19 @@ export function isStreaming(me: PrimaryInstance, name: MemberName): boolean {
   return me.senders.some((sender) => sender.name === name && sender.state === 'Streaming');
 }
 
-/** How many of the names have flushed that position. */
+/** How many of the names have flushed that position. A member counts once, however many connections it has left behind. */
 export function flushedBy(senders: Sender[], names: MemberName[], barrier: Lsn): number {
-  return senders.filter((sender) => names.includes(sender.name) && sender.flushed !== undefined && sender.flushed >= barrier)
-    .length;
+  const done = senders.filter((sender) => sender.flushed !== undefined && sender.flushed >= barrier).map((sender) => sender.name);
+  return names.filter((name) => done.includes(name)).length;
+}
+
+/**
+ * The entries with one more. An earlier one of the same primary, data, names and W asks for the very same votes, so the
+ * new one stands for both: a primary that is promoted in place again and again must not fill the record.
+ */
+export function withEntry(entries: SyncEntry[], entry: SyncEntry): SyncEntry[] {
+  const same = (one: SyncEntry) => one.primary === entry.primary && one.dataId === entry.dataId && sameEntry(one, entry);
+  return [...entries.filter((one) => !same(one)), entry];
 }
 
 function isAccompanied(view: View): boolean {

@@ -184,7 +184,11 @@ function tellPeers(ctx: Context): void {
   const peers = memory.pods.value.flatMap((pod) =>
     pod.name === self.name || pod.ip === undefined ? [] : [{ name: pod.name, uid: pod.uid, ip: pod.ip }],
   );
-  meetPeers(ctx, peers);
+  meetPeers(
+    ctx,
+    memory.pods.value.map((pod) => pod.name),
+    peers,
+  );
 }
 
 /** A reading with its age: kept while fresh, taken again when stale, unknown when it has failed for too long. */

@@ -10,10 +10,13 @@ import { amend } from './records.ts';
 
 type Peers = NonNullable<LocalRecords['peers']>;
 
-/** Talks to these from now on, and remembers them when they are others than before. */
-export function meetPeers(ctx: Context, peers: Peers): void {
+/**
+ * Talks to these from now on, and remembers them when they are others than before. The roster has everybody that may
+ * lead, also a pod that has no address yet: it may get one, and a volume with it, while nobody here can see that.
+ */
+export function meetPeers(ctx: Context, names: string[], peers: Peers): void {
   const { memory, ports, self } = ctx;
-  memory.roster = [self.name, ...peers.map((peer) => peer.name)].sort();
+  memory.roster = [...new Set([self.name, ...names])].sort();
   ports.peers.setPeers(peers);
   const text = JSON.stringify(peers);
   if (text === memory.rosterText) return;

@@ -181,9 +181,9 @@ const scriptFile: Field = field('file name', 'Name of a key in the scripts Confi
 
 const disk = {
   warnPercent: percent('Share of a volume in use from which a warning stands.'),
-  readOnlyPercent: percent('Share of a volume in use from which `agent status` says `Degraded`; nothing is set read-only yet.'),
-  resumePercent: percent('Share of a volume in use below which it takes writes again. No effect yet.'),
-  minFreeBytes: bytes('Read-only below this many free bytes, whatever the share in use. No effect yet.'),
+  readOnlyPercent: percent('Share of a volume in use from which the primary is set read-only.'),
+  resumePercent: percent('Share of a volume in use below which it takes writes again.'),
+  minFreeBytes: bytes('Read-only below this many free bytes, whatever the share in use.'),
 };
 
 const script = {

