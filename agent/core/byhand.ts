@@ -5,6 +5,7 @@
  */
 import { only, renewing } from './decision.ts';
 import { bestHeir } from './election.ts';
+import { isOwnPast } from './follower.ts';
 import { whenStoppingAsLeader } from './leader.ts';
 import { holds, leads, recordOf } from './lease.ts';
 import type { PrimaryInstance } from './model.ts';
@@ -25,7 +26,10 @@ export function whenFenced(view: View): Decision {
     const kill = view.promotion !== undefined || instance.is === 'hung';
     return renewing(view, 'fenced', { instance: { do: kill ? 'fence' : 'stop' } });
   }
-  if (!holds(view)) return only('fenced');
+  // Also that of an earlier container of this pod: people who look for a proof that nobody leads find it free.
+  const record = recordOf(view.lease);
+  const past = record !== undefined && record.garbage === undefined && isOwnPast(view, record);
+  if (!holds(view) && !past) return only('fenced');
   const heir = view.switchover?.handedOver === true ? view.switchover.target : bestHeir(view)?.name;
   return only('fenced', { lease: { do: 'release', heir } });
 }

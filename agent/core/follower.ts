@@ -121,7 +121,8 @@ function oldIncarnation(view: View): Decision | undefined {
   return only('hand-over', { lease: { do: 'release', heir: heir.name }, note: 'this container is new, the old one is dead' });
 }
 
-function isOwnPast(view: View, record: LeaseRecord): boolean {
+/** The lease names an earlier container of this very pod, which our own start proves to have ended. */
+export function isOwnPast(view: View, record: LeaseRecord): boolean {
   const [name, uid] = record.holder.split('/');
   return view.self.provesDeath && name === view.self.name && uid === view.self.uid && record.holder !== view.self.identity;
 }

@@ -44,6 +44,12 @@ export function leads(view: View): boolean {
   return (holds(view) || vanished(view) !== undefined) && isValid(view.permit, view.now);
 }
 
+/** Whether this member could be, or become, primary without taking the lease anew. */
+export function mayLead(view: View): boolean {
+  if (view.instance.is === 'primary' || view.promotion !== undefined || view.standing === true) return true;
+  return holds(view) || view.held !== undefined || isValid(view.permit, view.now);
+}
+
 /**
  * The record of a Lease that was deleted under this holder. With a valid permit nobody else can have held it since, so
  * what was written last is still true; without one it may be old news, and nobody makes up whose votes count (K5).

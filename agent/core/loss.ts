@@ -21,20 +21,44 @@ function keyOf(entry: SyncEntry): string {
   return `${entry.term}/${entry.primary}`;
 }
 
-/** Why nobody may believe any more that the primary of an entry is one; undefined: it may be one still. */
+/**
+ * Why nobody may believe any more that the primary of an entry is one; undefined: it may be one still. Proven anew in each
+ * view that something rests on: what was true when the request was taken up may have changed since.
+ */
 export function proofOfEnd(view: View, record: LeaseRecord, entry: SyncEntry, request: Request): string | undefined {
   const name = entry.primary;
   if (name === view.self.name) return 'it is this member, whose data is another by now';
+  const ended = endOfContainer(view, record, entry, request);
+  if (ended !== undefined) return ended;
+  // Who was promised something may go on by that promise, whatever anybody says of it.
+  if (isHeardBy(view, name)) return undefined;
   const peer = freshPeer(view, name);
-  if (peer !== undefined && peer.instance !== 'primary' && peer.instance !== 'hung') return `its agent says ${peer.instance}`;
-  if (peer !== undefined || isHeardBy(view, name)) return undefined;
-  const pod = view.pods.known ? view.pods.value.find((one) => one.name === name) : undefined;
+  if (peer !== undefined) return ownWord(record, peer);
+  return namesIn(request.options['dead']).includes(name) ? 'the operator says that it is dead' : undefined;
+}
+
+/** The kubelet's word that exactly the container has ended that held the lease; once said it stays true. */
+function endOfContainer(view: View, record: LeaseRecord, entry: SyncEntry, request: Request): string | undefined {
+  const said = 'its container has ended';
+  if (namesIn(request.options['proven']).includes(keyOf(entry))) return said;
+  const pod = view.pods.known ? view.pods.value.find((one) => one.name === entry.primary) : undefined;
   const [, uid] = record.holder.split('/');
   const container = record.containerId;
-  const itsLease = memberOf(record.holder) === name && pod?.uid === uid && container !== undefined;
+  const itsLease = memberOf(record.holder) === entry.primary && pod?.uid === uid && container !== undefined;
   const ended = pod?.container.state === 'terminated' && pod.container.id === container;
-  if (itsLease && ended) return 'its container has ended';
-  return namesIn(request.options['dead']).includes(name) ? 'the operator says that it is dead' : undefined;
+  return itsLease && ended && !isHeardBy(view, entry.primary) ? said : undefined;
+}
+
+/**
+ * What a member says of itself counts when nothing but the lease could make it primary: it knows this lease, does not
+ * hold it, and has neither a permit nor a promotion under way. Then the swap decides, which only one of both can win.
+ */
+function ownWord(record: LeaseRecord, { name, instance, mayLead, leaseTerm }: PeerState): string | undefined {
+  if (mayLead !== false || leaseTerm < record.term || memberOf(record.holder) === name) return undefined;
+  const down = instance === 'stopped' || instance === 'empty' || instance === 'unfinished';
+  // An agent that was started again does not know of a promotion that the one before has asked for.
+  const waits = instance === 'standby' && record.promoting?.member !== name;
+  return down || waits ? `its agent says ${instance}` : undefined;
 }
 
 /** A member has promised something to it moments ago, so it was alive then, whatever anybody says (I14). */
@@ -44,17 +68,14 @@ function isHeardBy(view: View, name: MemberName): boolean {
   return freshPeers(view).some(({ state }) => isBoundAway(view, state) && memberOf(state.promised?.holder ?? '') === name);
 }
 
-/** The entries, by key, whose primaries have been proven to have ended; kept in the request as long as it runs. */
-export function provenKeys(view: View, record: LeaseRecord, entries: SyncEntry[], request: Request): string[] {
-  const before = namesIn(request.options['proven']);
-  return entries
-    .filter((entry) => before.includes(keyOf(entry)) || proofOfEnd(view, record, entry, request) !== undefined)
-    .map(keyOf);
+/** The entries, by key, whose proof can never become untrue; kept in the request, as the lease will not show it any more. */
+export function finalKeys(view: View, record: LeaseRecord, entries: SyncEntry[], request: Request): string[] {
+  return entries.filter((entry) => endOfContainer(view, record, entry, request) !== undefined).map(keyOf);
 }
 
 /** The first entry that stands in the way of a forced take-over. */
-export function unproven(entries: SyncEntry[], proven: string[]): SyncEntry | undefined {
-  return entries.find((entry) => !proven.includes(keyOf(entry)));
+export function unproven(view: View, record: LeaseRecord, entries: SyncEntry[], request: Request): SyncEntry | undefined {
+  return entries.find((entry) => proofOfEnd(view, record, entry, request) === undefined);
 }
 
 function namesIn(text: string | undefined): string[] {
@@ -63,15 +84,15 @@ function namesIn(text: string | undefined): string[] {
 
 /** Whether a take-over by this member may go on with these votes: they meet every entry, or people accept that they do not. */
 export function enoughVotes(view: View, record: LeaseRecord, voters: Voter[]): boolean {
-  return isVoteSet(record, voters) || isLossAccepted(view, unmet(record, voters));
+  return isVoteSet(record, voters) || isLossAccepted(view, record, unmet(record, voters));
 }
 
-/** Accepted for this member, while the request runs, and for the entries that were proven to have ended when it was taken up. */
-function isLossAccepted(view: View, entries: SyncEntry[]): boolean {
+/** Accepted for this member, while the request runs, and only while every primary that may have more is proven to have ended. */
+function isLossAccepted(view: View, record: LeaseRecord, entries: SyncEntry[]): boolean {
   const request = liveRequest(view);
   if (request?.kind !== 'failover' || request.phase !== 'running' || request.target !== view.self.name) return false;
   if (request.options['allowDataLoss'] !== 'true' || isOverdue(view, request)) return false;
-  return unproven(entries, namesIn(request.options['proven'])) === undefined;
+  return unproven(view, record, entries, request) === undefined;
 }
 
 /** What may be missing afterwards: positions, entries, and whose acknowledgements cannot be seen. One line. */

@@ -233,6 +233,8 @@ export interface PeerState {
   readOnlyOwner?: BrakeOwner;
   /** A volume of the server is too full for writes: why. */
   pressure?: string;
+  /** It could be or become primary without taking the lease anew; absent: not said. */
+  mayLead?: boolean;
 }
 
 export interface BuildProgress {

@@ -10,7 +10,7 @@ import { candidates, comparePositions, freshPeer, knownPrimary, obstacle, positi
 import { boundBy } from './failsafe.ts';
 import { claimOf } from './follower.ts';
 import { holds, memberOf, recordOf } from './lease.ts';
-import { lossText, provenKeys, unproven } from './loss.ts';
+import { finalKeys, lossText, unproven } from './loss.ts';
 import type { LeaseRecord, Request, StandbyInstance } from './model.ts';
 import { formatBytes } from './quantity.ts';
 import type { Reason } from './reasons.ts';
@@ -90,16 +90,20 @@ function weigh(
   const lost = gaps.length > 0 ? lossText(view, me, gaps, votes) : lags ? `${formatBytes(behind)} of WAL are missing` : undefined;
   if (lost !== undefined && request.options['allowDataLoss'] !== 'true')
     return refused(`commits may be lost: ${lost}`, 'Bring a member back that has them, or accept it with --allow-data-loss.');
-  const proven = provenKeys(view, record, gaps, request);
-  const open = unproven(gaps, proven);
+  const { lost: _lost, proven: _proven, ...asked } = request.options;
+  const final = finalKeys(view, record, gaps, request).join();
+  const proof = final === '' ? {} : { proven: final };
+  const options = lost === undefined ? asked : { ...asked, lost: `accepted: ${lost}`, ...proof };
+  const open = unproven(view, record, gaps, request);
   if (open !== undefined) {
+    // What was taken up waits for its proof: a member that falls silent for a moment has not come back to life.
+    if (request.phase === 'running')
+      return answer(request, 'running', { options, result: `waiting for a proof that ${open.primary} has ended` }, 'no-vote-set');
     return refused(
       `${open.primary} may still be a primary: nothing proves that it has ended`,
       `Fence it, or see to it that it is off and say so with --dead ${open.primary}.`,
     );
   }
-  const { lost: _lost, proven: _proven, ...asked } = request.options;
-  const options = lost === undefined ? asked : { ...asked, lost: `accepted: ${lost}`, proven: proven.join() };
   const claim = claimOf(view, view.lease.known ? view.lease.value : { record, firstSeenAt: view.now, confirmedAt: 0 });
   if (!claim.free) {
     const result = `waiting until the lease of ${memberOf(record.holder) || record.heir} has run out`;
@@ -111,8 +115,8 @@ function weigh(
     return answer(request, 'running', { options, result }, 'promised');
   }
   const taking = `${view.self.name} takes over${lost === undefined ? '' : `; ${lost}`}`;
-  const said = request.phase === 'running' && request.options['proven'] === (lost === undefined ? undefined : proven.join());
-  if (!said) return answer(request, 'running', { options, result: taking }, 'failover-asked');
+  const same = (request.options['lost'] === undefined) === (lost === undefined) && (request.options['proven'] ?? '') === final;
+  if (request.phase !== 'running' || !same) return answer(request, 'running', { options, result: taking }, 'failover-asked');
   return only('failover-asked', view.lease.known ? { lease: { do: 'acquire', over: view.lease.value }, note: taking } : {});
 }
 

@@ -5,7 +5,7 @@
  */
 import { obstacle } from '../core/election.ts';
 import { boundBy } from '../core/failsafe.ts';
-import { leads, memberOf, recordOf } from '../core/lease.ts';
+import { leads, mayLead, memberOf, recordOf } from '../core/lease.ts';
 import type { MemberName, PeerState, PromiseAsk, Sender } from '../core/model.ts';
 import { isValid } from '../core/permit.ts';
 import { failed, type Fault, ok, type Result } from '../core/result.ts';
@@ -73,6 +73,7 @@ export function peerState(ctx: Context): PeerState {
     ...promisedNow(view),
     ...(view.disk?.owner === undefined ? {} : { readOnlyOwner: view.disk.owner }),
     ...(view.disk?.pressure === undefined ? {} : { pressure: view.disk.pressure }),
+    mayLead: mayLead(view),
   };
 }
 

@@ -64,15 +64,23 @@ describe('a take-over by hand', () => {
     });
   }
   const accepted = { allowDataLoss: 'true', dead: 'og-demo-0' };
-  const taken = { ...accepted, proven: '7/og-demo-0' };
+  const taken = { ...accepted, lost: 'accepted: all of it' };
 
   test('takes the lease when all is accepted and proven, and has said so before', () => {
     const said = decide(blocked(accepted));
-    assert.deepEqual(
-      [said.lease.do, said.answer?.phase, said.answer?.options?.['proven']],
-      ['nothing', 'running', '7/og-demo-0'],
-    );
+    assert.deepEqual([said.lease.do, said.answer?.phase, said.answer?.options?.['proven']], ['nothing', 'running', undefined]);
+    assert.match(said.answer?.options?.['lost'] ?? '', /^accepted: og-demo-1 is at/);
     assert.equal(decide(blocked(taken, { phase: 'running' })).lease.do, 'acquire');
+  });
+  test('does not take the lease when the primary comes back after the request was taken up', () => {
+    const back = aPeer('og-demo-0', { mayLead: true, dataId: 'data-x' });
+    const decision = decide(blocked(taken, { phase: 'running' }, {}, { peers: { 'og-demo-0': back } }));
+    assert.deepEqual([decision.lease.do, decision.answer?.result], ['nothing', 'waiting for a proof that og-demo-0 has ended']);
+  });
+  test('keeps what the kubelet said, which the lease of the next holder does not show', () => {
+    const pods = known([aPod('og-demo-0', { container: { id: 'c1', state: 'terminated' } }), aPod('og-demo-1')], now);
+    const said = decide(blocked({ allowDataLoss: 'true' }, {}, { containerId: 'c1' }, { pods }));
+    assert.equal(said.answer?.options?.['proven'], '7/og-demo-0');
   });
   test('waits for the end of a lease that may still be renewed', () => {
     const view = blocked(taken, { phase: 'running' }, {}, { lease: known(aSeen({ entries: [alone] }), now) });
@@ -104,9 +112,9 @@ describe('a take-over by hand', () => {
     assert.equal(decide(taking({})).reason, 'recording-promotion');
   });
   for (const [why, part] of [
-    ['nobody accepted a loss', { options: { proven: taken.proven } }],
-    ['nothing was proven', { options: accepted }],
-    ['another primary was proven to have ended', { options: { ...accepted, proven: '6/og-demo-0' } }],
+    ['nobody accepted a loss', { options: { dead: 'og-demo-0' } }],
+    ['nothing is proven', { options: { allowDataLoss: 'true' } }],
+    ['another primary was proven to have ended', { options: { allowDataLoss: 'true', proven: '6/og-demo-0' } }],
     ['it was meant for another member', { target: 'og-demo-2' }],
     ['it has not been taken up', { phase: 'open' }],
     ['its time has passed', { deadline: past }],
@@ -116,6 +124,13 @@ describe('a take-over by hand', () => {
       assert.equal(decide(taking(part as Partial<Request>)).reason, 'no-vote-set');
     });
   }
+  test('does not go on when the primary that was said to be dead answers before the promotion is recorded', () => {
+    const peers = { 'og-demo-0': aPeer('og-demo-0', { instance: 'standby', mayLead: true, leaseTerm: 8, dataId: 'data-x' }) };
+    assert.equal(decide({ ...taking({}), peers }).reason, 'no-vote-set');
+  });
+  test('goes on by the proof that was kept when the lease is its own', () => {
+    assert.equal(decide(taking({ options: { allowDataLoss: 'true', proven: '7/og-demo-0' } })).reason, 'recording-promotion');
+  });
   test('still compares with those that answer', () => {
     const lock = { mode: 'specify_connection', host: '10.0.0.11', port: 5433, redoFinished: true } as const;
     const vote = aPeer('og-demo-2', { redoFinished: true, replayed: lsn('0/6000000') });
@@ -133,30 +148,50 @@ describe('the end of a former primary', () => {
   const proof = (view: Partial<View>, record: Partial<LeaseRecord> = {}, options = {}) =>
     proofOfEnd(aView(view), aRecord(record), alone, { ...request, options });
 
+  /** The lease has been given back, so that only a swap makes anybody primary; another one was promoted last. */
+  const free = { holder: '', promoting: { member: 'og-demo-2', term: 7, dataId: 'data-2' } };
   for (const [instance, proven] of [
     ['primary', false],
     ['hung', false],
+    ['starting', false],
+    ['pending', false],
     ['stopped', true],
     ['standby', true],
     ['empty', true],
   ] as const) {
     test(`is ${proven ? '' : 'not '}proven by its own agent, that says ${instance}`, () => {
-      const peers = { 'og-demo-0': aPeer('og-demo-0', { instance }) };
-      assert.equal(proof({ peers }, {}, proven ? {} : { dead: 'og-demo-0' }) !== undefined, proven);
+      const peers = { 'og-demo-0': aPeer('og-demo-0', { instance, mayLead: false }) };
+      assert.equal(proof({ peers }, free, proven ? {} : { dead: 'og-demo-0' }) !== undefined, proven);
     });
   }
+  for (const [why, state, record, at] of [
+    ['holds the lease by the record', {}, { ...free, holder: 'og-demo-0/uid-0/inc-0' }, now],
+    ['says itself that it may lead', { mayLead: true }, free, now],
+    ['does not say whether it may lead', { mayLead: undefined }, free, now],
+    ['has not heard of this lease', { leaseTerm: 6 }, free, now],
+    ['was promoted last and has a server', {}, { ...free, promoting: { member: 'og-demo-0', term: 7, dataId: '' } }, now],
+    ['said it a while ago', {}, free, now - 10_000],
+  ] as [string, Partial<PeerState>, Partial<LeaseRecord>, number][]) {
+    test(`is not proven by a standby that ${why}`, () => {
+      const word = aPeer('og-demo-0', { instance: 'standby', mayLead: false, ...state }, at);
+      assert.equal(proof({ peers: { 'og-demo-0': word } }, record), undefined);
+    });
+  }
+  test('is proven by a server that is down and was promoted last, when its lease was given back', () => {
+    const peers = { 'og-demo-0': aPeer('og-demo-0', { instance: 'stopped', mayLead: false }) };
+    assert.equal(proof({ peers }, { holder: '' }), 'its agent says stopped');
+  });
   test('is not proven, whatever the operator says, while a member has promised it something', () => {
     const promised = { holder: 'og-demo-0/uid-0/inc-0', term: 7 };
     const bound = { 'og-demo-2': aPeer('og-demo-2', { promised } as Partial<PeerState>) };
     assert.equal(proof({ peers: bound }, {}, { dead: 'og-demo-0' }), undefined);
+    const own = { 'og-demo-0': aPeer('og-demo-0', { instance: 'stopped', mayLead: false }) };
+    assert.equal(proof({ peers: { ...bound, ...own } }, { holder: 'og-demo-2/uid-2/inc-2' }), undefined);
     assert.equal(
       proof({ peers: {}, promised: { ...promised, until: now + 1000 } as View['promised'] }, {}, { dead: 'og-demo-0' }),
       undefined,
     );
     assert.notEqual(proof({ peers: {} }, {}, { dead: 'og-demo-0' }), undefined);
-  });
-  test('is not proven by an old word of its agent', () => {
-    assert.equal(proof({ peers: { 'og-demo-0': aPeer('og-demo-0', { instance: 'stopped' }, now - 10_000) } }), undefined);
   });
   test('is proven by the kubelet for exactly the container that holds the lease', () => {
     const pods = (id: string, state: 'running' | 'terminated', uid = 'uid-0') =>

@@ -112,6 +112,7 @@ export function decodeState(fields: Fields): Result<PeerState> {
       maybe(fields, 'readOnlyOwner', (from, key) => word(from, key, brakeOwners)),
     ),
     ...optional('pressure', maybe(fields, 'pressure', text)),
+    ...optional('mayLead', maybe(fields, 'mayLead', flag)),
   }));
 }
 
