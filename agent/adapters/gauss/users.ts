@@ -29,9 +29,21 @@ export async function settleUsers(session: Session, wishes: UserWishes, deadline
   return alter(session, wishes.superuser, wishes.secrets.superuserPassword, deadlineMs);
 }
 
-/** openGauss refuses a password that the role has had within 60 days, which is how it says "unchanged". */
+/**
+ * openGauss 5.0.3 refuses the password that a role has now ("should not equal to the old ones"), which is how it says
+ * "unchanged"; one that the role had earlier ("cannot be reused") is a refusal. With password_policy 0 the second text is
+ * all there is for both, and nobody can tell them apart.
+ */
 async function alter(session: Session, user: string, password: string, deadlineMs: number): Promise<Result<void>> {
   const done = await session.query(`alter user ${identifier(user)} with password ${literal(password)}`, deadlineMs);
-  if (done.ok || /reuse/i.test(done.fault.detail)) return ok();
-  return failed(done.fault);
+  if (done.ok || /not equal to the old ones/i.test(done.fault.detail)) return ok();
+  if (!/cannot be reused/i.test(done.fault.detail)) return failed(done.fault);
+  const policy = await session.query(`select setting from pg_settings where name = 'password_policy'`, deadlineMs);
+  if (!policy.ok) return policy;
+  if (policy.value[0]?.[0]?.['setting'] === '0') return ok();
+  return failed({
+    ...done.fault,
+    detail: `the Secret's password of ${user} was not set: ${done.fault.detail}`,
+    hint: 'Put a password into the Secret that the role has not had, or set password_reuse_time and password_reuse_max to 0.',
+  });
 }
