@@ -9,7 +9,7 @@ export const usage = `npm run bench -- failover --kind ${kinds.join('|')} [--run
 npm run bench -- failover --kube nodes --kind server|container|pod|force|node|freeze|cut-api|api-down|switchover|drain|all [--runs 10]   on real nodes
 npm run bench -- steady [--seconds 60]                                     memory, CPU and API requests at rest
 npm run bench -- bare --kind server|switchover [--runs 5]                  the bare server alone
-common: --members N (3) · --pace fast|real (fast) · --server standin|opengauss (standin) · --net loopback|netns (loopback)
+common: --members N (3) · --pace fast|real (fast) · --server standin|opengauss (standin) · --net loopback|netns (loopback; netns for opengauss)
         --config FILE (the dynamic configuration) · --json FILE · --log (what the lab says, on stderr)
 `;
 
@@ -62,6 +62,7 @@ export function readAsked(words: string[]): Asked | string {
     const [first, ...rest] = positionals;
     if (first === undefined || rest.length > 0) return 'say one of failover, steady, bare';
     const what = choice('', first, ['failover', 'steady', 'bare']);
+    const server = choice('server', values.server, ['standin', 'opengauss']);
     const asked: Asked = {
       what,
       kind: choice('kind', values.kind, kinds),
@@ -70,8 +71,9 @@ export function readAsked(words: string[]): Asked | string {
       seconds: whole('seconds', values.seconds, 60, 1),
       members: whole('members', values.members, 3, 1),
       pace: choice('pace', values.pace, ['fast', 'real']),
-      server: choice('server', values.server, ['standin', 'opengauss']),
-      net: choice('net', values.net, ['loopback', 'netns']),
+      server,
+      // On loopback addresses openGauss takes its peers for itself.
+      net: choice('net', values.net, server === 'opengauss' ? ['netns', 'loopback'] : ['loopback', 'netns']),
       config: values.config === undefined ? '' : readFileSync(values.config, 'utf8'),
       json: values.json,
       log: values.log === true,
