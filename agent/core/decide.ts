@@ -13,9 +13,14 @@ import { holds, leads, mending, recordOf, vanished } from './lease.ts';
 import type { Instance, ServerProcess } from './model.ts';
 import { ordered } from './orders.ts';
 import { isValid } from './permit.ts';
+import { reapFirst } from './reap.ts';
 import type { Decision, View } from './view.ts';
 
 export function decide(view: View): Decision {
+  return reapFirst(view, policy(view));
+}
+
+function policy(view: View): Decision {
   const unsafe = fenceFirst(view) ?? mendLease(view);
   if (unsafe !== undefined) return unsafe;
   if (view.stopping) return whenStopping(view);

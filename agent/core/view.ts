@@ -152,6 +152,8 @@ export interface View {
   stalledAt?: Mono | undefined;
   /** Absent: nobody looks. */
   disk?: DiskView;
+  /** The server that ran already when this agent started: what was asked of it is not known. */
+  found?: ServerProcess | undefined;
 }
 
 /** What people have asked of a member by configuration and annotations; `paused` of the view sums the first two up. */

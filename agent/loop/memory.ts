@@ -20,6 +20,7 @@ import type {
   Request,
   SeenLease,
   ServerExit,
+  ServerProcess,
   Term,
 } from '../core/model.ts';
 import type { LeaderPermit } from '../core/permit.ts';
@@ -93,6 +94,8 @@ export interface Memory {
   held: LeaseRecord | undefined;
   /** The latest end of any permit given: until then PID 1 may let a server live. */
   longestUntil: Mono;
+  /** Whether the server has been looked at since the start, and the process that ran then. */
+  found: { process: ServerProcess | undefined } | undefined;
   /** The end of the primary's WAL, and since when it is there. */
   wrote: { lsn: Lsn | undefined; at: Mono };
   /** How the volumes stand. */
@@ -160,6 +163,7 @@ export function emptyMemory(records: LocalRecords): Memory {
     leaseReadAt: Number.NEGATIVE_INFINITY,
     held: undefined,
     longestUntil: Number.NEGATIVE_INFINITY,
+    found: undefined,
     wrote: { lsn: undefined, at: Number.NEGATIVE_INFINITY },
     disk: freshDisk(Number.NEGATIVE_INFINITY),
     brake: {

@@ -83,6 +83,7 @@ export function viewOf(ctx: Context): View {
     standing: memory.standing,
     failsafe: memory.failsafe,
     hand,
+    found: memory.found?.process,
     ...(memory.held === undefined ? {} : { held: memory.held }),
     ...volumesOf(ctx),
   };
@@ -105,6 +106,7 @@ export async function observeInstance(ctx: Context, maxAgeMs: number): Promise<v
     const startedAt = ports.clock.now();
     memory.instance = await ports.instance.observe(instanceDeadlineMs);
     memory.observedAt = startedAt;
+    memory.found ??= { process: 'process' in memory.instance ? memory.instance.process : undefined };
     noteProgress(ctx, startedAt);
     forgetOldPromotion(ctx);
     if (memory.instance.is === 'standby' && memory.instance.state === 'Normal') {

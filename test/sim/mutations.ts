@@ -359,6 +359,7 @@ export const mutations: Mutation[] = [
         from: "return renewing(view, 'promotion-stalled', { instance: { do: 'fence' } });",
         to: "return only('promotion-stalled', { lease: { do: 'release', heir: undefined } });",
       },
+      { file: 'core/decide.ts', from: 'return reapFirst(view, policy(view));', to: 'return policy(view);' },
     ],
     focus: ['promotion slow', 'promotion requests lost', ...deaths],
   },

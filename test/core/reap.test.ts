@@ -1,0 +1,59 @@
+/**
+ * Goal: no lease is left to another member while a server runs that may become primary all the same. Method: a holder that
+ * has a reason to give its lease away, one call, the decision.
+ */
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { decide } from '../../agent/core/decide.ts';
+import { known } from '../../agent/core/result.ts';
+import type { View } from '../../agent/core/view.ts';
+import { aPeer, aPod, aSeen, aStandby, aTakingView, identity, me, now, someData } from './builders.ts';
+
+const process = { pid: 11, startTime: '111' };
+const promoting = { member: me, term: 8, dataId: 'data-1' };
+
+/** og-demo-1 holds the lease and may not lead: people have said so. */
+function unwilling(part: Partial<View> = {}): View {
+  const pods = ['og-demo-0', me, 'og-demo-2'].map((name) =>
+    aPod(name, name === me ? { annotations: { 'opengauss.agent/never-primary': 'true' } } : {}),
+  );
+  return aTakingView({
+    lease: known(aSeen({ holder: identity, term: 8, promoting }), now),
+    pods: known(pods, now),
+    peers: { 'og-demo-0': aPeer('og-demo-0'), 'og-demo-2': aPeer('og-demo-2') },
+    ...part,
+  });
+}
+
+describe('a holder that gives its lease away', () => {
+  test('kills a server first of which an agent before this one may have asked a promotion', () => {
+    const { lease, instance } = decide(unwilling({ found: process }));
+    assert.deepEqual([lease.do, instance.do], ['renew', 'fence']);
+  });
+  test('kills a server first that takes too long to start and ran before this agent did', () => {
+    const starting = { is: 'starting', process, since: now - 60_000, data: someData() } as const;
+    const { lease, instance } = decide(unwilling({ found: process, instance: starting }));
+    assert.notEqual(lease.do, 'release');
+    assert.equal(instance.do, 'fence');
+  });
+  test('releases at once over a server that it has started itself', () => {
+    assert.equal(decide(unwilling({ found: { pid: 10, startTime: '100' } })).lease.do, 'release');
+    assert.equal(decide(unwilling()).lease.do, 'release');
+  });
+  test('releases at once when the record names somebody else as the last promoted', () => {
+    const lease = known(aSeen({ holder: identity, term: 8 }), now);
+    assert.equal(decide(unwilling({ found: process, lease })).lease.do, 'release');
+  });
+  test('releases when the server is gone', () => {
+    const instance = { is: 'stopped', data: someData(), exit: undefined } as const;
+    assert.equal(
+      decide(unwilling({ found: process, instance, lastExit: { process, role: 'Primary', at: now } })).lease.do,
+      'release',
+    );
+  });
+  test('kills a server first that people have fenced while its promotion was under way', () => {
+    const promotion = { term: 8, process, recordedAt: now - 100, settled: false };
+    const { lease, instance } = decide(unwilling({ promotion, instance: aStandby({ receiver: undefined }) }));
+    assert.deepEqual([lease.do, instance.do], ['renew', 'fence']);
+  });
+});
