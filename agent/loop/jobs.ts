@@ -60,6 +60,9 @@ export function runPromotion(ctx: Context, permit: LeaderPermit, names: string):
     if (!guarded.ok) return guarded;
     const startedAt = ports.clock.now();
     if (!isValid(permit, startedAt)) return failed({ of: 'fence', kind: 'refused', done: 'no', detail: 'the permit has ended' });
+    // Read again meanwhile: a watch that has missed whom the last primary labelled would leave two behind the write Service.
+    memory.stale.add('pods');
+    ctx.nudge();
     ctx.log.info('promoting', { term: permit.term });
     ctx.event({ reason: 'Promoting', type: 'Normal', action: 'Promote', note: `term ${permit.term}` });
     const deadline = startedAt + memory.config.primaryStartTimeoutSeconds * 1000;
