@@ -22,14 +22,14 @@ export function createCalls(world: World, machine: Machine, proc: Proc): Calls {
   const { engine } = world;
 
   /** Whether the agent dies at this call, and when. */
-  function crash(port: string): 'before' | 'after' | undefined {
+  function crash(port: string): Machine['crashIn'] {
     const plan = machine.crashIn;
     if (plan === undefined || (plan.port !== undefined && !port.startsWith(plan.port))) return undefined;
     plan.calls -= 1;
     if (plan.calls > 0) return undefined;
     machine.crashIn = undefined;
     world.counters.count('crash', `${plan.phase} ${port}`);
-    return plan.phase;
+    return plan;
   }
 
   function settle<T>(resolve: (value: T) => void, value: T): void {
@@ -42,14 +42,14 @@ export function createCalls(world: World, machine: Machine, proc: Proc): Calls {
     call<T>(port: string, there: number, back: number, effect: () => T): Promise<T> {
       if (proc.dead) return never;
       const plan = machine.crashIn === undefined ? undefined : crash(port);
-      if (plan === 'before') {
-        world.crashAgent(machine);
+      if (plan?.phase === 'before') {
+        world.crash(machine, plan.takes);
         return never;
       }
       return new Promise<T>((resolve) => {
         const act = () => {
           const value = effect();
-          if (plan === 'after') world.crashAgent(machine);
+          if (plan?.phase === 'after') world.crash(machine, plan.takes);
           else post(engine, proc, back, () => settle(resolve, value));
         };
         engine.after(there, () => {
@@ -63,8 +63,9 @@ export function createCalls(world: World, machine: Machine, proc: Proc): Calls {
     },
     answer<T>(port: string, delay: number, value: () => T): Promise<T> {
       if (proc.dead) return never;
-      if (machine.crashIn !== undefined && crash(port) !== undefined) {
-        world.crashAgent(machine);
+      const plan = machine.crashIn === undefined ? undefined : crash(port);
+      if (plan !== undefined) {
+        world.crash(machine, plan.takes);
         return never;
       }
       return new Promise<T>((resolve) => post(engine, proc, delay, () => settle(resolve, value())));
@@ -72,13 +73,13 @@ export function createCalls(world: World, machine: Machine, proc: Proc): Calls {
     wait<T>(port: string, begin: (resolve: (value: T, delay: number) => void) => void): Promise<T> {
       if (proc.dead) return never;
       const plan = machine.crashIn === undefined ? undefined : crash(port);
-      if (plan === 'before') {
-        world.crashAgent(machine);
+      if (plan?.phase === 'before') {
+        world.crash(machine, plan.takes);
         return never;
       }
       return new Promise<T>((resolve) => {
         begin((value, delay) => post(engine, proc, delay, () => settle(resolve, value)));
-        if (plan === 'after') engine.after(world.dice.between(0, 5), () => world.crashAgent(machine));
+        if (plan?.phase === 'after') engine.after(world.dice.between(0, 5), () => world.crash(machine, plan.takes));
       });
     },
     get dead() {

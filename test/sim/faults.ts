@@ -2,28 +2,20 @@
  * The kinds of fault, each with its undoing. A schedule names kinds, members and times; who the primary is, is found out
  * when the moment has come. Everything is undone at the end, so that liveness can be asked for.
  */
+import { ofTheApi } from './apifaults.ts';
+import { byHand, unmarkAll } from './byhand.ts';
+import { deaths } from './deaths.ts';
+import { type Apply, others, type Strike, type Undo } from './fault.ts';
 import type { Machine } from './model.ts';
 import { freeze } from './process.ts';
-import { copyOf, kill } from './server.ts';
+import { copyOf } from './server.ts';
 import { resume } from './stream.ts';
 import type { Simulation } from './world.ts';
 
-export interface Fault {
-  at: number;
+export interface Fault extends Strike {
   kind: FaultKind;
-  /** A member's number, or -1 for whoever is primary then. */
-  member: number;
-  /** Another member, for what happens between two. */
-  other: number;
-  lasts: number;
-  amount: number;
-}
-
-type Undo = (() => void) | undefined;
-type Apply = (sim: Simulation, machine: Machine, fault: Fault) => Undo;
-
-function others(sim: Simulation, machine: Machine): Machine[] {
-  return sim.machines.filter((one) => one !== machine);
+  /** The row of the table that it plays a part in. */
+  scene?: string;
 }
 
 function cut(sim: Simulation, pairs: [number, number][]): Undo {
@@ -49,64 +41,19 @@ function weaken<K extends keyof Machine['weak']>(machine: Machine, key: K, value
 }
 
 const kinds = {
-  'server killed': (sim, machine) => void kill(sim, machine.server),
-  'primary dies with a standby behind': (sim, machine, fault) => {
-    const behind = others(sim, machine)[Math.floor(fault.amount * 17) % (sim.machines.length - 1)];
-    if (behind === undefined) return undefined;
-    sim.network.trouble(behind.index, 400, 0);
-    for (let turn = 1; turn < 8; turn += 1) sim.engine.after(turn * 4, sim.commitNow);
-    sim.engine.after(40, () => (fault.amount < 0.5 ? kill(sim, machine.server) : sim.lives.killContainer(machine)));
-    sim.engine.after(80, () => sim.network.trouble(behind.index, 0, 0));
-    return undefined;
-  },
-  'server killed again and again': (sim, machine, fault) => {
-    for (let turn = 0; turn < 4; turn += 1) sim.engine.after(turn * (200 + fault.amount * 1500), () => kill(sim, machine.server));
-    return undefined;
-  },
+  ...deaths,
+  ...ofTheApi,
+  ...byHand,
   'server frozen': (sim, machine) => freeze(sim.engine, [machine.server.proc]),
-  'agent killed': (sim, machine) => void sim.lives.crashAgent(machine),
-  'agent killed at a call': (_sim, machine, fault) => {
-    machine.crashIn = {
-      calls: 1 + Math.floor(fault.amount * 40),
-      port: undefined,
-      phase: (fault.amount * 1000) % 2 < 1 ? 'before' : 'after',
-    };
-    return undefined;
-  },
-  'agent killed at a write': (_sim, machine, fault) => {
-    const ports = [
-      'kube.writeLease',
-      'records.save',
-      'instance.p',
-      'instance.kill',
-      'peers.freeze',
-      'instance.setSync',
-      'instance.start',
-    ];
-    const port = ports[Math.floor(fault.amount * 997) % ports.length];
-    machine.crashIn = {
-      calls: 1 + Math.floor(fault.amount * 3),
-      port,
-      phase: (fault.amount * 1000) % 2 < 1 ? 'before' : 'after',
-    };
-    return undefined;
-  },
   'agent frozen': (sim, machine) => freeze(sim.engine, [machine.agent?.proc]),
   'PID 1 frozen': (sim, machine) => freeze(sim.engine, [machine.pid1]),
   'pod frozen': (sim, machine) => sim.lives.freezePod(machine),
-  'container killed': (sim, machine) => void sim.lives.killContainer(machine),
-  'node without power': (sim, machine) => {
-    sim.lives.powerOff(machine);
-    return () => sim.lives.powerOn(machine);
-  },
   'volume lost': (sim, machine) => {
     // The promise is about one member; a second volume would be a second one.
     if (sim.volumeLost) return undefined;
     sim.volumeLost = true;
     sim.lives.killContainer(machine);
-    machine.server.data = undefined;
-    machine.server.work += 1;
-    machine.records = { granted: 0, freeze: undefined, build: undefined, fresh: true };
+    exchange(machine, undefined);
     return undefined;
   },
   'volume exchanged': (sim, machine, fault) => {
@@ -118,22 +65,10 @@ const kinds = {
     const copy = copyOf(source, sim.oracle.freshData(), 0);
     sim.engine.after(2000, () => {
       sim.lives.killContainer(machine);
-      machine.server.data = copy;
-      machine.server.work += 1;
-      machine.records = { granted: 0, freeze: undefined, build: undefined, fresh: true };
+      exchange(machine, copy);
     });
     return undefined;
   },
-  'every node without power': (sim, _machine, fault) => {
-    for (const machine of sim.machines) sim.lives.powerOff(machine);
-    for (const [at, machine] of sim.machines.entries())
-      sim.engine.after(fault.lasts * (0.3 + ((fault.amount * (at + 7) * 13) % 1)), () => sim.lives.powerOn(machine));
-    return () => {
-      for (const machine of sim.machines) sim.lives.powerOn(machine);
-    };
-  },
-  'pod deleted': (sim, machine) => void sim.lives.deletePod(machine),
-  'pod deleted by force': (sim, machine) => void sim.lives.forceDelete(machine),
   'cut from everything': (sim, machine) =>
     cut(
       sim,
@@ -179,25 +114,6 @@ const kinds = {
       resume(sim);
     };
   },
-  'API server down': (sim) => weather(sim, 'down'),
-  'API server refuses': (sim) => weather(sim, 'errors'),
-  'API server slow': (sim) => weather(sim, 'slow'),
-  'answers of lease writes lost': (sim, _machine, fault) => {
-    sim.kube.lostAnswers = 0.2 + 0.5 * fault.amount;
-    return () => {
-      sim.kube.lostAnswers = 0;
-    };
-  },
-  'rights taken away': (sim, machine) => {
-    sim.kube.denied.add(machine.index);
-    return () => void sim.kube.denied.delete(machine.index);
-  },
-  'watch silent': (sim, machine, fault) => void sim.kube.hush(machine.index, sim.engine.now + Math.min(30_000, fault.lasts)),
-  'watch repeats': (sim, machine) => {
-    for (let turn = 0; turn < 5; turn += 1) sim.engine.after(turn * 300, () => sim.kube.repeat(machine.index));
-    return undefined;
-  },
-  'lease deleted': (sim) => void sim.kube.meddle(undefined),
   'records cannot be written': (_sim, machine) => weaken(machine, 'saveFails', true),
   'disk stuck': (sim, machine, fault) => {
     machine.weak.diskStuckUntil = sim.engine.now + fault.lasts;
@@ -221,44 +137,20 @@ const kinds = {
     machine.clock.wallOffset += (fault.amount - 0.5) * 7_200_000;
     return undefined;
   },
-  'switchover asked for': (sim, machine, fault) => {
-    const target = fault.other === machine.index ? undefined : sim.machines[fault.other]?.name;
-    sim.kube.ask({ kind: 'switchover', target, options: {} });
-    return undefined;
-  },
-  'mode edited': (sim, _machine, fault) => {
-    const mode = (['quorum', 'strict', 'off'] as const)[Math.floor(fault.amount * 3)] ?? 'quorum';
-    sim.edit({ ...sim.config, sync: { ...sim.config.sync, mode } });
-    return () => sim.edit(sim.config);
-  },
-  'acks edited': (sim, _machine, fault) => {
-    const acks = 1 + Math.floor(fault.amount * (sim.machines.length - 1));
-    sim.edit({ ...sim.config, sync: { ...sim.config.sync, acks } });
-    return () => sim.edit(sim.config);
-  },
-  'lease settings edited': (sim, _machine, fault) => {
-    const lease =
-      fault.amount < 0.5
-        ? { durationSeconds: 15, renewSeconds: 2, fenceSeconds: 11, stopSeconds: 1, requestTimeoutSeconds: 1 }
-        : { durationSeconds: 7, renewSeconds: 1.5, fenceSeconds: 5, stopSeconds: 1, requestTimeoutSeconds: 0.7 };
-    sim.edit({ ...sim.config, lease });
-    return () => sim.edit(sim.config);
-  },
-  paused: (sim) => {
-    sim.edit({ ...sim.config, paused: true });
-    return () => sim.edit(sim.config);
-  },
 } satisfies Record<string, Apply>;
 
 export type FaultKind = keyof typeof kinds;
 
 export const faultKinds = Object.keys(kinds) as FaultKind[];
 
-function weather(sim: Simulation, what: Simulation['kube']['weather']): Undo {
-  sim.kube.weather = what;
-  return () => {
-    sim.kube.weather = 'fine';
-  };
+/** Another volume in the place of the machine's; with the old one goes all that lay on it. */
+function exchange(machine: Machine, data: Machine['server']['data']): void {
+  const { server } = machine;
+  server.data = data;
+  server.conf = { names: '', mostAvailable: false, readOnly: false, peers: [] };
+  server.work += 1;
+  machine.records = { granted: 0, freeze: undefined, build: undefined, fresh: true };
+  machine.brake = undefined;
 }
 
 function everywhere<K extends keyof Machine['weak']>(sim: Simulation, key: K, value: Machine['weak'][K]): Undo {
@@ -268,15 +160,26 @@ function everywhere<K extends keyof Machine['weak']>(sim: Simulation, key: K, va
   };
 }
 
+/** A member by number; -1 is whoever is primary then. In a scene -1, -2, … are the same members to its end. */
+function whom(sim: Simulation, fault: Fault, member: number): Machine | undefined {
+  if (member >= 0) return sim.machines[member];
+  const primary = sim.primaries()[0] ?? sim.machines[0];
+  if (fault.scene === undefined || primary === undefined) return primary;
+  sim.cast ??= [primary, ...others(sim, primary)];
+  return sim.cast[-1 - member];
+}
+
 /** Lets the fault happen now; its end is scheduled. Clients commit at the very moment, so that something is under way. */
 export function strike(sim: Simulation, fault: Fault): void {
-  const machine = fault.member < 0 ? (sim.primaries()[0] ?? sim.machines[0]) : sim.machines[fault.member];
+  const machine = whom(sim, fault, fault.member);
   if (machine === undefined) return;
+  const other = whom(sim, fault, fault.other)?.index ?? machine.index;
   sim.counters.count('fault', fault.kind);
+  if (fault.scene !== undefined) sim.counters.count('scene', fault.scene);
   sim.tell?.('fault', `${fault.kind}: ${machine.name}${fault.lasts > 0 ? ` for ${(fault.lasts / 1000).toFixed(1)} s` : ''}`);
   sim.commitNow();
   sim.engine.after(fault.amount * 3, () => {
-    const undo = (kinds[fault.kind] as Apply)(sim, machine, fault);
+    const undo = (kinds[fault.kind] as Apply)(sim, machine, { ...fault, other });
     if (undo === undefined) return;
     const over = (): void => {
       if (!sim.standing.delete(over)) return;
@@ -296,8 +199,10 @@ export function healAll(sim: Simulation): void {
   resume(sim);
   sim.kube.weather = 'fine';
   sim.kube.lostAnswers = 0;
+  sim.kube.heldUp.clear();
   sim.kube.denied.clear();
   sim.edit(sim.config);
+  unmarkAll(sim);
   sim.engine.after(12_000, () => sim.kube.restore());
   for (const machine of sim.machines) {
     Object.assign(machine.weak, sim.healthy);

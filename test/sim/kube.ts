@@ -32,11 +32,13 @@ export interface Kube {
   denied: Set<number>;
   /** Share of writes that are applied and whose answers are lost. */
   lostAnswers: number;
+  /** By member: how long its lease writes are under way before they are applied. */
+  heldUp: Map<number, number>;
   port(machine: Machine, calls: Calls): KubePort;
   setPod(pod: PodSight): void;
   removePod(name: MemberName): void;
   setConfig(text: string | undefined): void;
-  ask(request: Pick<Request, 'kind' | 'target' | 'options'>): void;
+  ask(request: Pick<Request, 'kind' | 'target' | 'options'>, deadline?: string): void;
   /** Changes the Lease as a person or a garbage collector would. */
   meddle(record: LeaseRecord | undefined): void;
   /** Puts a Lease that is away back as it last was, as a person would who reads the manual. */
@@ -124,7 +126,8 @@ export function createKube(world: World): Kube {
       if (kube.weather === 'down') return dice.chance(0.5) ? resolve(failed<T>(down), there) : late();
       const slow = kube.weather === 'slow' ? dice.between(0, 1200) : dice.between(0.3, 3);
       const refusal = refusalFor(machine);
-      engine.after(there + slow, () => {
+      const held = what === 'kube.writeLease' ? (kube.heldUp.get(machine.index) ?? 0) : 0;
+      engine.after(there + slow + held, () => {
         if (!network.open(machine.index, network.kube) || kube.weather === 'down') return late();
         const applied = refusal === undefined || (refusal.done === 'maybe' && dice.chance(0.5));
         const result = applied ? effect(sentAt) : undefined;
@@ -157,6 +160,7 @@ export function createKube(world: World): Kube {
     weather: 'fine',
     denied: new Set(),
     lostAnswers: 0,
+    heldUp: new Map(),
     port,
     setPod(pod) {
       const set = { ...pod, resourceVersion: next() };
@@ -173,8 +177,8 @@ export function createKube(world: World): Kube {
       kube.config = { text, version: next() };
       tell({ of: 'config' });
     },
-    ask({ kind, target, options }) {
-      const open = { phase: 'open', deadline: undefined, result: undefined, hint: undefined } as const;
+    ask({ kind, target, options }, deadline) {
+      const open = { phase: 'open', deadline, result: undefined, hint: undefined } as const;
       kube.request = { id: next(), kind, target, options, ...open, resourceVersion: next() };
       tell({ of: 'request' });
     },

@@ -6,7 +6,7 @@ import type { LocalRecords } from '../../agent/core/model.ts';
 import { failed, ok, type Result } from '../../agent/core/result.ts';
 import type { DynamicConfig } from '../../agent/core/config.ts';
 import { createLoop } from '../../agent/loop/loop.ts';
-import type { FencePort, RecordsPort } from '../../agent/ports/others.ts';
+import type { BrakePort, FencePort, RecordsPort } from '../../agent/ports/others.ts';
 import { type Calls, createCalls } from './calls.ts';
 import { createInstance } from './instance.ts';
 import type { Machine, World } from './model.ts';
@@ -19,7 +19,8 @@ export interface Lives {
   configOf(text: string | undefined): DynamicConfig;
   startContainer(machine: Machine): void;
   crashAgent(machine: Machine): void;
-  killContainer(machine: Machine): void;
+  /** The kubelet starts it again at once, or after that time. */
+  killContainer(machine: Machine, backOffMs?: number): void;
   powerOff(machine: Machine): void;
   powerOn(machine: Machine): void;
   /** Stops the whole pod; the returned function lets it go on. */
@@ -81,6 +82,7 @@ export function createLives(world: World, configOf: Lives['configOf']): Lives {
         peers: createPeers(world, machine, calls),
         fence: fenceOf(machine, calls),
         records: recordsOf(machine, calls),
+        brake: brakeOf(machine, calls),
         board: { show: quiet },
       },
       self: {
@@ -164,17 +166,17 @@ export function createLives(world: World, configOf: Lives['configOf']): Lives {
     end(world, server);
   }
 
-  function restartLater(machine: Machine): void {
+  function restartLater(machine: Machine, backOffMs = 0): void {
     const id = machine.container;
     engine.after(dice.between(200, 1200), () => tellContainer(machine, id, 'terminated'));
-    engine.after(dice.between(400, 3000), () => startContainer(machine));
+    engine.after(backOffMs + dice.between(400, 3000), () => startContainer(machine));
   }
 
-  function killContainer(machine: Machine): void {
+  function killContainer(machine: Machine, backOffMs = 0): void {
     if (machine.pid1 === undefined) return;
     world.tell?.(machine.name, 'the container dies');
     endContainer(machine);
-    restartLater(machine);
+    restartLater(machine, backOffMs);
   }
 
   return {
@@ -266,6 +268,19 @@ export function createLives(world: World, configOf: Lives['configOf']): Lives {
     world.counters.count('fence', 'PID 1');
     world.tell?.(machine.name, 'PID 1 kills the server');
     kill(world, server);
+  }
+
+  /** The mark beside the data that says who set the server read-only. */
+  function brakeOf(machine: Machine, calls: Calls): BrakePort {
+    const stuck = () => Math.max(0, machine.weak.diskStuckUntil - engine.now);
+    return {
+      load: () => calls.answer('brake.load', dice.between(0.2, 2) + stuck(), () => ok(machine.brake)),
+      save: (mark) =>
+        calls.call<Result<void>>('brake.save', dice.between(0.3, 2) + stuck(), 0.2, () => {
+          machine.brake = mark;
+          return ok();
+        }),
+    };
   }
 
   function recordsOf(machine: Machine, calls: Calls): RecordsPort {

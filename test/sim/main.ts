@@ -1,10 +1,18 @@
 /**
- * The simulator's command: `npm run sim -- --seeds 1000 [--seed FIRST] [--jobs 2] [--minutes M] [--replay]`.
- * A failing seed is made smaller and printed as a story, with the command that replays it. Exit code 1 on a violation.
+ * The simulator's command: `npm run sim -- --seeds 1000 [--seed FIRST] [--jobs 2] [--minutes M] [--save FILE] [--replay]`.
+ * `--scene F7` plays the scenes of one row of the table of faults, `--scene all` those of every row.
+ * A failing seed is made smaller and printed as a story, with the command that replays it; a long run tells how far it
+ * is, and adds each failing seed to FILE at once. Exit code 1 on a violation.
  */
+import { appendFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { reasons } from '../../agent/core/reasons.ts';
+import { faultKinds } from './faults.ts';
 import { mutations } from './mutations.ts';
 import { runSeeds, tryMutation, type Verdict } from './run.ts';
+import { elsewhere, scenes } from './scenes/index.ts';
+import { play } from './scenes/play.ts';
+import { planOfScene } from './scenes/scene.ts';
 import { type Plan, planOf, runPlan } from './seed.ts';
 import type { ShareResult } from './share.ts';
 import { shrink } from './shrink.ts';
@@ -20,6 +28,8 @@ const { values } = parseArgs({
     mutations: { type: 'boolean', default: false },
     only: { type: 'string' },
     lines: { type: 'string', default: '80' },
+    save: { type: 'string' },
+    scene: { type: 'string' },
   },
 });
 
@@ -40,6 +50,13 @@ async function tellStory(plan: Plan, lines: number): Promise<void> {
   for (const line of lines > 0 ? story.slice(-lines) : story) print(line);
   if (outcome.violation !== undefined) print(`VIOLATION ${outcome.violation.invariant}: ${outcome.violation.text}`);
   else print(`no violation: ${outcome.acks} acknowledged commits, ${outcome.promotions} promotions`);
+}
+
+/** What no seed has come across is as telling as what they have. */
+function printUnseen(result: ShareResult): void {
+  const unseen = (kind: string, names: readonly string[]) => names.filter((name) => result.counters[kind]?.[name] === undefined);
+  print(`faults that did not strike: ${unseen('fault', faultKinds).join(', ') || 'none'}`);
+  print(`reasons that were not given: ${unseen('reason', Object.keys(reasons)).join(', ') || 'none'}`);
 }
 
 function printCounters(result: ShareResult): void {
@@ -79,9 +96,46 @@ async function tryAll(seeds: number, first: number, jobs: number): Promise<numbe
   return wrong.length > 0 || verdicts.length === 0 ? 1 : 0;
 }
 
+/** Plays the scenes of a row, or all; with --replay the first of them is told as a story. */
+async function playScenes(row: string, seeds: number, first: number): Promise<number> {
+  const chosen = scenes.filter((scene) => row === 'all' || scene.row === row);
+  const [one] = chosen;
+  if (values.replay && one !== undefined) {
+    await tellStory(planOfScene(one, first), Number(values.lines));
+    return 0;
+  }
+  let failures = 0;
+  for (const scene of chosen) {
+    const played = await outside(() => Array.from({ length: seeds }, (_, at) => play(scene, first + at)));
+    const outages = played.map(({ outageMs }) => outageMs).sort((a, b) => a - b);
+    const bad = played.filter(({ problems }) => problems.length > 0);
+    failures += bad.length;
+    const half = outages[outages.length >> 1];
+    print(
+      `${bad.length === 0 ? 'ok  ' : 'FAIL'} ${scene.row.padEnd(4)} ${scene.title}: writes away ${half} ms, at most ${outages.at(-1)} ms`,
+    );
+    for (const { seed, problems } of bad.slice(0, 3)) print(`       seed ${seed}: ${problems.join('; ')}`);
+  }
+  if (row === 'all') for (const [name, why] of Object.entries(elsewhere)) print(`--   ${name.padEnd(4)} ${why}`);
+  print(`${chosen.length} scenes, ${seeds} times each: ${failures} not as they should be`);
+  return failures > 0 || chosen.length === 0 ? 1 : 0;
+}
+
+/** The same, but not more often than that. */
+function sayEvery(everyMs: number, say: (seeds: number) => void): (seeds: number) => void {
+  let last = performance.now();
+  return (seeds) => {
+    if (performance.now() - last < everyMs) return;
+    last = performance.now();
+    say(seeds);
+  };
+}
+
 async function main(): Promise<number> {
   const first = Number(values.seed);
   if (values.mutations) return await tryAll(Number(values.seeds), first, Number(values.jobs));
+  if (values.scene !== undefined)
+    return await playScenes(values.scene, values.seeds === '200' ? 20 : Number(values.seeds), first);
   if (values.replay) {
     await tellStory(planOf(first), Number(values.lines));
     return 0;
@@ -93,8 +147,17 @@ async function main(): Promise<number> {
     jobs: Number(values.jobs),
     minutes: values.minutes === undefined ? undefined : Number(values.minutes),
     failures: Number(values.failures),
+    onProgress: sayEvery(30_000, (seeds) => {
+      const spent = (performance.now() - begun) / 1000;
+      print(`${seeds} seeds after ${spent.toFixed(0)} s, ${(seeds / spent).toFixed(1)} a second`);
+    }),
+    onFailure({ seed, invariant, text }) {
+      print(`violation: seed ${seed} ${invariant}: ${text}`);
+      if (values.save !== undefined) appendFileSync(values.save, `${seed} ${invariant} ${text}\n`);
+    },
   });
   printCounters(result);
+  printUnseen(result);
   const seconds = (performance.now() - begun) / 1000;
   for (const { seed, invariant } of result.failures.slice(0, 3)) {
     const small = await outside(() => shrink(planOf(seed), invariant));

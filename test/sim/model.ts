@@ -1,5 +1,5 @@
 /** The nouns of the simulated world. Types only. */
-import type { LocalRecords, Role, ServerProcess } from '../../agent/core/model.ts';
+import type { BrakeMark, LocalRecords, Role, ServerProcess } from '../../agent/core/model.ts';
 import type { Loop } from '../../agent/loop/loop.ts';
 import type { PeerAddress } from '../../agent/ports/instance.ts';
 import type { Counters } from './counters.ts';
@@ -111,9 +111,11 @@ export interface Machine {
   agent: AgentRun | undefined;
   server: Server;
   records: LocalRecords;
+  /** Who set the server read-only, as the volume remembers it. */
+  brake: BrakeMark | undefined;
   weak: Weakness;
-  /** Crashes the agent at that many port calls from now, before or after the call has had its effect. */
-  crashIn: { calls: number; port: string | undefined; phase: 'before' | 'after' } | undefined;
+  /** Crashes the agent, or all of the container, at that many port calls from now, before or after the call has had its effect. */
+  crashIn: { calls: number; port: string | undefined; phase: 'before' | 'after'; takes: 'agent' | 'container' } | undefined;
 }
 
 export interface World {
@@ -128,5 +130,5 @@ export interface World {
   tell: ((who: string, what: string) => void) | undefined;
   /** A process may have ended: its machine looks after what follows. */
   serverEnded(machine: Machine, process: ServerProcess, role: Role): void;
-  crashAgent(machine: Machine): void;
+  crash(machine: Machine, takes: 'agent' | 'container'): void;
 }

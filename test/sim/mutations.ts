@@ -481,6 +481,13 @@ export const mutations: Mutation[] = [
     modes: ['off'],
   },
   {
+    name: 'pods-read-again',
+    rule: 'the pods are listed again before a new primary is labelled',
+    protects: 'S11',
+    edits: [{ file: 'loop/jobs.ts', from: "memory.stale.add('pods');\n    ctx.nudge();", to: '' }],
+    focus: ['watch silent', 'server killed', 'node without power'],
+  },
+  {
     name: 'control',
     rule: 'a standby in a hurry looks again after 25 ms',
     protects: '–',

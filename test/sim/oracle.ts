@@ -6,7 +6,7 @@ import type { LeaseRecord } from '../../agent/core/model.ts';
 import type { Commit, Machine, Server, World } from './model.ts';
 import { bootTime } from './process.ts';
 import { isPrimary } from './stream.ts';
-import { type Acked, setsMeet, termCarried, votersHoldAll, votesInReach } from './rules.ts';
+import { type Acked, isLossAccepted, setsMeet, termCarried, votersHoldAll, votesInReach } from './rules.ts';
 import { contains, continues, type Position, termAt } from './wal.ts';
 
 export interface Violation {
@@ -19,6 +19,8 @@ export interface Oracle {
   violation: Violation | undefined;
   acks: number;
   lastAckAt: number;
+  /** Between two acknowledgements; whoever wants to know sets it to 0 first. */
+  longestGapMs: number;
   promotions: number;
   /** When each machine was last thawed, or had its clock bent beyond the bound: what only time protects is void. */
   excused(machine: Machine): void;
@@ -35,8 +37,6 @@ export interface Oracle {
   labelled(): void;
   /** An agent has ended. */
   agentDied(): void;
-  /** A person allowed data loss: what is not on the next primary was given up. */
-  lossAllowed: boolean;
   fail(invariant: string, text: string): void;
   freshSystem(): string;
   freshData(): string;
@@ -69,6 +69,8 @@ export function createOracle(
     (machine.pid1?.frozen === true && machine.agent?.proc.frozen !== false) ||
     engine.now - (excusedAt.get(machine) ?? Number.NEGATIVE_INFINITY) < excuseMs;
   const synchronous = (): boolean => (world.kube().lease?.syncMode ?? 'off') !== 'off';
+  /** Within the bound; beyond it only the freeze protects. */
+  const clocksAgree = (): boolean => machines.every(({ clock }) => Math.abs(clock.rate - 1) <= 0.01);
   const as = (): World => world as unknown as World;
 
   function lastBranch(): Position | undefined {
@@ -80,8 +82,8 @@ export function createOracle(
     violation: undefined,
     acks: 0,
     lastAckAt: 0,
+    longestGapMs: 0,
     promotions: 0,
-    lossAllowed: false,
     excused: (machine) => void excusedAt.set(machine, engine.now),
     started(server) {
       const { machine, data } = server;
@@ -101,7 +103,8 @@ export function createOracle(
         }
         oracle.fail('S3', `${machine.name} is promoted with term ${term}, ${newest.server.machine.name} was with ${newest.term}`);
       }
-      if (synchronous() && !oracle.lossAllowed) {
+      const accepted = isLossAccepted(world.kube().request, machine.name);
+      if (synchronous() && !accepted) {
         for (const ack of acked) {
           if (contains(data.position, ack.branch, ack.lsn)) continue;
           const text = `${machine.name} is promoted (term ${term}) without what ${ack.by} acknowledged at ${text3(ack.at)}`;
@@ -116,8 +119,7 @@ export function createOracle(
           acked.splice(at, 1);
         }
       }
-      oracle.lossAllowed = false;
-      counters.count('path', how);
+      counters.count('path', accepted ? `${how}, loss accepted` : how);
       how = 'in place';
       newest = { server, term, at: engine.now, base: data.position, how };
     },
@@ -126,6 +128,7 @@ export function createOracle(
       if (data === undefined) return;
       const { branch } = data.position;
       oracle.acks += 1;
+      oracle.longestGapMs = Math.max(oracle.longestGapMs, engine.now - oracle.lastAckAt);
       oracle.lastAckAt = engine.now;
       if (newest !== undefined && branch.promotedTerm < newest.term) lateAck(server, commit.lsn);
       fenced(server);
@@ -266,13 +269,14 @@ export function createOracle(
       const reach = (one: Machine) => one === by || (one.agent !== undefined && network.bothOpen(by.index, one.index));
       const without = votesInReach(machines, before, reach);
       // Who was cut off a moment ago was asked before.
-      if (without !== undefined && engine.now - network.changedAt > 3000 && engine.now - diedAt > 3000)
+      const accepted = isLossAccepted(world.kube().request, by.name);
+      if (without !== undefined && !accepted && engine.now - network.changedAt > 3000 && engine.now - diedAt > 3000)
         oracle.fail('S7', `${by.name} takes the lease, and ${without}`);
     }
     const permit = holder?.fence;
     const lives = permit !== undefined && holder?.server.process?.pid === permit.process.pid && holder.server.role === 'Primary';
     // S20: with or without promises, nobody takes the lease while its holder may still act.
-    if (holder !== undefined && holder !== by && lives && !isExcused(holder) && holder.pid1?.frozen === false) {
+    if (holder !== undefined && holder !== by && lives && !isExcused(holder) && holder.pid1?.frozen === false && clocksAgree()) {
       if (bootTime(engine, holder.clock) < permit.deadline)
         oracle.fail('S20', `${by.name} takes the lease while ${holder.name} has a permit`);
     }

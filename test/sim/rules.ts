@@ -2,7 +2,7 @@
  * Rules that oracles check on the record and the servers as they are, by trying all sets of voters: small clusters make
  * that cheap. Each returns what is wrong, or undefined.
  */
-import type { LeaseRecord } from '../../agent/core/model.ts';
+import type { LeaseRecord, Request } from '../../agent/core/model.ts';
 import type { Commit, Machine, Server } from './model.ts';
 import { type Branch, contains } from './wal.ts';
 
@@ -79,4 +79,10 @@ export function termCarried(server: Server, commit: Commit): string | undefined 
     if (server.names.includes(stream.standby.machine.name) && stream.flushed >= Math.max(mark.at, commit.lsn)) carriers += 1;
   }
   return carriers >= server.need ? undefined : `${carriers} of ${server.need} standbys have its term in their WAL`;
+}
+
+/** People have been told what may be lost by this member's take-over, and have accepted it. */
+export function isLossAccepted(request: Request | undefined, member: string): boolean {
+  if (request?.kind !== 'failover' || request.target !== member) return false;
+  return (request.phase === 'running' || request.phase === 'done') && request.options['lost'] !== undefined;
 }

@@ -1,7 +1,7 @@
 /** Spreads seeds over threads and gathers what they found. */
 import { Worker } from 'node:worker_threads';
 import { createCounters } from './counters.ts';
-import type { Share, ShareResult } from './share.ts';
+import type { Failure, Share, ShareResult, Word } from './share.ts';
 
 export interface Wish {
   first: number;
@@ -10,6 +10,9 @@ export interface Wish {
   minutes: number | undefined;
   /** Give up after so many failures. */
   failures: number;
+  /** Told every few seconds how many seeds are done, and of each failure when it is found. */
+  onProgress?(seeds: number): void;
+  onFailure?(failure: Failure): void;
 }
 
 /** Runs the seeds; several threads see different ones. */
@@ -19,7 +22,18 @@ export async function runSeeds(wish: Wish): Promise<ShareResult> {
     const count = Math.ceil((wish.seeds - at) / wish.jobs);
     return { first: wish.first + at, count, step: wish.jobs, until, failures: wish.failures };
   });
-  const results = await Promise.all(shares.map(runShareInThread));
+  const done = shares.map(() => 0);
+  const results = await Promise.all(
+    shares.map((share, at) =>
+      runShareInThread(share, (word) => {
+        if (word.of === 'failure') wish.onFailure?.(word.failure);
+        else {
+          done[at] = word.seeds;
+          wish.onProgress?.(done.reduce((sum, seeds) => sum + seeds, 0));
+        }
+      }),
+    ),
+  );
   const counters = createCounters();
   for (const result of results) counters.add(result.counters);
   return {
@@ -48,10 +62,15 @@ export async function tryMutation(name: string, seeds: number, first: number): P
   return { name, caughtBy: result.failures[0], seeds: result.seeds, seconds };
 }
 
-function runShareInThread(share: Share): Promise<ShareResult> {
+type Message = Word | { of: 'result'; result: ShareResult };
+
+function runShareInThread(share: Share, hear: (word: Word) => void = () => undefined): Promise<ShareResult> {
   return new Promise((resolve, reject) => {
     const worker = new Worker(new URL('./worker.ts', import.meta.url), { workerData: { share } });
-    worker.once('message', (result: ShareResult) => resolve(result));
+    worker.on('message', (message: Message) => {
+      if (message.of === 'result') resolve(message.result);
+      else hear(message);
+    });
     worker.once('error', reject);
     worker.once('exit', (code) => reject(new Error(`a thread of the simulator ended with ${code}`)));
   });

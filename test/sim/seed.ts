@@ -8,6 +8,8 @@ import { type Fault, type FaultKind, faultKinds, healAll, strike } from './fault
 import type { Violation } from './oracle.ts';
 import { type Random, streamOf } from './random.ts';
 import { mayDecide } from './rules.ts';
+import { scenes } from './scenes/index.ts';
+import { faultsOf, type Scene } from './scenes/scene.ts';
 import { createWorld, type Simulation, type WorldOptions } from './world.ts';
 
 export const lengthMs = 120_000;
@@ -72,10 +74,18 @@ export interface Focus {
   modes?: DynamicConfig['sync']['mode'][];
 }
 
+/** A scene among what happens anyway, so that its twist meets others. */
+function withScene(scene: Scene | undefined, dice: Random, faults: Fault[]): Fault[] {
+  if (scene === undefined) return faults;
+  const begin = dice.between(firstFaultMs, lastFaultMs - 20_000);
+  return [...faultsOf(scene, begin), ...faults.slice(0, dice.whole(3, 5))].sort((a, b) => a.at - b.at);
+}
+
 /** What that seed stands for. */
 export function planOf(seed: number, { focus, modes }: Focus = { focus: [] }): Plan {
   const dice = streamOf(seed, 'plan');
-  const members = dice.pick([3, 3, 3, 3, 3, 3, 2, 2, 4, 5]);
+  const members = dice.pick([3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 2, 2, 2, 2, 4, 4, 5, 5, 1]);
+  const scene = focus.length === 0 && dice.chance(0.3) ? dice.pick(scenes) : undefined;
   const rates = Array.from({ length: members }, () => 1 + (dice.chance(0.5) ? dice.between(-0.009, 0.009) : 0));
   return {
     seed,
@@ -83,7 +93,7 @@ export function planOf(seed: number, { focus, modes }: Focus = { focus: [] }): P
       seed,
       members,
       rates,
-      config: configFor(dice, members, modes),
+      config: configFor(dice, members, scene?.mode === undefined ? modes : [scene.mode]),
       networkMs: dice.pick([0.3, 1, 1, 5]),
       commitMs: dice.between(200, 450),
       weak: {
@@ -92,19 +102,23 @@ export function planOf(seed: number, { focus, modes }: Focus = { focus: [] }): P
         buildMs: dice.pick([300, 1000, 4000]),
       },
     },
-    faults: faultsFor(dice, members, focus),
+    faults: withScene(scene, dice, faultsFor(dice, members, focus)),
   };
 }
 
 export interface Listeners {
   counters?: Counters;
   tell?: (at: number, who: string, what: string) => void;
+  /** Looks at the world in between. */
+  watch?: { at: number; run: (sim: Simulation) => void }[];
 }
 
 /** Runs a plan to its end or to the first violation. Must not be called from within a promise. */
 export function runPlan(plan: Plan, listeners: Listeners = {}): Outcome {
-  const sim = createWorld({ ...plan.world, ...listeners });
+  const { watch = [], ...rest } = listeners;
+  const sim = createWorld({ ...plan.world, ...rest });
   const { engine, oracle } = sim;
+  for (const { at, run } of watch) engine.at(at, () => run(sim));
   for (const fault of plan.faults) engine.at(fault.at, () => strike(sim, fault));
   engine.run(healMs);
   if (!engine.stopped) healAll(sim);
@@ -138,6 +152,7 @@ export function runPlan(plan: Plan, listeners: Listeners = {}): Outcome {
 function beyondRepair(sim: Simulation): boolean {
   const record = sim.kube.lease;
   if (!sim.volumeLost || record === undefined) return false;
+  if (sim.machines.every(({ server }) => server.data === undefined || server.data.unfinished === 'full')) return true;
   return !mayDecide(
     record,
     // Who is to be built over does not vote.

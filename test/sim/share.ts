@@ -31,21 +31,34 @@ export interface ShareResult {
   counters: Record<string, Record<string, number>>;
 }
 
+/** What a share tells while it runs: a failure at once, how far it has come now and then. */
+export type Word = { of: 'failure'; failure: Failure } | { of: 'progress'; seeds: number };
+
+const tellEveryMs = 5000;
+
 /** Runs the share. Must not be called from within a promise. */
-export function runShare(share: Share): ShareResult {
+export function runShare(share: Share, say: (word: Word) => void = () => undefined): ShareResult {
   const counters = createCounters();
   const failures: Failure[] = [];
   const begun = process.threadCpuUsage();
   let seeds = 0;
   let thin = 0;
   const focus = mutations.find((one) => one.name === share.mutation);
+  let toldAt = Date.now();
   for (let turn = 0; turn < share.count; turn += 1) {
+    if (Date.now() - toldAt >= tellEveryMs) {
+      toldAt = Date.now();
+      say({ of: 'progress', seeds });
+    }
     if (Date.now() >= share.until || failures.length >= share.failures) break;
     const seed = share.first + turn * share.step;
     const outcome = runPlan(planOf(seed, focus), { counters });
     seeds += 1;
-    if (outcome.violation !== undefined) failures.push({ seed, ...outcome.violation });
-    else if (outcome.acks < 50 || outcome.faults < 3) thin += 1;
+    if (outcome.violation !== undefined) {
+      const { invariant, text } = outcome.violation;
+      failures.push({ seed, invariant, text });
+      say({ of: 'failure', failure: { seed, invariant, text } });
+    } else if (outcome.acks < 50 || outcome.faults < 3) thin += 1;
   }
   const used = process.threadCpuUsage(begun);
   return { seeds, failures, thin, cpuMs: (used.user + used.system) / 1000, counters: counters.table() };

@@ -36,6 +36,8 @@ export interface Simulation extends World {
   healthy: Weakness;
   /** How to end each fault that still stands. */
   standing: Set<() => void>;
+  /** Who plays whom in a scene: the primary first. */
+  cast?: Machine[];
   /** One volume of this world is gone. */
   volumeLost: boolean;
   /** Another configuration by this name; `edit` puts it into the ConfigMap. */
@@ -96,7 +98,7 @@ export function createWorld(options: WorldOptions): Simulation {
   world.oracle = createOracle({ engine, machines, counters, network, tell: world.tell, kube: () => world.kube });
   world.kube = createKube(world);
   world.lives = createLives(world, (text) => configs.get(text) ?? defaultConfig);
-  world.crashAgent = world.lives.crashAgent;
+  world.crash = (machine, takes) => (takes === 'agent' ? world.lives.crashAgent(machine) : world.lives.killContainer(machine));
   world.serverEnded = (machine, process, role) => {
     if (machine.agent === undefined) return;
     const { exits } = machine.server;

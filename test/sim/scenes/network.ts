@@ -1,0 +1,203 @@
+/** Rows F21 to F41 and F60 to F63: cuts, the API server, the Lease, watches and clocks. */
+import { other, P, S1, S2, type Scene, same } from './scene.ts';
+
+export const networkScenes: Scene[] = [
+  {
+    row: 'F21',
+    title: 'the primary cut from everything for 40 s',
+    steps: [{ kind: 'cut from everything', lasts: 40_000 }],
+    expect: other(9500),
+  },
+  {
+    row: 'F21',
+    title: 'the primary cut from everything for 40 s (R=2)',
+    members: 2,
+    steps: [{ kind: 'cut from everything', lasts: 40_000 }],
+    expect: other(9500),
+  },
+  {
+    row: 'F22',
+    title: 'the primary cut from the API server for 4 s',
+    steps: [{ kind: 'cut from the API server', lasts: 4000 }],
+    expect: same(500),
+  },
+  {
+    row: 'F22',
+    title: 'the primary cut from the API server for 40 s: its peers promise',
+    steps: [{ kind: 'cut from the API server', lasts: 40_000 }],
+    expect: same(500),
+  },
+  {
+    row: 'F23',
+    title: 'the primary and one standby without the API server, the other alone with it',
+    steps: [
+      { kind: 'cut from the API server', lasts: 40_000 },
+      { member: S1, kind: 'cut from the API server', lasts: 40_000 },
+      { kind: 'cut from one member', other: S2, lasts: 40_000 },
+      { member: S1, kind: 'cut from one member', other: S2, lasts: 40_000 },
+    ],
+    expect: same(1000),
+  },
+  {
+    row: 'F24',
+    title: 'the primary cut from its peers, not from the API server',
+    steps: [{ kind: 'cut from the members', lasts: 30_000 }],
+    expect: { leader: 'any', promotions: [0, 1] },
+  },
+  {
+    row: 'F24',
+    title: 'the primary cut from its peers, not from the API server (strict)',
+    mode: 'strict',
+    steps: [{ kind: 'cut from the members', lasts: 30_000 }],
+    expect: { leader: 'any', promotions: [0, 1] },
+  },
+  {
+    row: 'F25',
+    title: 'a standby cut from everything for 40 s',
+    steps: [{ member: S1, kind: 'cut from everything', lasts: 40_000 }],
+    expect: same(500),
+  },
+  {
+    row: 'F26',
+    title: 'what a standby sends is lost',
+    steps: [{ member: S1, kind: 'mute to the members', lasts: 30_000 }],
+    expect: same(1000),
+  },
+  {
+    row: 'F27',
+    title: 'what the primary sends to the API server is lost, its watch lives',
+    steps: [{ kind: 'mute to the API server', lasts: 40_000 }],
+    expect: same(500),
+  },
+  {
+    row: 'F28',
+    title: 'the network of the primary flaps every second for 50 s',
+    steps: [{ kind: 'flapping network', lasts: 50_000, amount: 0.33 }],
+    expect: { leader: 'any', promotions: [0, 1] },
+  },
+  { row: 'F29', title: 'the API server down for 5 s', steps: [{ kind: 'API server down', lasts: 5000 }], expect: same(500) },
+  { row: 'F29', title: 'the API server down for 60 s', steps: [{ kind: 'API server down', lasts: 60_000 }], expect: same(500) },
+  {
+    row: 'F30',
+    title: 'the server of the primary killed while the API server is down for 20 s',
+    steps: [
+      { kind: 'API server down', lasts: 20_000 },
+      { at: 5000, kind: 'server killed' },
+    ],
+    expect: { leader: 'any', promotions: [1, 1], outageMs: 19_500 },
+  },
+  {
+    row: 'F31',
+    title: 'a standby dies while the API server is down for 40 s',
+    steps: [
+      { kind: 'API server down', lasts: 40_000 },
+      { at: 8000, member: S1, kind: 'node without power', lasts: 25_000 },
+    ],
+    expect: same(1000),
+  },
+  {
+    row: 'F32',
+    title: 'the API server refuses most of 60 s',
+    steps: [{ kind: 'API server refuses', lasts: 60_000 }],
+    expect: same(500),
+  },
+  {
+    row: 'F32',
+    title: 'the API server is slow for 60 s',
+    steps: [{ kind: 'API server slow', lasts: 60_000 }],
+    expect: same(500),
+  },
+  {
+    row: 'F33',
+    title: 'renewals are applied and their answers lost for 40 s',
+    steps: [{ kind: 'answers of lease writes lost', lasts: 40_000, amount: 0.9 }],
+    expect: same(500),
+  },
+  {
+    row: 'F34',
+    title: "the primary's renewal arrives after it has been succeeded",
+    steps: [
+      { kind: 'lease writes held up', lasts: 3000, amount: 0.75 },
+      { at: 2900, kind: 'pod frozen', lasts: 25_000 },
+    ],
+    expect: other(13_000),
+  },
+  { row: 'F35', title: 'the Lease deleted under a healthy primary', steps: [{ kind: 'lease deleted' }], expect: same(500) },
+  {
+    row: 'F36',
+    title: 'the Lease edited to name somebody else',
+    steps: [{ kind: 'lease given away' }],
+    expect: { leader: 'any', promotions: [1, 1], outageMs: 11_000 },
+  },
+  { row: 'F36', title: 'the Lease damaged', steps: [{ kind: 'lease damaged', lasts: 60_000 }], expect: same(500) },
+  {
+    row: 'F37',
+    title: 'the rights to the Lease taken from the primary for 40 s',
+    steps: [{ kind: 'rights taken away', lasts: 40_000 }],
+    expect: same(500),
+  },
+  {
+    row: 'F39',
+    title: 'the watches of both standbys silent, then the primary without power',
+    steps: [
+      { member: S1, kind: 'watch silent', lasts: 30_000 },
+      { member: S2, kind: 'watch silent', lasts: 30_000 },
+      { at: 4000, kind: 'node without power', lasts: 30_000 },
+    ],
+    // Unseen renewals: the observer's clock starts with what it reads every 10 s.
+    expect: other(19_500),
+  },
+  {
+    row: 'F39',
+    title: 'the watch of the third primary has missed who was the second',
+    steps: [
+      { member: S2, kind: 'member never primary', lasts: 3000 },
+      { at: 100, member: S2, kind: 'watch silent', lasts: 29_000 },
+      { at: 400, kind: 'server killed' },
+      { at: 3000, member: P, kind: 'member never primary', lasts: 50_000 },
+      { at: 6000, member: S1, kind: 'node without power', lasts: 40_000 },
+    ],
+    expect: { leader: 'other', promotions: [2, 2], outageMs: 19_500 },
+  },
+  {
+    row: 'F40',
+    title: 'watches repeat old records while the primary is without power',
+    steps: [
+      { kind: 'node without power', lasts: 30_000 },
+      { at: 6500, member: S1, kind: 'watch repeats' },
+      { at: 7300, member: S2, kind: 'watch repeats' },
+    ],
+    expect: other(9500),
+  },
+  {
+    row: 'F41',
+    title: 'two equal standbys, one stalls when the lease runs out',
+    steps: [
+      { kind: 'node without power', lasts: 30_000 },
+      { at: 7000, member: S1, kind: 'agent frozen', lasts: 1500 },
+    ],
+    expect: other(10_500),
+  },
+  {
+    row: 'F60',
+    title: 'wall clocks jump by an hour',
+    steps: [
+      { member: P, kind: 'wall clock jumps', amount: 0.99 },
+      { at: 3000, member: S1, kind: 'wall clock jumps', amount: 0.01 },
+    ],
+    expect: same(500),
+  },
+  {
+    row: 'F61',
+    title: "a standby's clock runs 40 % fast while the primary is cut off: the freeze protects what time does not",
+    rates: [1, 1.4, 1.4],
+    steps: [{ kind: 'cut from everything', lasts: 40_000 }],
+    expect: { leader: 'any', promotions: [1, 2], outageMs: 12_000 },
+  },
+  {
+    row: 'F63',
+    title: 'the network of the primary slow by 300 ms and lossy for 60 s',
+    steps: [{ kind: 'bad network', lasts: 60_000, amount: 0.4 }],
+    expect: { leader: 'same', promotions: [0, 0] },
+  },
+];
