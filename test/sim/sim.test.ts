@@ -18,6 +18,7 @@ test(`${share.seeds} clusters under random faults: no violation, everybody comes
   assert.deepEqual(result.failures, [], 'npm run sim -- --seed N --replay --lines 0 tells the story');
   assert.ok(result.thin * 100 <= result.seeds, `${result.thin} seeds have fewer than three faults or fifty acknowledged commits`);
   assert.ok(result.seeds > 0);
+  if (share.seeds < 300) return;
   for (const reason of ['leads', 'freezing', 'comparing', 'lease-heir', 'lease-expired', 'degrading', 'switchover']) {
     assert.ok((result.counters['reason']?.[reason] ?? 0) > 0, `no seed has come across ${reason}`);
   }
