@@ -40,6 +40,8 @@ export interface Memory {
   /** False until the configuration was read once; nothing is decided before. */
   configKnown: boolean;
   configText: string | undefined;
+  /** A valid one has been read since the start; until then `config` holds the defaults. */
+  configGood: boolean;
   configAt: Mono;
   /** What a watch has hinted at, to be read in the next cycle. */
   stale: Set<'lease' | 'pods' | 'config' | 'facts' | 'request'>;
@@ -129,6 +131,7 @@ export function emptyMemory(records: LocalRecords): Memory {
     config: defaultConfig,
     configKnown: false,
     configText: undefined,
+    configGood: false,
     configAt: Number.NEGATIVE_INFINITY,
     stale: new Set(),
     instance: { is: 'empty' },

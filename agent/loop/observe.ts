@@ -12,10 +12,10 @@ import { known, type Result, unknown } from '../core/result.ts';
 import { isStreaming } from '../core/sync.ts';
 import type { View } from '../core/view.ts';
 import type { KubeHint } from '../ports/kube.ts';
+import { configInForce, refreshConfig } from './config.ts';
 import type { Context } from './context.ts';
 import { noteBarrier, noteRedo } from './barrier.ts';
 import { diskView } from './diskview.ts';
-import { noteFailure } from './memory.ts';
 import { meetPeers } from './roster.ts';
 
 /** Readings older than this are taken again; the watch makes them fresh in between. */
@@ -59,7 +59,7 @@ export function viewOf(ctx: Context): View {
     now: ports.clock.now(),
     wall,
     self: ctx.self,
-    config: memory.config,
+    config: configInForce(ctx),
     paused: hand.cluster || hand.member,
     lease: memory.lease,
     permit: memory.permit,
@@ -257,36 +257,6 @@ async function refreshRequest(ctx: Context, deadlineMs: number): Promise<void> {
       memory.request = value;
     },
   );
-}
-
-/** Reads the configuration; an edit that is not valid as a whole changes nothing. */
-async function refreshConfig(ctx: Context, deadlineMs: number): Promise<void> {
-  const { memory, ports } = ctx;
-  const now = ports.clock.now();
-  if (memory.configKnown && now - memory.configAt < slowAgeMs && !memory.stale.has('config')) return;
-  memory.stale.delete('config');
-  const result = await ports.kube.readConfig(deadlineMs);
-  if (!result.ok) {
-    memory.stale.add('config');
-    return;
-  }
-  memory.configAt = now;
-  if (memory.configKnown && result.value.text === memory.configText) return;
-  memory.configText = result.value.text;
-  const parsed = ctx.parseConfig(result.value.text);
-  if (parsed.ok) {
-    if (memory.configKnown) ctx.log.info('configuration changed');
-    memory.config = parsed.config;
-    memory.configKnown = true;
-    delete memory.failures['config'];
-    return;
-  }
-  const fields = parsed.problems.map((problem) => `${problem.field}: ${problem.message}`).join('; ');
-  ctx.log.error('configuration rejected', { reason: 'config-rejected', problems: parsed.problems });
-  ctx.event({ reason: 'ConfigRejected', type: 'Warning', action: 'ReadConfiguration', note: fields.slice(0, 900) });
-  noteFailure(memory, 'config', { of: 'kube', kind: 'malformed', done: 'no', detail: fields }, now);
-  // Without any good one yet, the defaults stand: a member that waits for ever for an edit would be worse.
-  memory.configKnown = true;
 }
 
 /**
