@@ -10,11 +10,9 @@ import { holds, leads, memberOf, recordOf } from './lease.ts';
 import type { LeaseRecord, LocalRecords, MemberName, Mono, PeerState, PromiseAsk, SyncEntry } from './model.ts';
 import type { Promised, View } from './view.ts';
 
-/** The holder's own end of the lease: it released it, having stopped its server. Only its own term can say so. */
+/** The holder's own end of the lease: it released it, having stopped its server. Nobody else's edit says so. */
 export function isReleasedBy(promise: Pick<Promised, 'holder' | 'term'>, record: LeaseRecord | undefined): boolean {
-  if (record === undefined || record.holder !== '') return false;
-  const own = record.promoting?.member === memberOf(promise.holder) && record.promoting.term === record.term;
-  return record.term === promise.term || (own && record.term > promise.term);
+  return record?.holder === '' && record.releasedBy === promise.holder && record.term >= promise.term;
 }
 
 /** The promise to somebody else that binds this member now. */

@@ -6,7 +6,7 @@
 import { only } from './decision.ts';
 import { bestHeir, freshPeer, freshPeers, isBest, knownPrimary, lagBehind, obstacle, voters } from './election.ts';
 import { boundBy } from './failsafe.ts';
-import { expiresAt, heirTurnMs, holds, isExpired, memberOf, recordOf } from './lease.ts';
+import { expiresAt, heirTurnMs, holds, isExpired, isReleased, memberOf, recordOf } from './lease.ts';
 import { lossText } from './loss.ts';
 import type { Instance, LeaseRecord, MemberName, Running, SeenLease, StandbyInstance } from './model.ts';
 import type { Reason } from './reasons.ts';
@@ -228,13 +228,14 @@ export function claimOf(view: View, lease: SeenLease): Claim {
     return { free: false, reason: isExpired(lease, view) ? 'lease-absent' : 'waits-for-expiry' };
   }
   if (record.garbage !== undefined) return { free: false, reason: 'lease-garbage' };
-  if (record.holder === '') {
+  if (isReleased(record)) {
     if (record.heir === view.self.name) return { free: true, reason: 'lease-heir' };
     if (record.heir === undefined || view.now >= lease.firstSeenAt + heirTurnMs) return { free: true, reason: 'lease-free' };
     return { free: false, reason: 'waits-for-heir' };
   }
   if (isOwnPast(view, record)) return { free: true, reason: 'lease-free' };
   if (isExpired(lease, view)) return { free: true, reason: 'lease-expired' };
+  if (record.holder === '') return { free: false, reason: 'waits-for-expiry' };
   const late = view.now >= lease.firstSeenAt + view.config.lease.renewSeconds * 2000;
   return {
     free: false,
@@ -246,7 +247,7 @@ export function claimOf(view: View, lease: SeenLease): Claim {
 export function nextLook(view: View): number | undefined {
   if (!view.lease.known || holds(view)) return undefined;
   const lease = view.lease.value;
-  if (lease.record?.holder === '') return lease.firstSeenAt + heirTurnMs;
+  if (lease.record !== undefined && isReleased(lease.record)) return lease.firstSeenAt + heirTurnMs;
   const end = expiresAt(lease, view.config.lease.durationSeconds);
   return end > view.now ? end : undefined;
 }

@@ -14,6 +14,11 @@ export const termLimit = 0x7fffffff;
 /** How long the others leave a released lease to its heir. */
 export const heirTurnMs = 1000;
 
+/** Given back by its holder. A name that was taken out by hand says nothing of the server of whom it named. */
+export function isReleased(record: LeaseRecord): boolean {
+  return record.holder === '' && record.releasedBy !== undefined;
+}
+
 /** The pod a holderIdentity names: `<pod>/<pod UID>/<incarnation>`. */
 export function memberOf(holder: string): MemberName {
   return holder.split('/')[0] ?? '';
@@ -136,7 +141,7 @@ export function mending(held: LeaseRecord): LeaseChange {
 
 export function released(record: LeaseRecord, heir: MemberName | undefined): LeaseDraft {
   const { resourceVersion: _version, renewTime: _time, garbage: _garbage, uid: _uid, ...rest } = record;
-  return { ...rest, holder: '', heir, containerId: undefined };
+  return { ...rest, holder: '', heir, containerId: undefined, releasedBy: record.holder };
 }
 
 /** Entries in their one order, so that equal sets are equal text. */

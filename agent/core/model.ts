@@ -160,6 +160,8 @@ export interface LeaseRecord {
   garbage: string | undefined;
   /** metadata.uid: which Lease of that name this is; one that was deleted and made again is another. */
   uid?: string;
+  /** Who held it and gave it back with no server left; absent while it is held, and where somebody else took the name out. */
+  releasedBy?: string;
 }
 
 export type SyncMode = 'off' | 'quorum' | 'strict';
@@ -278,7 +280,7 @@ export type VolumeFault = 'absent' | 'replaced' | 'read-only' | 'failed';
 export interface LocalRecords {
   /** Highest term granted or frozen for. */
   granted: Term;
-  freeze: { term: Term; candidate: MemberName; host: string; port: number } | undefined;
+  freeze: { term: Term; candidate: MemberName; host: string; port: number; askedBy?: MemberName } | undefined;
   /** A build was begun and not finished. */
   build: { mode: 'full' | 'incremental'; startedAt: string } | undefined;
   /** The last promise given, until it is known to have ended; after a start it binds for its whole duration again. */

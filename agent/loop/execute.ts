@@ -142,7 +142,7 @@ async function freeze(ctx: Context, term: number, members: string[]): Promise<Re
     else ctx.log.warn('a member was not frozen', { member, fault: answer.fault });
   };
   const votes = gatherVotes(ctx, viewOf(ctx), takeover, members, ask);
-  const [local] = await Promise.all([point(ctx, own), votes]);
+  const [local] = await Promise.all([point(ctx, { ...own, askedBy: self.name }), votes]);
   memory.observedAt = Number.NEGATIVE_INFINITY;
   return local;
 }

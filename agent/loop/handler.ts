@@ -13,7 +13,7 @@ import type { View } from '../core/view.ts';
 import type { FreezeAsk, PeerHandler } from '../ports/others.ts';
 import type { Context } from './context.ts';
 import { point, unfreeze as forgetFreeze } from './locks.ts';
-import { observeInstance, viewOf } from './observe.ts';
+import { observeAfresh, observeInstance, viewOf } from './observe.ts';
 import { givePromise } from './promised.ts';
 
 /** An observation may serve gossip for this long. */
@@ -26,7 +26,7 @@ export function createHandler(ctx: Context): PeerHandler {
       await observeInstance(ctx, gossipAgeMs);
       return peerState(ctx);
     },
-    freeze: (ask) => freeze(ctx, ask),
+    freeze: (ask, from) => freeze(ctx, { ...ask, askedBy: from }),
     unfreeze: (ask) => unfreeze(ctx, ask.term, ask.from),
     promise: (ask, from) => promise(ctx, ask, from),
   };
@@ -94,6 +94,9 @@ function objection(view: View, ask: FreezeAsk): Fault | undefined {
   const { records } = view;
   if (ask.term < records.granted)
     return refusal(`term ${ask.term} is lower than ${records.granted}, granted before`, 'Ask again with a higher term.');
+  // Who asks for a term that the lease has left behind has been succeeded, whatever it believes.
+  const term = recordOf(view.lease)?.term ?? 0;
+  if (ask.term < term) return refusal(`term ${ask.term} is lower than ${term}, the lease's`, 'Ask again with a higher term.');
   const other = records.freeze !== undefined && records.freeze.term === ask.term && records.freeze.candidate !== ask.candidate;
   if (other) return refusal(`term ${ask.term} is granted to ${records.freeze?.candidate}`, 'Ask again with a higher term.');
   const bound = boundBy(view);
@@ -134,6 +137,6 @@ async function unfreeze(ctx: Context, term: number, from: string): Promise<Resul
 }
 
 async function answered(ctx: Context): Promise<Result<PeerState>> {
-  await observeInstance(ctx, 0);
+  await observeAfresh(ctx);
   return ok(peerState(ctx));
 }

@@ -9,7 +9,7 @@ import type { LocalRecords, MemberName } from '../core/model.ts';
 import { type Fault, failed, ok, type Result } from '../core/result.ts';
 import type { FreezeAsk } from '../ports/others.ts';
 import type { Context } from './context.ts';
-import { adoptLease, observeInstance } from './observe.ts';
+import { adoptLease, observeAfresh } from './observe.ts';
 import { amend } from './records.ts';
 
 const sqlDeadlineMs = 1000;
@@ -35,6 +35,11 @@ function refused(detail: string): Fault {
   return { of: 'peer', kind: 'refused', done: 'no', detail };
 }
 
+/** The candidate has asked for it itself: it holds, or held, the lease of that term. */
+function isVote(freeze: Freeze): boolean {
+  return freeze.askedBy !== undefined && freeze.askedBy === freeze.candidate;
+}
+
 /** A freeze of a higher term is replaced by nobody. */
 function outranked(records: LocalRecords, term: number): Fault | undefined {
   const { freeze } = records;
@@ -43,11 +48,14 @@ function outranked(records: LocalRecords, term: number): Fault | undefined {
 
 /** Remembers, on disk and before anything else, for whom this member is frozen; unless something speaks against it by then. */
 function grant(ctx: Context, ask: FreezeAsk, objection: Objection): Promise<Result<void>> {
-  const { term, candidate, host, haPort: port } = ask;
+  const { term, candidate, host, haPort: port, askedBy } = ask;
   return amend(ctx, (before) => {
     const fault = objection(before) ?? outranked(before, term);
     if (fault !== undefined) return failed(fault);
-    const records = { ...before, granted: Math.max(before.granted, term), freeze: { term, candidate, host, port } };
+    const voted = before.freeze?.term === term && isVote(before.freeze);
+    const by = voted ? candidate : askedBy;
+    const freeze = { term, candidate, host, port, ...(by === undefined ? {} : { askedBy: by }) };
+    const records = { ...before, granted: Math.max(before.granted, term), freeze };
     const same = before.granted === records.granted && JSON.stringify(before.freeze) === JSON.stringify(records.freeze);
     return ok(same ? before : records);
   });
@@ -59,7 +67,7 @@ export function point(ctx: Context, ask: FreezeAsk, objection: Objection = () =>
     const granted = await grant(ctx, ask, objection);
     if (!granted.ok) return granted;
     // Looked at within the turn: a lock that was there before may have been taken away since.
-    await observeInstance(ctx, 0);
+    await observeAfresh(ctx);
     const { instance } = ctx.memory;
     // Without a server, or with one that does not stream, there is nothing to cut; a lock is written before each start.
     if (!('process' in instance) || instance.is === 'pending') return ok();
@@ -90,6 +98,10 @@ export function unfreeze(ctx: Context, term: number, from: string): Promise<Resu
   return inTurn(ctx, async () => {
     const above = outranked(ctx.memory.records, term);
     if (above !== undefined) return failed(above);
+    const { freeze } = ctx.memory.records;
+    // A plan of the asker's may be given up by it; a vote is the candidate's, who may be acting on it.
+    if (freeze !== undefined && isVote(freeze) && freeze.candidate !== from)
+      return failed(refused(`${freeze.candidate} has asked for the freeze of term ${freeze.term} itself`));
     const sentAt = ctx.ports.clock.now();
     const read = await ctx.ports.kube.readLease(ctx.memory.config.lease.requestTimeoutSeconds * 1000);
     if (!read.ok) return failed(refused('whether the asker holds the lease cannot be read'));

@@ -70,6 +70,8 @@ export interface Memory {
   cycle: number;
   /** What this member has promised to the holder of a term. */
   promised: Promised | undefined;
+  /** When what was promised before the start began to bind again. */
+  boundAt: Mono;
   /** A write of ourselves into the lease is under way: a promise given now could come too late. */
   standing: boolean;
   /** When the last confirmed renewal was sent. */
@@ -153,6 +155,7 @@ export function emptyMemory(records: LocalRecords): Memory {
     stopping: false,
     cycle: 0,
     promised: undefined,
+    boundAt: Number.NEGATIVE_INFINITY,
     standing: false,
     renewedAt: Number.NEGATIVE_INFINITY,
     unanswered: [],

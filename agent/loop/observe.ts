@@ -17,6 +17,7 @@ import type { Context } from './context.ts';
 import { noteBarrier, noteRedo } from './barrier.ts';
 import { diskView } from './diskview.ts';
 import { meetPeers } from './roster.ts';
+import { limitUnknown } from './unknown.ts';
 
 /** Readings older than this are taken again; the watch makes them fresh in between. */
 const leaseAgeMs = 10_000;
@@ -37,6 +38,7 @@ export async function observe(ctx: Context): Promise<View> {
     refreshFacts(ctx, deadlineMs),
     refreshRequest(ctx, deadlineMs),
   ]);
+  limitUnknown(ctx);
   tellPeers(ctx);
   noteOwnPod(ctx);
   const view = viewOf(ctx);
@@ -122,6 +124,13 @@ export async function observeInstance(ctx: Context, maxAgeMs: number): Promise<v
   } finally {
     inFlight.delete(ctx);
   }
+}
+
+/** A look that begins now: one that is under way may show what was before the last change. */
+export async function observeAfresh(ctx: Context): Promise<void> {
+  await inFlight.get(ctx);
+  ctx.memory.observedAt = Number.NEGATIVE_INFINITY;
+  await observeInstance(ctx, 0);
 }
 
 /** WAL that moves shows that the volume takes writes, whatever a look at it says. */

@@ -57,7 +57,10 @@ export function bindAgain(ctx: Context): void {
   const binding = promise ?? (fresh === true ? any : undefined);
   if (binding === undefined) return;
   const { holder, term, durationMs } = binding;
-  memory.promised = { holder, term, until: ports.clock.now() + durationMs };
+  const now = ports.clock.now();
+  memory.boundAt = now;
+  // For how long this cluster promises stands in the configuration and in the lease, and neither has been read yet.
+  memory.promised = { holder, term, until: holder === anyHolder ? Number.POSITIVE_INFINITY : now + durationMs };
   if (promise === undefined) void amend(ctx, (records) => ok({ ...records, fresh: undefined, promise: binding }));
 }
 

@@ -47,6 +47,8 @@ export interface FreezeAsk {
   candidate: MemberName;
   host: string;
   haPort: number;
+  /** Who asked for it, as the answering member knows it; not part of the request. */
+  askedBy?: MemberName | undefined;
 }
 
 export interface PeersPort {
@@ -68,7 +70,7 @@ export interface PeersPort {
 export interface PeerHandler {
   /** Observed anew when the last observation is older than a moment; undefined before the first cycle. */
   state(): Promise<PeerState | undefined>;
-  freeze(ask: FreezeAsk): Promise<Result<PeerState>>;
+  freeze(ask: FreezeAsk, from: MemberName): Promise<Result<PeerState>>;
   unfreeze(ask: { term: Term; from: MemberName }): Promise<Result<PeerState>>;
   promise(ask: PromiseAsk, from: MemberName): Promise<Result<PeerState>>;
 }

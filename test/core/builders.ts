@@ -47,6 +47,7 @@ export function aRecord(part: Partial<LeaseRecord> = {}): LeaseRecord {
     heir: undefined,
     containerId: undefined,
     garbage: undefined,
+    ...(part.holder === '' ? { releasedBy: 'og-demo-0/uid-0/inc-0' } : {}),
     ...part,
   };
 }

@@ -6,6 +6,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { decide } from '../../agent/core/decide.ts';
+import { nextLook } from '../../agent/core/follower.ts';
 import { boundBy, heldUntil, isReleasedBy, whyNoPromise } from '../../agent/core/failsafe.ts';
 import type { LeaseRecord, LocalRecords, PromiseAsk, SyncEntry } from '../../agent/core/model.ts';
 import { known } from '../../agent/core/result.ts';
@@ -200,13 +201,12 @@ test('a promise ends by time, or by the release of that very holder, and by noth
   assert.ok(boundBy(aView({ promised })) !== undefined);
   assert.equal(boundBy(aView({ promised: { ...promised, until: now } })), undefined);
   assert.equal(isReleasedBy(promised, aRecord({ holder: '' })), true);
-  assert.equal(
-    isReleasedBy(promised, aRecord({ holder: '', term: 9, promoting: { member: 'og-demo-0', term: 9, dataId: 'd' } })),
-    true,
-  );
-  // Released by another one that took the lease without votes, by an earlier holder, held by a third, deleted.
-  assert.equal(isReleasedBy(promised, aRecord({ holder: '', term: 8 })), false);
+  assert.equal(isReleasedBy(promised, aRecord({ holder: '', term: 9 })), true);
+  // Released by another one that took the lease without votes, before the promise, by hand, held by a third, deleted.
+  assert.equal(isReleasedBy(promised, aRecord({ holder: '', term: 8, releasedBy: 'og-demo-2/uid-2/inc-2' })), false);
   assert.equal(isReleasedBy(promised, aRecord({ holder: '', term: 6 })), false);
+  const { releasedBy: _by, ...byHand } = aRecord({ holder: '' });
+  assert.equal(isReleasedBy(promised, byHand), false);
   assert.equal(isReleasedBy(promised, aRecord({ holder: 'og-demo-2/uid-2/inc-2', term: 7 })), false);
   assert.equal(isReleasedBy(promised, undefined), false);
 });
@@ -226,6 +226,16 @@ test('a member that has promised is nobody’s vote, except for the one it promi
   assert.deepEqual([decide(view).lease.do, decide(view).reason], ['nothing', 'no-vote-set']);
   const released = aView({ lease: known(aSeen({ holder: '' }), now), peers });
   assert.equal(decide(released).lease.do, 'acquire');
+});
+
+test('a lease whose holder was taken out by hand is nobody’s before its duration has passed', () => {
+  const { releasedBy: _by, ...byHand } = aRecord({ holder: '' });
+  const fresh = aSeen();
+  const peers = { 'og-demo-2': aPeer('og-demo-2') };
+  const view = aView({ peers, lease: known({ ...fresh, record: byHand }, now) });
+  assert.deepEqual([decide(view).lease.do, decide(view).reason], ['nothing', 'waits-for-expiry']);
+  assert.equal(nextLook(view), fresh.firstSeenAt + 8000);
+  assert.equal(decide({ ...view, lease: known({ ...anExpired(), record: byHand }, now) }).lease.do, 'acquire');
 });
 
 test('a winner counts on acknowledgements of a member that is still bound to the old holder', () => {

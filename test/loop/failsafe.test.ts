@@ -57,6 +57,18 @@ test('the API server is away and a standby dies: the primary goes on by the prom
   world.loseNothing();
 });
 
+test('a primary that goes on by its promises is not succeeded because somebody takes its name out of the lease (off)', async () => {
+  const world = await settledWorld({ config: off });
+  const primary = world.primary() ?? '';
+  world.cut(primary, 'kube');
+  await world.run(5000);
+  world.kube.editLease({ holder: '' });
+  await world.until('its fence', () => world.database.server(primary).process === undefined);
+  await world.until('a successor', () => world.primary() !== undefined && world.primary() !== primary);
+  await world.run(1000);
+  world.singleWriter();
+});
+
 for (const config of [undefined, off]) {
   test(`a primary cut off from the API server alone goes on, and nobody stands (${config === undefined ? 'quorum' : 'off'})`, async () => {
     const world = await settledWorld(config === undefined ? {} : { config });

@@ -11,7 +11,7 @@ import { settledWorld, type World } from './world.ts';
 async function freeze(world: World, member: string, term: number, candidate: string): Promise<Result<PeerState>> {
   const handler = world.nodes.get(member)?.loop?.handler;
   assert.ok(handler !== undefined);
-  const answer = handler.freeze({ term, candidate, host: world.database.server(candidate).ip, haPort: 5433 });
+  const answer = handler.freeze({ term, candidate, host: world.database.server(candidate).ip, haPort: 5433 }, candidate);
   await world.run(100);
   return await answer;
 }
@@ -54,10 +54,21 @@ test('an agent that has not read its records yet grants nothing', async () => {
   const [voter = '', other = ''] = world.standbys();
   world.killAgent(voter);
   world.startAgent(voter);
-  const answer = world.nodes.get(voter)?.loop?.handler.freeze({ term: 9, candidate: other, host: '10.0.0.12', haPort: 5433 });
+  const answer = world.nodes
+    .get(voter)
+    ?.loop?.handler.freeze({ term: 9, candidate: other, host: '10.0.0.12', haPort: 5433 }, other);
   await world.run(100);
   assert.ok(answer !== undefined);
   assert.match(detailOf(await answer), /first cycle/);
+});
+
+test('a member refuses a term that the lease has left behind, though it has granted nothing yet', async () => {
+  const world = await settledWorld();
+  const [voter = '', other = ''] = world.standbys();
+  const { term = 0 } = world.kube.lease ?? {};
+  world.kube.editLease({ term: term + 5 });
+  await world.run(50);
+  assert.match(detailOf(await freeze(world, voter, term + 4, other)), /lower than \d+, the lease's/);
 });
 
 test('a leader with a permit grants nothing', async () => {

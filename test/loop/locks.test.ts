@@ -9,6 +9,7 @@ import { failed, ok, type Result } from '../../agent/core/result.ts';
 import type { Context } from '../../agent/loop/context.ts';
 import { point, startFrozen, unfreeze, unlock } from '../../agent/loop/locks.ts';
 import { emptyMemory } from '../../agent/loop/memory.ts';
+import { observeAfresh, observeInstance } from '../../agent/loop/observe.ts';
 import { aRecord, aStandby } from '../core/builders.ts';
 
 const unreachable = { of: 'kube', kind: 'unreachable', done: 'no', detail: 'no answer' } as const;
@@ -147,6 +148,39 @@ test('a freeze is lifted only for whom a reading taken now shows as the holder',
   assert.ok((await unfreeze(ctx, 8, 'og-demo-0')).ok);
   assert.equal(lock(), undefined);
   assert.equal(ctx.memory.records.freeze, undefined);
+});
+
+test('a freeze that the candidate has asked for itself is lifted for nobody else', async () => {
+  const { ctx, lock } = scene();
+  await point(ctx, { ...ask(8, 'c'), askedBy: 'og-demo-0' });
+  await point(ctx, { ...ask(8, 'c'), askedBy: 'member-at-c' });
+  // The plan of the one before, told once more, does not make a vote a plan again.
+  await point(ctx, { ...ask(8, 'c'), askedBy: 'og-demo-0' });
+  assert.ok(!(await unfreeze(ctx, 8, 'og-demo-0')).ok);
+  assert.equal(lock(), 'c');
+  await point(ctx, { ...ask(9, 'd'), askedBy: 'og-demo-0' });
+  assert.ok((await unfreeze(ctx, 9, 'og-demo-0')).ok);
+});
+
+test('a look that began before the freeze does not tell what came after it', async () => {
+  const { ctx, world } = scene();
+  let answer = (_: Instance): void => undefined;
+  const held = new Promise<Instance>((resolve) => {
+    answer = resolve;
+  });
+  const { instance } = ctx.ports;
+  const observe = instance.observe.bind(instance);
+  let looks = 0;
+  instance.observe = (ms) => {
+    looks += 1;
+    return looks === 1 ? held : observe(ms);
+  };
+  const early = observeInstance(ctx, 0);
+  const afresh = observeAfresh(ctx);
+  answer(aStandby({ received: 1n }));
+  world.instance = aStandby({ received: 2n });
+  await Promise.all([early, afresh]);
+  assert.deepEqual([looks, ctx.memory.instance.is === 'standby' ? ctx.memory.instance.received : undefined], [2, 2n]);
 });
 
 test('a frozen member starts frozen in every mode, its own candidate too', async () => {

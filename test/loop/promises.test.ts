@@ -24,7 +24,10 @@ async function promise(world: World, member: string, from: string, part: Partial
 
 async function freeze(world: World, member: string, candidate: string): Promise<string> {
   const term = (world.kube.lease?.term ?? 0) + 5;
-  const answer = handlerOf(world, member).freeze({ term, candidate, host: world.database.server(candidate).ip, haPort: 5433 });
+  const answer = handlerOf(world, member).freeze(
+    { term, candidate, host: world.database.server(candidate).ip, haPort: 5433 },
+    candidate,
+  );
   await world.run(100);
   const given = await answer;
   return given.ok ? 'granted' : given.fault.detail;
@@ -85,6 +88,30 @@ test('a member without records counts as bound for a whole duration', async () =
   assert.match(await freeze(world, first, second), /promised to/);
   await world.run(8000);
   assert.equal(await freeze(world, first, second), 'granted');
+});
+
+test('a member without records waits as long as this cluster promises, and without an end while it cannot know that', async () => {
+  const world = await settledWorld({ config: 'lease:\n  durationSeconds: 30\n' });
+  const [first = '', second = ''] = world.standbys();
+  const node = world.nodes.get(first);
+  assert.ok(node !== undefined);
+  world.killAgent(first);
+  node.records = { granted: 0, freeze: undefined, build: undefined, fresh: true };
+  world.cut(first, 'kube');
+  world.startAgent(first);
+  await world.run(40_000);
+  assert.match(await freeze(world, first, second), /promised to/);
+  world.heal();
+  await world.run(5000);
+  assert.equal(await freeze(world, first, second), 'granted');
+
+  world.killAgent(second);
+  const other = world.nodes.get(second);
+  assert.ok(other !== undefined);
+  other.records = { granted: 0, freeze: undefined, build: undefined, fresh: true };
+  world.startAgent(second);
+  await world.run(20_000);
+  assert.match(await freeze(world, second, first), /promised to/);
 });
 
 test('a promise is given back by the holder that has no server any more, and by nobody else', async () => {

@@ -170,7 +170,7 @@ export function createWorld(options: WorldOptions = {}): World {
         const handler = reach(other);
         const late = clock.until(clock.now() + deadlineMs).then(() => failed<PeerState>(gone));
         // Who dies while answering never does.
-        return await (handler === undefined ? late : Promise.race([handler.freeze(freezeAsk), late]));
+        return await (handler === undefined ? late : Promise.race([handler.freeze(freezeAsk, name), late]));
       },
       async unfreeze(other, term, deadlineMs) {
         const handler = reach(other);

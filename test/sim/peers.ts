@@ -131,7 +131,7 @@ export function createPeers(world: World, machine: Machine, calls: Calls): Peers
     },
     freeze: (member, asked, deadlineMs) =>
       order(member, 'freeze', deadlineMs, async (handler) => {
-        const answer = await handler.freeze(asked);
+        const answer = await handler.freeze(asked, machine.name);
         const there = world.machines.find((one) => one.name === member);
         if (answer.ok && there !== undefined) world.oracle.granted(there, asked.term, asked.candidate);
         return answer;

@@ -15,6 +15,7 @@ const keys = {
   heir: `${prefix}heir`,
   containerId: `${prefix}container-id`,
   syncMode: `${prefix}sync-mode`,
+  releasedBy: `${prefix}released-by`,
 };
 /** Of all our annotations together; far more than nine members need. */
 export const annotationsLimit = 8192;
@@ -40,6 +41,7 @@ export function encodeLease(write: LeaseWrite, at: LeaseIdentity, wallIso: strin
   }
   if (record.heir !== undefined) annotations[keys.heir] = record.heir;
   if (record.containerId !== undefined) annotations[keys.containerId] = record.containerId;
+  if (record.releasedBy !== undefined) annotations[keys.releasedBy] = record.releasedBy;
   const size = sizeOf(annotations);
   if (size > annotationsLimit) return `the annotations would hold ${size} bytes, more than ${annotationsLimit}`;
   const uid = write.uid === undefined ? {} : { uid: write.uid };
@@ -75,6 +77,7 @@ export function decodeLease(lease: Wire<V1Lease>): LeaseRecord {
   const entries = decoded(annotations[keys.entries], isEntries, 'entries', wrong);
   if (annotations[keys.entries] === undefined) wrong.push('annotation entries is missing');
   const promoting = decoded(annotations[keys.promoting], isPromoting, 'promoting', wrong);
+  const releasedBy = annotations[keys.releasedBy] ?? '';
   const mode = annotations[keys.syncMode];
   if (mode === undefined || !modes.includes(mode)) wrong.push('annotation sync-mode is missing or unknown');
   return {
@@ -91,6 +94,7 @@ export function decodeLease(lease: Wire<V1Lease>): LeaseRecord {
     containerId: annotations[keys.containerId] || undefined,
     garbage: wrong.length === 0 ? undefined : wrong.join('; '),
     ...(metadata.uid === undefined ? {} : { uid: metadata.uid }),
+    ...(releasedBy === '' ? {} : { releasedBy }),
   };
 }
 

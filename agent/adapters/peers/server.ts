@@ -189,7 +189,7 @@ async function perform(route: string, parts: RequestParts, handler: PeerHandler)
     case 'POST /v1/freeze': {
       const ask = decodeFreeze(parseBody(parts.body) ?? {});
       if (!ask.ok) return { status: 400, body: { fault: ask.fault } };
-      return outcome(await handler.freeze(ask.value));
+      return outcome(await handler.freeze(ask.value, parts.from));
     }
     case 'POST /v1/unfreeze': {
       const ask = decodeUnfreeze(parseBody(parts.body) ?? {});
