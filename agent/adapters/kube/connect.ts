@@ -1,6 +1,5 @@
 /**
- * Connections to the API server: made with an exact deadline, with the CA as it is now, kept alive by TCP probes. Our
- * own because undici's connector counts its deadline in half seconds and keeps the CA of its start.
+ * Connections to the API server: made with an exact deadline, with the CA as it is now, kept alive by TCP probes.
  */
 import { isIP, connect as connectPlain, type Socket } from 'node:net';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
@@ -10,38 +9,29 @@ import type { Account } from './account.ts';
 const connectMs = 900;
 const keepAliveMs = 5_000;
 
-interface Place {
-  hostname: string;
-  port: string;
-  protocol: string;
+/** Where the API server is, and whether it is spoken to by TLS. */
+export interface Place {
+  host: string;
+  port: number;
+  secure: boolean;
 }
-type Done = ((error: null, socket: Socket | TLSSocket) => void) & ((error: Error, socket: null) => void);
 
-/** A connector for undici. */
-export function connector(account: Account): (place: Place, done: Done) => void {
-  return (place, done) => {
-    const secure = place.protocol === 'https:';
-    const host = place.hostname.replace(/^\[|\]$/g, '');
-    const port = Number(place.port || (secure ? 443 : 80));
-    const socket = secure ? openTls(host, port, account) : connectPlain({ host, port });
-    const timer = setTimeout(
-      () => socket.destroy(new Error(`no connection to ${host}:${port} within ${connectMs} ms`)),
-      connectMs,
-    );
-    let settled = false;
-    socket.setNoDelay(true);
-    socket.setKeepAlive(true, keepAliveMs);
-    socket.once(secure ? 'secureConnect' : 'connect', () => {
-      settled = true;
-      clearTimeout(timer);
-      done(null, socket);
-    });
-    socket.on('error', (error) => {
-      clearTimeout(timer);
-      if (!settled) done(error, null);
-      settled = true;
-    });
-  };
+/** What a URL says of it. */
+export function placeOf(url: string): Place {
+  const { hostname, port, protocol } = new URL(url);
+  const secure = protocol === 'https:';
+  return { host: hostname.replace(/^\[|\]$/g, ''), port: Number(port || (secure ? 443 : 80)), secure };
+}
+
+/** Begins a connection, and destroys it when it does not stand in time. */
+export function openSocket({ host, port, secure }: Place, account: Account): Socket {
+  const socket = secure ? openTls(host, port, account) : connectPlain({ host, port });
+  const timer = setTimeout(() => socket.destroy(new Error(`no connection to ${host}:${port} within ${connectMs} ms`)), connectMs);
+  socket.setNoDelay(true);
+  socket.setKeepAlive(true, keepAliveMs);
+  socket.once(secure ? 'secureConnect' : 'connect', () => clearTimeout(timer));
+  socket.once('close', () => clearTimeout(timer));
+  return socket;
 }
 
 function openTls(host: string, port: number, account: Account): TLSSocket {

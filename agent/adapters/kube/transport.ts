@@ -1,14 +1,13 @@
 /**
- * Requests to the API server over undici's connection pools. Every call has a deadline that covers connecting, waiting
+ * Requests to the API server over kept connections. Every call has a deadline that covers connecting, waiting
  * and the body; what was given up before it was sent is never sent later. Three pools: lease traffic never queues
  * behind lists, calls never behind watches. It knows HTTP and Status objects, no Kubernetes kinds, and retries nothing.
  */
-import Agent from 'undici/lib/dispatcher/agent.js';
-import type { Dispatcher } from 'undici';
 import { failed, ok, type Result } from '../../core/result.ts';
 import type { Telemetry } from '../../ports/telemetry.ts';
+import { type Connections, openConnections, type Receiver } from '../exchange.ts';
 import type { Account } from './account.ts';
-import { connector } from './connect.ts';
+import { openSocket, placeOf } from './connect.ts';
 import { type Asked, brokenFault, cancelledFault, malformedFault, statusFault, timeoutFault } from './faults.ts';
 
 const bodyLimit = 4 << 20;
@@ -50,23 +49,24 @@ export interface Transport {
   call<T>(ask: Ask): Promise<Result<T>>;
   /** `deadlineMs` is until the answer begins; the caller stops the stream when it has had enough. */
   stream(ask: Ask, sink: StreamSink): { stop(): void };
-  close(): Promise<void>;
+  close(): void;
 }
 
 const methods = { get: 'GET', list: 'GET', watch: 'GET', create: 'POST', update: 'PUT', patch: 'PATCH' } as const;
 
 /** Opens nothing until the first call. */
 export function createTransport(options: TransportOptions): Transport {
-  const connect = connector(options.account);
-  const pools = new Map<Pool, Agent>();
+  const place = placeOf(options.url);
+  const pools = new Map<Pool, Connections>();
   let closed = false;
 
-  function poolOf(pool: Pool): Agent {
+  function poolOf(pool: Pool): Connections {
     const known = pools.get(pool);
     if (known !== undefined) return known;
-    const settings = { connect, connections: poolSizes[pool], keepAliveTimeout: idleMs, allowH2: false } as const;
-    // Our own timers end every exchange; undici's, which tick coarsely, are off.
-    const made = new Agent({ ...settings, headersTimeout: 0, bodyTimeout: 0 });
+    const ready = place.secure ? 'secureConnect' : 'connect';
+    const { host, port } = place;
+    const connect = () => openSocket(place, options.account);
+    const made = openConnections({ host, port, most: poolSizes[pool], idleMs, ready, connect });
     pools.set(pool, made);
     return made;
   }
@@ -81,16 +81,15 @@ export function createTransport(options: TransportOptions): Transport {
     };
   }
 
-  function begin(ask: Ask, handler: Dispatcher.DispatchHandler): void {
-    poolOf(ask.pool).dispatch(
+  function begin(ask: Ask, receiver: Receiver): { abandon(): void } {
+    return poolOf(ask.pool).send(
       {
-        origin: options.url,
         path: ask.path,
         method: methods[ask.verb],
         headers: headersOf(ask),
-        body: ask.body === undefined ? null : JSON.stringify(ask.body),
+        body: ask.body === undefined ? undefined : JSON.stringify(ask.body),
       },
-      handler,
+      receiver,
     );
   }
 
@@ -99,12 +98,12 @@ export function createTransport(options: TransportOptions): Transport {
     if (closed) return Promise.resolve(failed(cancelledFault(asked, false)));
     const startedAt = options.now();
     return new Promise((resolve) => {
-      const exchange = oneExchange(asked, ask.deadlineMs, (result, code) => {
+      const done = (result: Result<unknown>, code: string): void => {
         const seconds = (options.now() - startedAt) / 1000;
         options.telemetry.observeKubeRequest({ verb: ask.verb, resource: ask.resource, code, seconds });
         resolve(result as Result<T>);
-      });
-      begin(ask, exchange);
+      };
+      oneExchange(asked, ask.deadlineMs, (receiver) => begin(ask, receiver), done);
     });
   }
 
@@ -115,17 +114,16 @@ export function createTransport(options: TransportOptions): Transport {
       return { stop() {} };
     }
     const startedAt = options.now();
-    const open = openStream(asked, ask.deadlineMs, sink, (code) => {
+    const onCode = (code: string): void => {
       const seconds = (options.now() - startedAt) / 1000;
       options.telemetry.observeKubeRequest({ verb: ask.verb, resource: ask.resource, code, seconds });
-    });
-    begin(ask, open.handler);
-    return { stop: open.stop };
+    };
+    return openStream(asked, ask.deadlineMs, (receiver) => begin(ask, receiver), { sink, onCode });
   }
 
-  async function close(): Promise<void> {
+  function close(): void {
     closed = true;
-    await Promise.all([...pools.values()].map((pool) => pool.destroy()));
+    for (const pool of pools.values()) pool.close();
   }
 
   return { call, stream, close };
@@ -140,54 +138,49 @@ function contentTypeOf(verb: Ask['verb']): string {
   return verb === 'patch' ? 'application/merge-patch+json' : 'application/json';
 }
 
+type Begin = (receiver: Receiver) => { abandon(): void };
+
 /** One request with its whole answer under one deadline. */
 function oneExchange(
   asked: Asked,
   deadlineMs: number,
+  begin: Begin,
   onDone: (result: Result<unknown>, code: string) => void,
-): Dispatcher.DispatchHandler {
-  let controller: Dispatcher.DispatchController | undefined;
-  let finished = false;
+): void {
+  let sent = false;
   let status = 0;
   let size = 0;
   const chunks: Buffer[] = [];
 
   const finish = (result: Result<unknown>, code: string): void => {
-    if (finished) return;
-    finished = true;
     clearTimeout(timer);
     onDone(result, code);
   };
-  const giveUp = (result: Result<unknown>, code: string): void => {
-    finish(result, code);
-    controller?.abort(new Error(code));
-  };
-  const timer = setTimeout(
-    () => giveUp(failed(timeoutFault(asked, deadlineMs, controller !== undefined)), 'timeout'),
-    deadlineMs,
-  );
-
-  return {
-    onRequestStart(started) {
-      controller = started;
-      // It waited for a connection until after its deadline: it must not reach the server any more.
-      if (finished) started.abort(new Error('given up'));
+  const exchange = begin({
+    onSent() {
+      sent = true;
     },
-    onResponseStart(_controller, code) {
+    onAnswer(code) {
       status = code;
     },
-    onResponseData(_controller, chunk) {
+    onData(chunk) {
       size += chunk.length;
-      if (size > bodyLimit) giveUp(failed(malformedFault(asked, `the answer is longer than ${bodyLimit} bytes`)), 'malformed');
-      else chunks.push(chunk);
+      if (size <= bodyLimit) chunks.push(chunk);
+      else giveUp(failed(malformedFault(asked, `the answer is longer than ${bodyLimit} bytes`)), 'malformed');
     },
-    onResponseEnd() {
+    onEnd() {
       finish(answer(asked, status, Buffer.concat(chunks).toString('utf8')), String(status));
     },
-    onResponseError(_controller, error) {
-      finish(failed(brokenFault(asked, error, controller !== undefined)), 'unreachable');
+    onError(error) {
+      finish(failed(brokenFault(asked, error, sent)), 'unreachable');
     },
+  });
+  const giveUp = (result: Result<unknown>, code: string): void => {
+    // It may still wait for a connection: after this it never reaches the server.
+    exchange.abandon();
+    finish(result, code);
   };
+  const timer = setTimeout(() => giveUp(failed(timeoutFault(asked, deadlineMs, sent)), 'timeout'), deadlineMs);
 }
 
 function answer(asked: Asked, status: number, text: string): Result<unknown> {
@@ -204,11 +197,10 @@ function answer(asked: Asked, status: number, text: string): Result<unknown> {
 function openStream(
   asked: Asked,
   deadlineMs: number,
-  sink: StreamSink,
-  onCode: (code: string) => void,
-): { handler: Dispatcher.DispatchHandler; stop(): void } {
+  begin: Begin,
+  { sink, onCode }: { sink: StreamSink; onCode: (code: string) => void },
+): { stop(): void } {
   const decoder = new TextDecoder();
-  let controller: Dispatcher.DispatchController | undefined;
   let finished = false;
   let status = 0;
   let refusal = '';
@@ -220,39 +212,33 @@ function openStream(
     if (!result.ok && status !== 200) onCode(status === 0 ? result.fault.kind : String(status));
     sink.onEnd(result);
   };
-  const abandon = (result: Result<void>): void => {
-    finish(result);
-    controller?.abort(new Error('abandoned'));
-  };
-  const timer = setTimeout(() => abandon(failed(timeoutFault(asked, deadlineMs, false))), deadlineMs);
-
-  const handler: Dispatcher.DispatchHandler = {
-    onRequestStart(started) {
-      controller = started;
-      if (finished) started.abort(new Error('given up'));
-    },
-    onResponseStart(_controller, code) {
-      if (finished) return;
+  const exchange = begin({
+    onSent() {},
+    onAnswer(code) {
       status = code;
       if (code !== 200) return;
       clearTimeout(timer);
       onCode('200');
       sink.onOpen();
     },
-    onResponseData(_controller, chunk) {
-      if (finished) return;
+    onData(chunk) {
       const text = decoder.decode(chunk, { stream: true });
       if (status === 200) sink.onText(text);
       else if (refusal.length < 10_000) refusal += text;
     },
-    onResponseEnd() {
+    onEnd() {
       if (status === 200) return finish(ok());
       const refused = answer(asked, status, refusal);
       finish(refused.ok ? failed(malformedFault(asked, `status ${status}`)) : refused);
     },
-    onResponseError(_controller, error) {
+    onError(error) {
       finish(failed(brokenFault(asked, error, false)));
     },
+  });
+  const abandon = (result: Result<void>): void => {
+    exchange.abandon();
+    finish(result);
   };
-  return { handler, stop: () => abandon(failed(cancelledFault(asked, true))) };
+  const timer = setTimeout(() => abandon(failed(timeoutFault(asked, deadlineMs, false))), deadlineMs);
+  return { stop: () => abandon(failed(cancelledFault(asked, true))) };
 }

@@ -3,11 +3,11 @@
  * from that very member. Every call has a deadline that covers connecting, hello and body; a call that ran out says
  * `maybe`, because the peer may have acted. A peer that does not answer costs nobody else anything.
  */
-import request from 'undici/lib/api/api-request.js';
-import Pool from 'undici/lib/dispatcher/pool.js';
+import { connect, type Socket } from 'node:net';
 import type { MemberName } from '../../core/model.ts';
 import { type Fault, failed, ok, type Result } from '../../core/result.ts';
 import type { Clock } from '../../ports/others.ts';
+import { type Connections, openConnections, type Sending } from '../exchange.ts';
 import { bodyBytesMax, header, isToken, randomToken, sameMac, signAnswer, signRequest } from './sign.ts';
 import { decodeFault, parseBody } from './wire.ts';
 
@@ -31,7 +31,7 @@ export interface Channel {
     body: object | undefined,
     deadlineMs: number,
   ): Promise<Result<Record<string, unknown>>>;
-  close(): Promise<void>;
+  close(): void;
 }
 
 /** Gossip, a refresh and an order may be under way at once; a hung one must not hold up the others. */
@@ -40,6 +40,7 @@ const connections = 4;
 const pendingMax = 8;
 const connectMs = 1000;
 const keepAliveMs = 20_000;
+const unconnected = 'ETIMEDOUT';
 
 interface Reply {
   status: number;
@@ -53,15 +54,9 @@ function fault(kind: Fault['kind'], done: Fault['done'], detail: string, code?: 
 /** Opens the way; nothing is sent until the first call. */
 export function openChannel(options: ChannelOptions): Channel {
   const { self, peer, host, port, key, clock } = options;
-  const origin = `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
-  const pool = new Pool(origin, {
-    connections,
-    pipelining: 1,
-    keepAliveTimeout: keepAliveMs,
-    keepAliveMaxTimeout: keepAliveMs,
-    connect: { timeout: connectMs },
-    // Beside `connect`, not in it: a client of undici puts its own over what its connector was given.
-    ...(options.localAddress === undefined ? {} : { localAddress: options.localAddress }),
+  const pool = openConnections({
+    ...{ host, port, most: connections, idleMs: keepAliveMs, ready: 'connect' },
+    connect: () => openSocket(options),
   });
   let session = '';
   let counter = 0;
@@ -83,26 +78,15 @@ export function openChannel(options: ChannelOptions): Channel {
       [header.mac]: signRequest(key, parts),
       ...(body.length === 0 ? {} : { 'content-type': 'application/json' }),
     };
-    try {
-      const response = await request.call(pool, {
-        method: method as 'GET' | 'POST',
-        path,
-        headers,
-        body: body.length === 0 ? null : body,
-        signal: AbortSignal.timeout(left),
-      });
-      const text = await readBody(response.body);
-      if (text === undefined) return failed(fault('malformed', 'maybe', 'the answer is too long'));
-      if (response.statusCode === 401) return failed(fault('denied', 'no', 'the peer does not accept the signature', '401'));
-      const expected = signAnswer(key, { status: response.statusCode, from: peer, to: self, nonce, body: text });
-      const mac = response.headers[header.mac];
-      if (typeof mac !== 'string' || !sameMac(expected, mac)) {
-        return failed(fault('denied', 'maybe', 'the answer is not signed by the peer', String(response.statusCode)));
-      }
-      return ok({ status: response.statusCode, fields: parseBody(text) });
-    } catch (error) {
-      return failed(networkFault(error));
+    const answer = await answerOf(pool, { method, path, headers, body: body.length === 0 ? undefined : body }, left);
+    if (!answer.ok) return answer;
+    const { status, mac, text } = answer.value;
+    if (status === 401) return failed(fault('denied', 'no', 'the peer does not accept the signature', '401'));
+    const expected = signAnswer(key, { status, from: peer, to: self, nonce, body: text });
+    if (typeof mac !== 'string' || !sameMac(expected, mac)) {
+      return failed(fault('denied', 'maybe', 'the answer is not signed by the peer', String(status)));
     }
+    return ok({ status, fields: parseBody(text) });
   }
 
   async function hello(deadline: number): Promise<Result<string>> {
@@ -149,21 +133,55 @@ export function openChannel(options: ChannelOptions): Channel {
     }
   }
 
-  return { call, close: () => pool.destroy() };
+  return { call, close: () => pool.close() };
 }
 
-async function readBody(body: AsyncIterable<Uint8Array> & { destroy(): unknown }): Promise<Buffer | undefined> {
-  const chunks: Uint8Array[] = [];
-  let bytes = 0;
-  for await (const chunk of body) {
-    bytes += chunk.length;
-    if (bytes > bodyBytesMax) {
-      body.destroy();
-      return undefined;
-    }
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks);
+function openSocket({ host, port, localAddress }: ChannelOptions): Socket {
+  const socket = connect({ host, port, ...(localAddress === undefined ? {} : { localAddress }) });
+  const late = Object.assign(new Error(`no connection within ${connectMs} ms`), { code: unconnected });
+  const timer = setTimeout(() => socket.destroy(late), connectMs);
+  socket.setNoDelay(true);
+  socket.once('connect', () => clearTimeout(timer));
+  socket.once('close', () => clearTimeout(timer));
+  return socket;
+}
+
+interface Answer {
+  status: number;
+  mac: string | string[] | undefined;
+  text: Buffer;
+}
+
+/** The whole answer within that time, not yet proven. */
+function answerOf(pool: Connections, sending: Sending, leftMs: number): Promise<Result<Answer>> {
+  return new Promise((resolve) => {
+    const chunks: Buffer[] = [];
+    const answer: Answer = { status: 0, mac: undefined, text: Buffer.alloc(0) };
+    let bytes = 0;
+    const finish = (result: Result<Answer>): void => {
+      clearTimeout(timer);
+      resolve(result);
+    };
+    const exchange = pool.send(sending, {
+      onSent() {},
+      onAnswer(status, headers) {
+        answer.status = status;
+        answer.mac = headers[header.mac];
+      },
+      onData(chunk) {
+        bytes += chunk.length;
+        chunks.push(chunk);
+        if (bytes > bodyBytesMax) giveUp(fault('malformed', 'maybe', 'the answer is too long'));
+      },
+      onEnd: () => finish(ok({ ...answer, text: Buffer.concat(chunks) })),
+      onError: (error) => finish(failed(networkFault(error))),
+    });
+    const giveUp = (why: Fault): void => {
+      exchange.abandon();
+      finish(failed(why));
+    };
+    const timer = setTimeout(() => giveUp(fault('timeout', 'maybe', 'the peer did not answer in time')), leftMs);
+  });
 }
 
 function replyFault(reply: Reply): Fault {
@@ -171,12 +189,11 @@ function replyFault(reply: Reply): Fault {
 }
 
 /** Refused and unreachable: nothing was sent. Everything else may have arrived. */
-function networkFault(error: unknown): Fault {
-  const { name, code, message } = error as { name?: string; code?: string; message?: string };
-  const detail = (message ?? String(error)).split('\n')[0] ?? '';
-  if (name === 'TimeoutError') return fault('timeout', 'maybe', 'the peer did not answer in time');
+function networkFault(error: NodeJS.ErrnoException): Fault {
+  const { code } = error;
+  const detail = error.message.split('\n')[0] ?? '';
   if (code === 'ECONNREFUSED') return fault('refused', 'no', detail, code);
-  if (code === 'UND_ERR_CONNECT_TIMEOUT' || code === 'EHOSTUNREACH' || code === 'ENETUNREACH' || code === 'EADDRNOTAVAIL') {
+  if (code === unconnected || code === 'EHOSTUNREACH' || code === 'ENETUNREACH' || code === 'EADDRNOTAVAIL') {
     return fault('unreachable', 'no', detail, code);
   }
   return fault('unreachable', 'maybe', detail, code);
