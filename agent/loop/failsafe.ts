@@ -56,10 +56,10 @@ export function isOverdue(ctx: Context): boolean {
   const { renewSeconds, requestTimeoutSeconds } = memory.config.lease;
   const now = ports.clock.now();
   if (!mayAct(ctx) || !isValid(memory.permit, now)) return false;
+  if (now - memory.renewedAt < (renewSeconds + requestTimeoutSeconds) * 1000) return false;
   // A primary on a volume that hangs or is broken lets its lease go on purpose (K14): nobody is asked to wait for it.
   const disk = diskView(memory, ports.volumes?.seen() ?? [], now);
-  if (disk.stuck !== undefined || disk.broken !== undefined) return false;
-  return now - memory.renewedAt >= (renewSeconds + requestTimeoutSeconds) * 1000;
+  return disk.stuck === undefined && disk.broken === undefined;
 }
 
 async function askAll(ctx: Context, record: LeaseRecord): Promise<void> {

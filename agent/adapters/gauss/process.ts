@@ -24,8 +24,9 @@ const requestFiles = [
   'finish_redo_file',
 ];
 
-/** An adopted server's end is noticed by looking this often. */
+/** An adopted server's end is noticed by looking this often; a child's is told, and looked for now and then all the same. */
 const lookEveryMs = 100;
+const childEvery = 10;
 
 /** How long the pid file may take to be read. */
 const pidFileMs = 500;
@@ -59,7 +60,11 @@ export function createServerKeeper(options: InstanceOptions): ServerKeeper {
   let role: Role = 'Unknown';
   let exit: ServerExit | undefined;
   let scanned = false;
-  const watch = setInterval(() => void look(), lookEveryMs);
+  let turns = 0;
+  const watch = setInterval(() => {
+    turns += 1;
+    if (current?.child !== true || turns % childEvery === 0) void look();
+  }, lookEveryMs);
   watch.unref();
 
   function ended(process: ServerProcess): void {

@@ -3,8 +3,8 @@
  * holds one thread only; which file system lies there is told by the kernel's table of mounts, which touches no volume.
  * The write goes to a file that exists, so that a full volume is not taken for a broken one.
  */
-import { constants } from 'node:fs';
-import { open, readFile, stat, statfs } from 'node:fs/promises';
+import { constants, readFileSync } from 'node:fs';
+import { open, stat, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { VolumeFault } from '../../core/model.ts';
 
@@ -37,7 +37,7 @@ export async function lookAt(path: string): ReturnType<Look> {
     const { blocks, bfree, bavail, bsize, files, ffree } = await statfs(path);
     const used = (blocks - bfree) * bsize;
     const availableBytes = bavail * bsize;
-    const mounted = (await mounts()).get(kernelNumber(dev));
+    const mounted = mounts().get(kernelNumber(dev));
     return {
       id: String(dev),
       capacityBytes: blocks * bsize,
@@ -69,10 +69,17 @@ function kernelNumber(dev: bigint): string {
   return `${major}:${minor}`;
 }
 
-/** File systems by kernel number. A table that cannot be read tells nothing; the figures are good without it. */
-async function mounts(): Promise<Map<string, Mounted>> {
+let table = { text: '', mounts: new Map<string, Mounted>() };
+
+/**
+ * File systems by kernel number. A table that cannot be read tells nothing; the figures are good without it. Read
+ * synchronously, as the kernel answers from memory, and parsed anew only when it has changed.
+ */
+function mounts(): Map<string, Mounted> {
   try {
-    return parseMounts(await readFile('/proc/self/mountinfo', 'utf8'));
+    const text = readFileSync('/proc/self/mountinfo', 'utf8');
+    if (text !== table.text) table = { text, mounts: parseMounts(text) };
+    return table.mounts;
   } catch {
     return new Map();
   }

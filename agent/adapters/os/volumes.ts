@@ -32,6 +32,8 @@ const stalledMs = 2_000;
 const writeStalledMs = 5_000;
 /** How often a small write is tried, and how fast a volume has to fill to have shown by itself that it takes writes. */
 const writePeriodMs = 10_000;
+/** A mount on the file system of an earlier one is looked at this often, in case that changes. */
+const sharedPeriodMs = 5_000;
 const evidentBytesPerSecond = 1 << 20;
 
 interface Volume extends VolumeMount {
@@ -75,9 +77,14 @@ export function createVolumes(options: VolumesOptions): VolumesPort {
     tell?.();
   }
 
+  function isShared(volume: Volume): boolean {
+    const first = volumes.find((one) => one.device === volume.device);
+    return volume.last !== undefined && first !== volume;
+  }
+
   function due(volume: Volume, now: number): void {
     const rate = fillRate(volume.window);
-    const period = volume.last === undefined ? 1_000 : lookAfterMs(volume.last.availableBytes, rate);
+    const period = isShared(volume) ? sharedPeriodMs : periodOf(volume, rate);
     if (volume.began === undefined && now - volume.looked >= period - 5) void refresh(volume);
     if (volume.own === undefined || volume.writeBegan !== undefined || volume.last === undefined) return;
     // A volume that fills shows by itself that it takes writes, and an fsync would only wait in the crowd.
@@ -103,9 +110,7 @@ export function createVolumes(options: VolumesOptions): VolumesPort {
     const turn = async (): Promise<void> => {
       while (!stopped.signal.aborted) {
         seen();
-        const waits = volumes.map((one) =>
-          one.last === undefined ? 1_000 : lookAfterMs(one.last.availableBytes, fillRate(one.window)),
-        );
+        const waits = volumes.map((one) => (isShared(one) ? sharedPeriodMs : periodOf(one, fillRate(one.window))));
         await clock.until(clock.now() + Math.min(1_000, ...waits), stopped.signal);
       }
     };
@@ -119,6 +124,10 @@ export function createVolumes(options: VolumesOptions): VolumesPort {
   }
 
   return { seen, watch };
+}
+
+function periodOf(volume: Volume, rate: number | undefined): number {
+  return volume.last === undefined ? 1_000 : lookAfterMs(volume.last.availableBytes, rate);
 }
 
 /** What a look brought; the figures of a volume that is gone or another one are not taken over. */
