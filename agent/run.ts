@@ -19,7 +19,7 @@ import { createFence } from './adapters/os/fence.ts';
 import { createLog, type LogSink, wordFirst } from './adapters/os/log.ts';
 import { startJanitor } from './adapters/os/logfiles.ts';
 import { createRecords } from './adapters/os/records.ts';
-import { createReserve } from './adapters/os/reserve.ts';
+import { createReserve, walReserve } from './adapters/os/reserve.ts';
 import { createVolumes, type VolumeMount } from './adapters/os/volumes.ts';
 import { createPeers } from './adapters/peers/peers.ts';
 import type { Result } from './core/result.ts';
@@ -75,12 +75,16 @@ function selfOf(settings: Settings, startedAt: number): Self {
   };
 }
 
+function walPath(settings: Settings): string {
+  return join(settings.dataDir, 'pgdata', 'pg_xlog');
+}
+
 /** The mounts that a member may have; WAL on a volume of its own is a link in the data directory. */
 function mountsOf(settings: Settings): VolumeMount[] {
   const optional = (mount: string, path: string | undefined) => (path === undefined ? [] : [{ mount, path }]);
   return [
     { mount: 'data', path: settings.dataDir, own: join(settings.dataDir, 'agent') },
-    { mount: 'wal', path: join(settings.dataDir, 'pgdata', 'pg_xlog') },
+    { mount: 'wal', path: walPath(settings) },
     { mount: 'log', path: settings.logDir, own: settings.logDir },
     ...optional('archive', settings.archiveDir),
     ...optional('backup', settings.backupDir),
@@ -184,7 +188,10 @@ async function serve(
       ...{ clock, kube, instance, peers, fence, board },
       records: createRecords({ dataDir: settings.dataDir }),
       brake: createBrake({ dataDir: settings.dataDir }),
-      reserve: createReserve({ dataDir: settings.dataDir }),
+      reserves: {
+        data: createReserve({ directory: async () => join(settings.dataDir, 'agent') }),
+        wal: createReserve({ directory: walReserve(walPath(settings), settings.dataDir) }),
+      },
       volumes: createVolumes({ mounts: mountsOf(settings), clock }),
     },
     self: { ...self, guarded: fence.present },

@@ -28,6 +28,7 @@ export function statusTable(status: ClusterStatus, options: TableOptions): strin
     ...(options.wide ? wideHead : []),
   ];
   const parts = [summary(status), '', ...columns([head, ...rows])];
+  if (options.wide) parts.push(...volumes(status));
   if (status.warnings.length > 0) parts.push('', 'WARNINGS', ...warnings(status, options.wide));
   return lines(parts);
 }
@@ -89,6 +90,26 @@ function row(member: MemberStatus, options: TableOptions): string[] {
     member.reason ?? '-',
   ];
   return [...cells, ...wide];
+}
+
+const volumeHead = ['MEMBER', 'MOUNT', 'CLAIM', 'DEVICE', 'TYPE', 'SIZE', 'FREE', 'USED', 'STATE'];
+
+/** Which volume is whose, and how it stands. */
+function volumes(status: ClusterStatus): string[] {
+  const rows = status.members.flatMap(({ name, volumes: own }) =>
+    own.map((volume) => [
+      name,
+      volume.mount,
+      volume.claim ?? '-',
+      volume.device ?? '-',
+      volume.fileSystem ?? '-',
+      formatBytes(volume.capacityBytes),
+      formatBytes(volume.availableBytes),
+      `${Math.round(volume.usedRatio * 100)}%`,
+      volume.stalled ? 'stalled' : (volume.fault ?? (volume.fullInSeconds === null ? '-' : `full in ${volume.fullInSeconds}s`)),
+    ]),
+  );
+  return rows.length === 0 ? [] : ['', ...columns([volumeHead, ...rows])];
 }
 
 function warnings(status: ClusterStatus, wide: boolean): string[] {

@@ -187,6 +187,8 @@ export interface PodSight {
   terminating: boolean;
   createdAt: string;
   node: string | undefined;
+  /** Where container `og` has claims mounted; absent: nowhere, or that is not told. */
+  claims?: { path: string; claim: string }[];
   /** Of container `og`. */
   container: { id: string | undefined; state: 'waiting' | 'running' | 'terminated' | 'unknown' };
 }
@@ -268,6 +270,8 @@ export interface VolumeUse {
   /** What is mounted: `/dev/sdb`, and `ext4`, `xfs`, `tmpfs` … */
   device?: string;
   fileSystem?: string;
+  /** Where it lies, links followed. */
+  path?: string;
 }
 
 /**

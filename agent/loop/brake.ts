@@ -6,7 +6,7 @@
 import { type BrakeSight, type BrakeStep, brakeStep, carriedBy } from '../core/brake.ts';
 import { leads } from '../core/lease.ts';
 import type { BrakeMark } from '../core/model.ts';
-import { known, ok, type Result, unknown } from '../core/result.ts';
+import { failed, known, ok, type Result, unknown } from '../core/result.ts';
 import type { View } from '../core/view.ts';
 import type { Context } from './context.ts';
 import { noteFailure } from './memory.ts';
@@ -16,6 +16,8 @@ const setDeadlineMs = 3000;
 const clearDeadlineMs = 1000;
 /** Steps of one turn; more would mean that two sides pull at the switch. */
 const stepsMax = 4;
+/** Between two tries of a switch that could not be set: an overfull volume has no room for it, and is full of looks. */
+const againMs = 200;
 /** How long what a human set has to be off before he counts as having taken it back: a session may lag behind a reload. */
 const offMs = 1000;
 const reaction = { least: 200, most: 30_000, decay: 0.9 };
@@ -31,6 +33,10 @@ export async function keepBrake(ctx: Context): Promise<Result<void>> {
 }
 
 async function turn(ctx: Context): Promise<Result<void>> {
+  const { failedAt } = ctx.memory.brake;
+  const before = ctx.memory.failures['brake'];
+  const soon = failedAt !== undefined && ctx.ports.clock.now() - failedAt < againMs;
+  if (soon && before !== undefined && !ctx.memory.draining) return failed(before.fault);
   for (let count = 0; count < stepsMax; count += 1) {
     const sight = await lookAtSwitch(ctx);
     if (sight === undefined) return ok();
@@ -38,8 +44,10 @@ async function turn(ctx: Context): Promise<Result<void>> {
     if (step.do === 'nothing' || (isLift(step, sight) && !liftLasts(ctx))) return ok();
     const done = await carryOut(ctx, step);
     if (!done.ok) {
-      noteFailure(ctx.memory, 'brake', done.fault, ctx.ports.clock.now());
-      ctx.log.warn('the read-only switch was not changed', { step: step.do, fault: done.fault });
+      ctx.memory.brake.failedAt = ctx.ports.clock.now();
+      noteFailure(ctx.memory, 'brake', done.fault, ctx.memory.brake.failedAt);
+      const told = before?.fault.kind === done.fault.kind && before.fault.code === done.fault.code;
+      ctx.log[told ? 'debug' : 'warn']('the read-only switch was not changed', { step: step.do, fault: done.fault });
       return done;
     }
     delete ctx.memory.failures['brake'];
@@ -123,7 +131,7 @@ async function set(ctx: Context, mark: BrakeMark): Promise<Result<void>> {
   const done = await ports.instance.setReadOnly(true, true, setDeadlineMs);
   changed(ctx);
   if (!done.ok) {
-    if (/ENOSPC/.test(`${done.fault.code} ${done.fault.detail}`)) await ports.reserve?.release();
+    if (/ENOSPC/.test(`${done.fault.code} ${done.fault.detail}`)) await ports.reserves?.['data']?.release();
     return done;
   }
   if (mark.owner === 'switchover') return ok();

@@ -18,7 +18,8 @@ export interface Ports {
   volumes?: VolumesPort;
   /** Absent: who set the server read-only is remembered for as long as the agent lives. */
   brake?: BrakePort;
-  reserve?: ReservePort;
+  /** By mount. */
+  reserves?: Record<string, ReservePort>;
 }
 
 export type ConfigParser = (

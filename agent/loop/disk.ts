@@ -1,14 +1,15 @@
 /**
  * Watches the volumes beside the cycles, because a burst fills in less than a period: each look goes through the pure
- * machine, what changed is told, and a brake that is due is set at once. The reserve and the suggested size are kept in
+ * machine, what changed is told, and a brake that is due is set at once. The reserves and the suggested size are kept in
  * step once a cycle. It never waits for a volume and never decides who leads.
  */
-import { type DiskNews, freshDisk, judge, limitsOf, stepDisk, suggestedBytes } from '../core/disk.ts';
+import { type DiskNews, freshDisk, stepDisk, suggestedBytes } from '../core/disk.ts';
 import type { VolumeUse } from '../core/model.ts';
 import { formatBytes } from '../core/quantity.ts';
 import type { View } from '../core/view.ts';
 import { carryBrake, keepBrake } from './brake.ts';
 import type { Context } from './context.ts';
+import { keepReserve } from './reserve.ts';
 
 /** Takes up what an earlier agent recorded, and looks from now on until it is told to stop. */
 export async function watchDisk(ctx: Context): Promise<{ stop(): void }> {
@@ -17,7 +18,7 @@ export async function watchDisk(ctx: Context): Promise<{ stop(): void }> {
   if (loaded?.ok === false) ctx.log.warn('who set the server read-only is not known', { fault: loaded.fault });
   memory.brake.mark = loaded?.ok === true ? loaded.value : undefined;
   memory.disk = freshDisk(ports.clock.now(), memory.brake.mark?.owner === 'agent');
-  void ports.reserve?.look();
+  for (const reserve of Object.values(ports.reserves ?? {})) void reserve.look();
   return ports.volumes?.watch?.(() => onLook(ctx)) ?? { stop() {} };
 }
 
@@ -69,10 +70,10 @@ function tell(ctx: Context, news: DiskNews, volumes: VolumeUse[]): void {
   ctx.event({ reason: 'DiskPressure', type: calm ? 'Normal' : 'Warning', action: 'Watch', note: notes[of] });
 }
 
-/** What is kept in step once a cycle: the switch, the reserve, and the size that people are told. */
+/** What is kept in step once a cycle: the switch, the reserves, and the size that people are told. */
 export async function keepDisk(ctx: Context, view: View): Promise<void> {
   if (ctx.memory.brake.busy === undefined) void keepBrake(ctx);
-  await keepReserve(ctx, view);
+  for (const mount of Object.keys(ctx.ports.reserves ?? {})) await keepReserve(ctx, view, mount);
   beside(ctx, 'size', () => suggestSize(ctx, view));
   beside(ctx, 'carried', () => carryBrake(ctx, view));
 }
@@ -86,48 +87,6 @@ function beside(ctx: Context, what: string, work: () => Promise<void>): void {
   if (running.has(what)) return;
   running.add(what);
   void work().finally(() => running.delete(what));
-}
-
-const reserveMin = 32 * 2 ** 20;
-const reserveMax = 64 * 2 ** 20;
-
-/** How much is held back on a volume: a share of it, inside `minFreeBytes` where that is set; none on a small one. */
-export function reserveBytes(capacityBytes: number, minFreeBytes: bigint | undefined): number {
-  const share = Math.min(reserveMax, Math.max(reserveMin, capacityBytes / 64));
-  const bytes = Math.floor(Math.min(share, Number(minFreeBytes ?? BigInt(reserveMax))));
-  return bytes < reserveMin || capacityBytes < 32 * reserveMin ? 0 : bytes;
-}
-
-async function keepReserve(ctx: Context, view: View): Promise<void> {
-  const { memory, ports } = ctx;
-  const { reserve } = ports;
-  const volume = view.volumes.find((one) => one.mount === 'data');
-  const held = reserve?.held();
-  if (reserve === undefined || volume === undefined || held === undefined) return;
-  if (view.instance.is === 'stopped' && view.disk?.noRoom !== undefined && held > 0) {
-    const released = await reserve.release();
-    ctx.log.warn('reserve given free', { bytes: held, note: view.disk.noRoom, ok: released.ok });
-    ctx.event({
-      reason: 'DiskPressure',
-      type: 'Warning',
-      action: 'Release',
-      note: `${view.disk.noRoom}: ${formatBytes(held)} held back are given free`,
-    });
-    ctx.nudge();
-    return;
-  }
-  const limits = limitsOf(memory.config.disk, 'data');
-  const wanted = reserveBytes(volume.capacityBytes, limits.minFreeBytes);
-  const running = view.instance.is === 'primary' || view.instance.is === 'standby';
-  const after = {
-    ...volume,
-    usedRatio: volume.usedRatio + wanted / volume.capacityBytes,
-    availableBytes: volume.availableBytes - wanted,
-  };
-  if (held > 0 || wanted === 0 || !running || memory.disk.on || volume.fault !== undefined || !judge(after, limits, 0).calm)
-    return;
-  // In its own time: writing it out waits for the volume.
-  void reserve.hold(wanted).then((kept) => kept.ok || ctx.log.debug('no reserve', { fault: kept.fault }));
 }
 
 const sizeAnnotation = 'opengauss.agent/suggested-size';

@@ -113,6 +113,8 @@ export interface Memory {
     reactionMs: number;
     /** When what a human set was first seen to be off. */
     offSince: Mono | undefined;
+    /** When it could last not be changed. */
+    failedAt: Mono | undefined;
     busy: Promise<Result<void>> | undefined;
   };
 }
@@ -177,6 +179,7 @@ export function emptyMemory(records: LocalRecords): Memory {
       changedAt: Number.NEGATIVE_INFINITY,
       reactionMs: firstReactionMs,
       offSince: undefined,
+      failedAt: undefined,
       busy: undefined,
     },
   };

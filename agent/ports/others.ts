@@ -90,7 +90,7 @@ export interface BrakePort {
   save(mark: BrakeMark): Promise<Result<void>>;
 }
 
-/** Room held back on the data volume. */
+/** Room held back on a volume. */
 export interface ReservePort {
   /** Bytes held now; undefined before the first look. */
   held(): number | undefined;

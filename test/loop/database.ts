@@ -25,6 +25,8 @@ export interface ModelServer {
   syncNames: string;
   mostAvailable: boolean;
   readOnly: boolean;
+  /** How often its switch was tried while there was no room to record it; undefined: there is room. */
+  refusedSwitches: number | undefined;
   peers: string[];
   streamsFrom: string | undefined;
   streamEndedAt: number;
@@ -72,6 +74,7 @@ export function createDatabase(clock: VirtualClock, members: { name: string; ip:
       syncNames: '',
       mostAvailable: false,
       readOnly: false,
+      refusedSwitches: undefined,
       peers: [],
       streamsFrom: undefined,
       streamEndedAt: 0,
@@ -316,6 +319,10 @@ export function createDatabase(clock: VirtualClock, members: { name: string; ip:
         }),
       async setReadOnly(on) {
         await pause(2);
+        if (one.refusedSwitches !== undefined) {
+          one.refusedSwitches += 1;
+          return fault('ENOSPC: no space left on device');
+        }
         one.readOnly = on;
         return ok();
       },

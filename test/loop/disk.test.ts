@@ -82,6 +82,18 @@ test('the size that people are told stands on the pod while the volume is above 
   await world.until('it is gone', () => size() === undefined, 10_000);
 });
 
+test('a switch that cannot be set is tried again in time, not without a pause, and told once', async () => {
+  const { world, primary } = await filledWorld(1);
+  const server = world.database.server(primary);
+  server.refusedSwitches = 0;
+  fill(world, primary, 99);
+  await world.run(10_000);
+  assert.ok(server.refusedSwitches >= 10 && server.refusedSwitches <= 60, `${server.refusedSwitches} tries in ten seconds`);
+  assert.equal(world.story.filter((line) => line.includes('the read-only switch was not changed')).length, 1);
+  server.refusedSwitches = undefined;
+  await world.until('read-only', () => isReadOnly(world, primary), 1000);
+});
+
 test('a human’s read-only is never undone: not by room, not by a restart of the agent, not by a switchover and back', async () => {
   const { world, primary } = await filledWorld();
   world.database.server(primary).readOnly = true;
@@ -164,6 +176,8 @@ test('use that is not known changes nothing, on or off', async () => {
 
 test('a server that died of a full volume is not started again and again, and comes back when there is room', async () => {
   const { world, primary } = await filledWorld(1);
+  // What was held back is used up.
+  Object.assign(world.nodes.get(primary) ?? {}, { reserves: {} });
   fill(world, primary, 100, { availableBytes: 4096 });
   world.database.kill(primary);
   const pid = () => world.database.server(primary).process?.pid;
@@ -176,6 +190,24 @@ test('a server that died of a full volume is not started again and again, and co
   fill(world, primary, 60);
   await world.until('it is back', () => world.database.server(primary).role === 'Primary' && world.primary() === primary);
 });
+
+for (const mount of ['data', 'wal']) {
+  test(`a server that died of a full ${mount} volume starts on what was held back there`, async () => {
+    const { world, primary } = await filledWorld(1);
+    const node = world.nodes.get(primary);
+    assert.ok(node !== undefined);
+    const wal = { mount: 'wal', capacityBytes: 10 * gib, availableBytes: 9 * gib, usedRatio: 0.1 };
+    node.volumes = [...aVolume(50), wal];
+    await world.until('both are held back', () => Object.values(node.reserves).every((bytes) => bytes === 64 * 2 ** 20), 10_000);
+    node.volumes = node.volumes.map((one) => (one.mount === mount ? { ...one, availableBytes: 4096, usedRatio: 1 } : one));
+    world.database.kill(primary);
+    await world.until('it is back', () => world.database.server(primary).process !== undefined, 10_000);
+    assert.equal(node.reserves[mount], 0);
+    assert.equal(Object.values(node.reserves).filter((bytes) => bytes > 0).length, 1, 'the other one is kept');
+    const told = happened(world, 'DiskPressure').filter((event) => /held back are given free/.test(event.note));
+    assert.deepEqual([told.length, told[0]?.note.includes(`volume ${mount} `)], [1, true]);
+  });
+}
 
 test('a hand-over that is given up leaves the agent’s brake, and takes its own away', async () => {
   for (const used of [50, 96]) {

@@ -9,7 +9,16 @@ import type { BrakeMark, LocalRecords, PeerState, ServerProcess, VolumeUse } fro
 import { type Fault, failed, ok } from '../../agent/core/result.ts';
 import type { PeerSight } from '../../agent/core/view.ts';
 import { createLoop, type Loop } from '../../agent/loop/loop.ts';
-import type { Board, BrakePort, FencePort, PeerHandler, PeersPort, RecordsPort, VolumesPort } from '../../agent/ports/others.ts';
+import type {
+  Board,
+  BrakePort,
+  FencePort,
+  PeerHandler,
+  PeersPort,
+  RecordsPort,
+  ReservePort,
+  VolumesPort,
+} from '../../agent/ports/others.ts';
 import { createVirtualClock, type VirtualClock } from './clock.ts';
 import { createDatabase, type Database } from './database.ts';
 import { createFakeKube, type FakeKube } from './kube.ts';
@@ -30,6 +39,8 @@ interface Node {
   brake: BrakeMark | undefined;
   /** How its volumes look now. */
   volumes: VolumeUse[];
+  /** Bytes held back, by mount. */
+  reserves: Record<string, number>;
 }
 
 export interface World {
@@ -110,6 +121,7 @@ export function createWorld(options: WorldOptions = {}): World {
       fenceBroken: false,
       listed: [],
       brake: undefined,
+      reserves: { data: 0, wal: 0 },
       volumes: [],
     });
   }
@@ -229,6 +241,22 @@ export function createWorld(options: WorldOptions = {}): World {
         return ok();
       },
     };
+    const reserveOf = (mount: string): ReservePort => ({
+      held: () => node.reserves[mount],
+      look: async () => ok(),
+      async hold(bytes) {
+        node.reserves[mount] = bytes;
+        return ok();
+      },
+      async release() {
+        const held = node.reserves[mount] ?? 0;
+        node.reserves[mount] = 0;
+        node.volumes = node.volumes.map((one) =>
+          one.mount === mount ? { ...one, availableBytes: one.availableBytes + held } : one,
+        );
+        return ok();
+      },
+    });
     const volumes: VolumesPort = {
       seen: () => node.volumes,
       watch(listener) {
@@ -252,6 +280,7 @@ export function createWorld(options: WorldOptions = {}): World {
         fence: mortal(fence, epoch),
         records: mortal(records, epoch),
         brake: mortal(brake, epoch),
+        reserves: { data: reserveOf('data'), wal: reserveOf('wal') },
         volumes,
         board,
       },

@@ -30,6 +30,9 @@ export interface VolumeStatus {
   /** Which volume it is. */
   device: string | null;
   fileSystem: string | null;
+  /** Where it lies, and the PersistentVolumeClaim that is mounted there. */
+  path: string | null;
+  claim: string | null;
 }
 
 export interface BuildStatus {

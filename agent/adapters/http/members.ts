@@ -118,7 +118,7 @@ function memberStatus({ view, name, pod, word, position }: Parts): MemberStatus 
     replayedLsn: lsnOrNull(standby ? word.replayed : undefined),
     lagBytes: standby ? lag(position, word.replayed ?? word.received) : null,
     term: word?.term ?? null,
-    volumes: (word?.volumes ?? []).map(volumeStatus),
+    volumes: (word?.volumes ?? []).map((use) => volumeStatus(use, pod)),
     build: word?.build === undefined ? null : { ...word.build, ratio: word.build.ratio ?? null },
     readable: pod === undefined ? null : pod.labels['opengauss.readable'] === 'true',
     eligible: word?.eligible ?? null,
@@ -132,11 +132,11 @@ function memberStatus({ view, name, pod, word, position }: Parts): MemberStatus 
   };
 }
 
-function volumeStatus(use: VolumeUse): VolumeStatus {
+function volumeStatus(use: VolumeUse, pod: PodSight | undefined): VolumeStatus {
   const { mount, capacityBytes, availableBytes, usedRatio, stalled = false } = use;
-  const { inodesFree = null, fillBytesPerSecond = null, fault = null, device = null, fileSystem = null } = use;
+  const { inodesFree = null, fillBytesPerSecond = null, fault = null, device = null, fileSystem = null, path = null } = use;
   const fullInSeconds = use.fullInSeconds === undefined ? null : Math.round(use.fullInSeconds);
-  const identity = { device, fileSystem };
+  const identity = { device, fileSystem, path, claim: claimAt(path, pod) };
   return {
     mount,
     capacityBytes,
@@ -149,6 +149,12 @@ function volumeStatus(use: VolumeUse): VolumeStatus {
     fault,
     ...identity,
   };
+}
+
+/** The claim mounted nearest above a path. */
+function claimAt(path: string | null, pod: PodSight | undefined): string | null {
+  const above = (pod?.claims ?? []).filter((one) => path === one.path || path?.startsWith(`${one.path.replace(/\/$/, '')}/`));
+  return above.sort((a, b) => b.path.length - a.path.length)[0]?.claim ?? null;
 }
 
 /** openGauss's own words; a server that is down says none, but what is being made of it is known. */

@@ -1,5 +1,5 @@
 /** A Pod as a PodSight: what the loop needs of it and nothing else. Never fails; what is missing is undefined. */
-import type { V1ContainerState, V1Pod } from '@kubernetes/client-node';
+import type { V1ContainerState, V1Pod, V1PodSpec } from '@kubernetes/client-node';
 import type { PodSight } from '../../core/model.ts';
 import type { Wire } from './wire.ts';
 
@@ -20,8 +20,18 @@ export function decodePod(pod: Wire<V1Pod>): PodSight {
     terminating: metadata.deletionTimestamp !== undefined && metadata.deletionTimestamp !== null,
     createdAt: metadata.creationTimestamp ?? '',
     node: spec?.nodeName || undefined,
+    ...claimsOf(spec),
     container: { id: container?.containerID || undefined, state: stateOf(container?.state) },
   };
+}
+
+function claimsOf(spec: Wire<V1PodSpec> | undefined): Pick<PodSight, 'claims'> {
+  const container = spec?.containers?.find((one) => one.name === ownContainer);
+  const claims = (container?.volumeMounts ?? []).flatMap(({ name, mountPath }) => {
+    const claim = spec?.volumes?.find((volume) => volume.name === name)?.persistentVolumeClaim?.claimName;
+    return claim === undefined ? [] : [{ path: mountPath, claim }];
+  });
+  return claims.length === 0 ? {} : { claims };
 }
 
 function stateOf(state: Wire<V1ContainerState> | undefined): PodSight['container']['state'] {

@@ -1,21 +1,34 @@
 /**
- * Room held back on the data volume in a file, given free when a server would otherwise not start again on a full
+ * Room held back on a volume in a file, given free when a server would otherwise not start again on a full
  * volume, and taken anew when there is room. Written out, not only promised: a sparse file holds nothing. Best effort;
  * one act at a time, and nobody waits for one that hangs.
  */
-import { mkdir, open, rm, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, open, realpath, rm, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { type Fault, failed, ok, type Result } from '../../core/result.ts';
 import type { ReservePort } from '../../ports/others.ts';
 
+const name = 'reserve';
 const chunk = Buffer.alloc(1 << 20);
 const shortMs = 1_000;
 const writeMs = 60_000;
 
-/** The reserve under `<dataDir>/agent`. */
-export function createReserve(options: { dataDir: string }): ReservePort {
-  const directory = join(options.dataDir, 'agent');
-  const file = join(directory, 'reserve');
+/**
+ * Where the WAL's volume has its reserve: beside the WAL's directory, as nobody else's files belong into it; nowhere while
+ * the WAL is on the data's volume, or its directory is the root of its own.
+ */
+export function walReserve(walPath: string, dataDir: string): () => Promise<string | undefined> {
+  return async () => {
+    const wal = await realpath(walPath).catch(() => undefined);
+    if (wal === undefined) return undefined;
+    const beside = dirname(wal);
+    const [own, above, data] = await Promise.all([wal, beside, dataDir].map((path) => stat(path)));
+    return own?.dev === above?.dev && own?.dev !== data?.dev ? join(beside, 'opengauss-agent') : undefined;
+  };
+}
+
+/** The reserve in that directory, which is made; without one nothing is held and nothing given. */
+export function createReserve(options: { directory(): Promise<string | undefined> }): ReservePort {
   let held: number | undefined;
   let busy = false;
 
@@ -44,10 +57,14 @@ export function createReserve(options: { dataDir: string }): ReservePort {
     held: () => held,
     look: () =>
       once(shortMs, async () => {
-        held = await sizeOf(file);
+        const directory = await options.directory();
+        held = directory === undefined ? undefined : await sizeOf(join(directory, name));
       }),
     hold: (bytes) =>
       once(writeMs, async () => {
+        const directory = await options.directory();
+        if (directory === undefined) return;
+        const file = join(directory, name);
         await mkdir(directory, { mode: 0o700, recursive: false }).catch((error: NodeJS.ErrnoException) => {
           if (error.code !== 'EEXIST') throw error;
         });
@@ -63,7 +80,8 @@ export function createReserve(options: { dataDir: string }): ReservePort {
       }),
     release: () =>
       once(shortMs, async () => {
-        await rm(file, { force: true });
+        const directory = await options.directory();
+        if (directory !== undefined) await rm(join(directory, name), { force: true });
         held = 0;
       }),
   };

@@ -1,10 +1,10 @@
 /**
- * One look at one volume, and one small write to it. A look is two calls, one after the other, so that a hung volume
+ * One look at one volume, and one small write to it. A look is a few calls, one after the other, so that a hung volume
  * holds one thread only; which file system lies there is told by the kernel's table of mounts, which touches no volume.
  * The write goes to a file that exists, so that a full volume is not taken for a broken one.
  */
 import { constants, readFileSync } from 'node:fs';
-import { open, stat, statfs } from 'node:fs/promises';
+import { open, realpath, stat, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { VolumeFault } from '../../core/model.ts';
 
@@ -20,6 +20,8 @@ export interface Seen {
   readOnly: boolean;
   device: string | undefined;
   fileSystem: string | undefined;
+  /** Where it lies, links followed. */
+  path?: string;
 }
 
 /** Undefined: there is nothing at that path; `nothing`: the look failed for a reason that says nothing about the volume. */
@@ -34,6 +36,7 @@ const broken = ['EIO', 'EUCLEAN', 'ENXIO', 'ESHUTDOWN', 'ESTALE', 'ENODEV', 'EBA
 export async function lookAt(path: string): ReturnType<Look> {
   try {
     const { dev } = await stat(path, { bigint: true });
+    const place = await realpath(path);
     const { blocks, bfree, bavail, bsize, files, ffree } = await statfs(path);
     const used = (blocks - bfree) * bsize;
     const availableBytes = bavail * bsize;
@@ -48,6 +51,7 @@ export async function lookAt(path: string): ReturnType<Look> {
       readOnly: mounted?.readOnly ?? false,
       device: mounted?.device,
       fileSystem: mounted?.fileSystem,
+      path: place,
     };
   } catch (error) {
     const { code = '' } = error as NodeJS.ErrnoException;

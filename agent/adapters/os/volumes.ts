@@ -166,6 +166,7 @@ function useOf(volume: Volume, last: Seen, now: number): VolumeUse {
     ...(full === undefined ? {} : { fullInSeconds: full }),
     ...(fault === undefined ? {} : { fault }),
     ...(last.device === undefined ? {} : { device: last.device }),
+    ...(last.path === undefined ? {} : { path: last.path }),
     ...(last.fileSystem === undefined ? {} : { fileSystem: last.fileSystem }),
   };
 }

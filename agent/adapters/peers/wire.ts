@@ -276,6 +276,7 @@ function volumes(from: Fields): VolumeUse[] {
       ),
       ...optional('device', maybe(at, 'device', text)),
       ...optional('fileSystem', maybe(at, 'fileSystem', text)),
+      ...optional('path', maybe(at, 'path', text)),
     };
   });
 }

@@ -271,6 +271,23 @@ test('a filling volume is told before it is full', () => {
   assert.deepEqual([full.state, codes(full)], ['Degraded', ['disk-full']]);
 });
 
+test('a volume is named by its claim, the nearest mounted above its path', () => {
+  const at = (path: string) => ({ mount: path, path, capacityBytes: 2 ** 30, availableBytes: 2 ** 29, usedRatio: 0.5 });
+  const volumes = [at('/var/lib/opengauss'), at('/var/lib/opengauss/wal/pg_xlog'), at('/var/lib/other')];
+  const claims = [
+    { path: '/var/lib/opengauss', claim: 'data-og-demo-1' },
+    { path: '/var/lib/opengauss/wal', claim: 'wal-og-demo-1' },
+  ];
+  const pods = known([aPod(me, { claims })], now);
+  const status = statusDocument(shot(aLeadingView({ volumes: volumes.map((one) => ({ ...one, device: '/dev/sdb' })), pods })));
+  const own = status.members.find((member) => member.name === me);
+  assert.deepEqual(
+    own?.volumes.map((volume) => volume.claim),
+    ['data-og-demo-1', 'wal-og-demo-1', null],
+  );
+  assert.match(table(status, { wide: true }), /\nMEMBER +MOUNT +CLAIM .*\nog-demo-1 .*wal-og-demo-1 +\/dev\/sdb +- +1 GiB/s);
+});
+
 test('a volume that does not answer is told', () => {
   const volumes = [{ mount: 'data', capacityBytes: 1000, availableBytes: 900, usedRatio: 0.1, stalled: true }];
   const status = statusDocument(shot(aLeadingView({ volumes })));

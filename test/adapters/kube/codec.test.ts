@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { decodeLease, encodeLease } from '../../../agent/adapters/kube/lease.ts';
+import { decodePod } from '../../../agent/adapters/kube/pods.ts';
 import { microTime, type Wire } from '../../../agent/adapters/kube/wire.ts';
 import type { V1Lease } from '@kubernetes/client-node';
 import type { LeaseWrite } from '../../../agent/ports/kube.ts';
@@ -99,6 +100,26 @@ for (const [what, damage] of damages) {
     assert.equal(back.resourceVersion, '7');
   });
 }
+
+test('a Pod tells where its container has which claim', () => {
+  const volumes = [
+    { name: 'data', persistentVolumeClaim: { claimName: 'data-og-demo-0' } },
+    { name: 'run', emptyDir: {} },
+  ];
+  const volumeMounts = [
+    { name: 'data', mountPath: '/var/lib/opengauss' },
+    { name: 'run', mountPath: '/run/opengauss-agent' },
+  ];
+  const containers = [
+    { name: 'sidecar', volumeMounts: [{ name: 'data', mountPath: '/backup' }] },
+    { name: 'og', volumeMounts },
+  ];
+  assert.deepEqual(decodePod({ spec: { containers, volumes } }).claims, [
+    { path: '/var/lib/opengauss', claim: 'data-og-demo-0' },
+  ]);
+  assert.equal(decodePod({ spec: { containers } }).claims, undefined);
+  assert.equal(decodePod({}).claims, undefined);
+});
 
 test('annotations and labels of others do no harm', () => {
   const lease = encoded(aWrite('7'));

@@ -1,12 +1,12 @@
 /** The mark of the read-only switch and the reserve, on a real directory: read back, torn, foreign, and given free. */
 import assert from 'node:assert/strict';
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { createBrake, decodeMark, encodeMark } from '../../../agent/adapters/os/brake.ts';
-import { createReserve } from '../../../agent/adapters/os/reserve.ts';
-import { reserveBytes } from '../../../agent/loop/disk.ts';
+import { createReserve, walReserve } from '../../../agent/adapters/os/reserve.ts';
+import { reserveBytes } from '../../../agent/loop/reserve.ts';
 
 const dataDir = mkdtempSync(join(tmpdir(), 'og-brake-'));
 after(() => rmSync(dataDir, { recursive: true, force: true }));
@@ -39,7 +39,7 @@ test('what is torn or foreign is no mark', async () => {
 });
 
 test('a reserve holds real blocks, and gives them free', async () => {
-  const reserve = createReserve({ dataDir });
+  const reserve = createReserve({ directory: async () => join(dataDir, 'agent') });
   assert.equal(reserve.held(), undefined);
   await reserve.look();
   assert.equal(reserve.held(), 0);
@@ -58,4 +58,18 @@ test('the reserve stays inside minFreeBytes, and a small volume has none', () =>
   assert.equal(reserveBytes(100_000 * mib, 40n << 20n) / mib, 40);
   assert.equal(reserveBytes(100_000 * mib, 8n << 20n), 0);
   assert.equal(reserveBytes(512 * mib, undefined), 0);
+});
+
+test('the WAL has a reserve of its own only on a volume of its own, beside its directory', async () => {
+  const wal = join(dataDir, 'pgdata', 'pg_xlog');
+  const nowhere = createReserve({ directory: walReserve(wal, dataDir) });
+  for (const made of [false, true]) {
+    if (made) mkdirSync(wal, { recursive: true });
+    assert.ok((await nowhere.look()).ok);
+    assert.equal(nowhere.held(), undefined);
+  }
+  assert.ok((await nowhere.hold(3_000_000)).ok);
+  // Another file system than the data's, as far as there is one that anybody may look at.
+  const elsewhere = walReserve('/proc/self', dataDir);
+  assert.match((await elsewhere()) ?? '', /^\/proc\/opengauss-agent$/);
 });
