@@ -169,7 +169,7 @@ test('a pending server is told its role by notify', async (t) => {
   const { options, place, instance, serving } = await scene(t);
   const asked = join(place, 'asked');
   await serving(aServer(options, () => (existsSync(asked) ? 'Primary' : 'Pending')));
-  await aProgram(options, 'gs_ctl', `echo "$@" >> ${asked}`);
+  await aProgram(options, 'gs_ctl', `echo "$@" > ${asked}.new; mv ${asked}.new ${asked}`);
   assert.equal((await seen(instance)).is, 'pending');
   assert.ok((await instance.promote({ permit: aPermit(9), names: '', deadline: clock.now() + 20_000 })).ok);
   assert.equal((await readFile(asked, 'utf8')).trim(), `notify -M primary -T 9 -D ${options.pgdata} -t 30`);

@@ -69,8 +69,10 @@ export const diskScenes: readonly DiskScene[] = [
     async play({ volume, refused, rows, status, events, place, primary }) {
       volume.fill(96);
       await refused();
-      const { readOnly } = await status();
-      assert.deepEqual(readOnly, { on: true, owner: 'agent' });
+      await until('the status tells whose it is', async () => {
+        const { on, owner } = (await status()).readOnly;
+        return on === true && owner === 'agent';
+      });
       assert.equal(place.lab.primary(), primary);
       if (missingToGrow(volume.kind) === undefined) volume.grow(2 * bytes);
       else volume.clear();
@@ -85,10 +87,12 @@ export const diskScenes: readonly DiskScene[] = [
     title: 'a volume that is nearly full loses the write label; when it is cleaned the label and writes come back',
     kinds: all,
     members: 1,
-    async play({ volume, refused, rows, place, primary }) {
+    async play({ volume, rows, place, primary }) {
       volume.fill(98);
-      await refused();
       await until('the write label goes', () => place.lab.primary() === undefined);
+      const client = await connect(memberAddress(place.lab, primary), 10_000);
+      await assert.rejects(client.query(`INSERT INTO ${table} (n) VALUES (-1)`), /read-only/);
+      await client.end();
       volume.clear();
       await until('the write label is back', () => place.lab.primary() === primary);
       await rows();
