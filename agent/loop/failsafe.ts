@@ -15,7 +15,7 @@ import { givePermit } from './permit.ts';
 import { forgetEnded } from './promised.ts';
 
 /** How often it is looked whether a renewal is overdue, and how long a member may take to promise. */
-const lookMs = 250;
+const lookMs = { overdue: 250, rest: 1_000 };
 const peerDeadlineMs = 500;
 
 /** Runs until the signal; waits, and asks for promises while they are needed. */
@@ -32,8 +32,17 @@ export async function keepFailsafe(ctx: Context, signal: AbortSignal): Promise<v
         await askAll(ctx, record);
       }
     } else if (ctx.memory.failsafe !== undefined && !mayAct(ctx)) await giveBack(ctx);
-    await clock.until(startedAt + lookMs, signal);
+    await clock.until(nextLook(ctx, startedAt), signal);
   }
+}
+
+/** A renewal that is not overdue yet cannot be before its time; settings may change, so that it is no long sleep. */
+function nextLook(ctx: Context, now: Mono): Mono {
+  const { memory } = ctx;
+  if (memory.failsafe === undefined && !mayAct(ctx)) return now + lookMs.rest;
+  const { renewSeconds, requestTimeoutSeconds } = memory.config.lease;
+  const due = memory.failsafe === undefined ? memory.renewedAt + (renewSeconds + requestTimeoutSeconds) * 1000 : now;
+  return Math.max(now + lookMs.overdue, Math.min(now + lookMs.rest, due));
 }
 
 /** With room for a second question before the end: as often as the lease is renewed, at once while it is not enough. */

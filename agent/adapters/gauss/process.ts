@@ -25,8 +25,7 @@ const requestFiles = [
 ];
 
 /** An adopted server's end is noticed by looking this often; a child's is told, and looked for now and then all the same. */
-const lookEveryMs = 100;
-const childEvery = 10;
+const lookEveryMs = { adopted: 100, child: 1_000 };
 
 /** How long the pid file may take to be read. */
 const pidFileMs = 500;
@@ -60,12 +59,13 @@ export function createServerKeeper(options: InstanceOptions): ServerKeeper {
   let role: Role = 'Unknown';
   let exit: ServerExit | undefined;
   let scanned = false;
-  let turns = 0;
-  const watch = setInterval(() => {
-    turns += 1;
-    if (current?.child !== true || turns % childEvery === 0) void look();
-  }, lookEveryMs);
-  watch.unref();
+  let watch = setInterval(() => void look(), lookEveryMs.child).unref();
+
+  function take(keeping: Keeping): void {
+    current = keeping;
+    clearInterval(watch);
+    watch = setInterval(() => void look(), keeping.child ? lookEveryMs.child : lookEveryMs.adopted).unref();
+  }
 
   function ended(process: ServerProcess): void {
     if (current?.process.pid !== process.pid || current.process.startTime !== process.startTime) return;
@@ -81,7 +81,7 @@ export function createServerKeeper(options: InstanceOptions): ServerKeeper {
   }
 
   function adopt(process: ServerProcess): ServerProcess {
-    current = { process, child: false };
+    take({ process, child: false });
     role = 'Unknown';
     options.note('info', 'adopted the running server', { pid: process.pid });
     return process;
@@ -157,7 +157,7 @@ export function createServerKeeper(options: InstanceOptions): ServerKeeper {
     const stat = await statOf(child.pid);
     // Not reaped yet, so the number cannot be somebody else's; a missing start time means it is gone already.
     const process: ServerProcess = { pid: child.pid, startTime: stat?.startTime ?? '0' };
-    current = { process, child: true };
+    take({ process, child: true });
     role = 'Unknown';
     child.once('exit', (code, signal) => {
       options.note('debug', 'the server exited', { exitCode: code, signal });
