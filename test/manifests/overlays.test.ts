@@ -7,8 +7,9 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import type { V1NetworkPolicy, V1NetworkPolicyPeer } from '@kubernetes/client-node';
 import { type Manifest, objectsIn, parts, readBase } from './base.ts';
 
 const root = fileURLToPath(new URL('../../manifests/', import.meta.url));
@@ -70,7 +71,8 @@ test('the namespace lets nothing in below the restricted profile, and is no part
   );
 });
 
-test('the component for a stock image copies the agent from an init container, within the restricted profile', options, (t) => {
+/** The smallest overlay with one component. */
+function withComponent(name: string, t: TestContext): Manifest[] {
   const dir = mkdtempSync(join(tmpdir(), 'overlay-'));
   t.after(() => rmSync(dir, { recursive: true, force: true }));
   const at = (path: string) => relative(realpathSync(dir), join(root, path));
@@ -78,12 +80,41 @@ test('the component for a stock image copies the agent from an init container, w
     apiVersion: 'kustomize.config.k8s.io/v1beta1',
     kind: 'Kustomization',
     resources: [at('overlays/single')],
-    components: [at('components/agent-files')],
+    components: [at(`components/${name}`)],
   };
   writeFileSync(join(dir, 'kustomization.yaml'), JSON.stringify(kustomization));
   const { status, stdout, stderr } = spawnSync(kubectl, ['kustomize', dir], { encoding: 'utf8' });
   assert.equal(status, 0, stderr);
-  const { set, og } = parts(objectsIn(stdout));
+  return objectsIn(stdout);
+}
+
+test('the component for network policies lets every port of a member be reached by members, and two by others', options, (t) => {
+  const objects = withComponent('network-policy', t);
+  const { og, set } = parts(objects);
+  const policy = objects.find(({ kind }) => kind === 'NetworkPolicy') as unknown as Pick<V1NetworkPolicy, 'spec'>;
+  // The client's types call `from` otherwise.
+  const rules = policy.spec?.ingress as { from?: V1NetworkPolicyPeer[]; ports?: { port: string }[] }[];
+  const ports = (from: (peer: V1NetworkPolicyPeer) => boolean) =>
+    rules
+      .filter((rule) => rule.from?.some(from))
+      .flatMap((rule) => rule.ports?.map(({ port }) => port) ?? [])
+      .sort();
+  const named = og.ports?.map(({ name }) => name).sort();
+  // The kubelet asks the tcp port, from the node.
+  assert.deepEqual(
+    ports((from) => from.podSelector !== undefined),
+    named?.filter((name) => name !== 'ready'),
+  );
+  assert.deepEqual(
+    ports((from) => from.namespaceSelector !== undefined),
+    ['http', 'opengauss'],
+  );
+  for (const [label, value] of Object.entries(policy.spec?.podSelector?.matchLabels ?? {}))
+    assert.equal(set.spec?.template.metadata?.labels?.[label], value);
+});
+
+test('the component for a stock image copies the agent from an init container, within the restricted profile', options, (t) => {
+  const { set, og } = parts(withComponent('agent-files', t));
   const [copier] = set.spec?.template.spec?.initContainers ?? [];
   assert.equal(copier?.securityContext?.allowPrivilegeEscalation, false);
   assert.equal(copier?.securityContext?.readOnlyRootFilesystem, true);
