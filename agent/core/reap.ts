@@ -1,6 +1,6 @@
 /**
  * A lease is never released over a server that may still become primary by a promotion that was asked for: the next holder
- * would promote beside it. The server goes first, and the lease in a later cycle that shows no process (S3, S9). It stands
+ * would promote beside it. The server goes first, and the lease in a later cycle that shows no process (I1, I9). It stands
  * between all rules and their effect, so that none of them has to think of it.
  */
 import { renewing } from './decision.ts';
