@@ -21,7 +21,7 @@ export const configShow: Command = {
   options: { output: { type: 'string', short: 'o', value: 'FORMAT', help: 'yaml (as without it) or json' } },
   async run(parsed, io) {
     const format = readFormat(textOption(parsed, 'output') ?? 'yaml', ['json', 'yaml']);
-    if (typeof format === 'object') return complain(io, exit.failed, format.problem);
+    if (typeof format === 'object') return complain(io, exit.failed, format.problem, format.hint);
     const access = await openKube(io);
     if (typeof access === 'number') return access;
     const { kube, settings } = access;
@@ -50,12 +50,12 @@ export const configEdit: Command = {
     const { parse } = await import('yaml');
     for (const word of parsed.words) {
       const at = word.indexOf('=');
-      if (at < 1) return complain(io, exit.failed, `${JSON.stringify(word)} is not KEY=VALUE`);
+      if (at < 1) return complain(io, exit.failed, `${JSON.stringify(word)} is not KEY=VALUE`, 'Write it as sync.mode=strict.');
       keys[word.slice(0, at)] = at === word.length - 1 ? undefined : parse(word.slice(at + 1));
     }
     const file = textOption(parsed, 'file');
     if (file !== undefined && parsed.words.length > 0)
-      return complain(io, exit.failed, '--file and KEY=VALUE exclude each other');
+      return complain(io, exit.failed, '--file and KEY=VALUE exclude each other', 'Give one of them.');
     const access = await openKube(io);
     if (typeof access === 'number') return access;
     const { kube, settings } = access;
@@ -65,11 +65,17 @@ export const configEdit: Command = {
         if (file !== undefined) return file === '-' ? textOf(process.stdin) : readFile(file, 'utf8');
         return parsed.words.length > 0 ? withKeys(text, keys) : editText(io, text);
       };
-      const code = await editConfig(io, kube, name, change);
-      if (code === exit.done) io.out.write(`done: ${name} is in force when all agents have read it, within seconds\n`);
-      return code;
+      const edited = await editConfig(io, kube, name, change);
+      if (edited === 'same') io.out.write(`done: nothing changed, ${name} says so already\n`);
+      if (edited === 'written') io.out.write(`done: ${name} is in force when all agents have read it, within seconds\n`);
+      return typeof edited === 'number' ? edited : exit.done;
     } catch (error) {
-      return complain(io, exit.failed, `nothing was changed: ${(error as Error).message}`);
+      return complain(
+        io,
+        exit.failed,
+        `nothing was changed: ${(error as Error).message}`,
+        'Name what to change as KEY=VALUE, or give --file FILE.',
+      );
     } finally {
       await kube.close();
     }
@@ -88,7 +94,12 @@ export const configValidate: Command = {
     try {
       text = file === '-' ? await textOf(process.stdin) : await readFile(file, 'utf8');
     } catch (error) {
-      return complain(io, exit.failed, `${file} could not be read: ${(error as Error).message}`);
+      return complain(
+        io,
+        exit.failed,
+        `${file} could not be read: ${(error as Error).message}`,
+        'Name a file that you may read, or - for the standard input.',
+      );
     }
     const { readConfig } = await import('../settings/dynamic.ts');
     const config = readConfig(text);

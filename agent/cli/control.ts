@@ -44,7 +44,7 @@ async function wish(io: Io, path: string, body: string): Promise<number> {
       `the agent does not answer at ${answer.unreachable}`,
       'Run this in the container og of a member, as its user.',
     );
-  if (!answer.ok) return complain(io, exit.failed, reasonOf(answer.body));
+  if (!answer.ok) return complain(io, exit.failed, reasonOf(answer.body), 'Look at the log of the container og.');
   io.out.write(`done: ${reasonOf(answer.body)}\n`);
   return exit.done;
 }

@@ -10,6 +10,7 @@ import { failure, type Finding, fine, warning, within } from './checks.ts';
 import type { Command } from './command.ts';
 import { checkData, checkInstallation, checkPlaces, checkSecret } from './files.ts';
 import { exit, type Io } from './io.ts';
+import { isGuarded } from '../adapters/os/fence.ts';
 import { openKube } from './kube.ts';
 import { localStatus, primaryIn } from './members.ts';
 
@@ -47,11 +48,14 @@ async function here(settings: Settings): Promise<Finding[]> {
     within(filesMs, 'data directory', () => checkData(settings)),
     within(kubeMs, 'API server', () => checkApiServer(settings)),
   ]);
-  const guarded = settings.entrypointPid !== undefined;
-  const fence = guarded
+  return [...found.flat(), fence(settings)];
+}
+
+/** Whether PID 1 listens; its environment is the agent's, and not that of a command that was run beside it. */
+function fence({ runDir }: Settings): Finding {
+  return isGuarded(runDir)
     ? fine('fence', 'the entrypoint guards the server')
     : warning('fence', 'nobody guards the server when the agent is gone', 'Start the agent by entrypoint.sh.');
-  return [...found.flat(), fence];
 }
 
 async function cluster(io: Io): Promise<Finding[]> {

@@ -15,18 +15,27 @@ const deadlineMs = 5000;
 
 export type Change = (text: string) => Promise<string | undefined>;
 
-/** Reads, changes, validates and writes; the value is the exit code. `change` gives undefined to leave all as it is. */
-export async function editConfig(io: Io, kube: KubePort & HandPort, name: string, change: Change): Promise<number> {
+/**
+ * Reads, changes, validates and writes; a number is the exit code of what could not be done. `change` gives undefined to
+ * leave all as it is.
+ */
+export async function editConfig(
+  io: Io,
+  kube: KubePort & HandPort,
+  name: string,
+  change: Change,
+): Promise<'written' | 'same' | number> {
   const read = await kube.readConfig(deadlineMs);
   if (!read.ok) return complain(io, exit.failed, `the configuration could not be read: ${read.fault.detail}`, read.fault.hint);
   const before = read.value.text ?? '';
   const { readConfig } = await import('../settings/dynamic.ts');
   const after = await change(before);
-  if (after === undefined || after === before) return exit.done;
-  const valid = readConfig(after);
+  // A text that cannot be parsed comes back as it was: that is no edit that is done already.
+  const valid = readConfig(after ?? before);
   if (!valid.ok) return reject(io, name, valid.problems, 'Nothing was written.');
+  if (after === undefined || after === before) return 'same';
   const written = await kube.writeConfig(after, read.value.resourceVersion, deadlineMs);
-  if (written.ok) return exit.done;
+  if (written.ok) return 'written';
   if (written.fault.kind === 'conflict' || written.fault.kind === 'exists')
     return complain(io, exit.refused, `${name} was edited by somebody else meanwhile`, 'Nothing was written; try again.');
   return complain(io, exit.failed, `${name} could not be written: ${written.fault.detail}`, written.fault.hint);

@@ -6,7 +6,7 @@ import { type Command, textOption } from './command.ts';
 import { complain, exit } from './io.ts';
 import { openKube } from './kube.ts';
 import { localStatus, primaryIn, refuseStranger } from './members.ts';
-import { request, secondsOf } from './request.ts';
+import { request, secondsHint, secondsOf } from './request.ts';
 
 const defaultSeconds = 60;
 
@@ -31,7 +31,7 @@ export const failover: Command = {
     if (target === undefined)
       return complain(io, exit.failed, '--to MEMBER is missing', 'agent status -o wide shows positions and reasons.');
     const seconds = secondsOf(textOption(parsed, 'timeout'), defaultSeconds, 3600);
-    if (typeof seconds === 'string') return complain(io, exit.failed, seconds);
+    if (typeof seconds === 'string') return complain(io, exit.failed, seconds, secondsHint);
     const access = await openKube(io);
     if (typeof access === 'number') return access;
     try {

@@ -9,7 +9,7 @@ import { type Command, type Parsed, textOption } from './command.ts';
 import { complain, exit, type Io } from './io.ts';
 import { type KubeAccess, openKube } from './kube.ts';
 import { isDown, isPrimary, localStatus } from './members.ts';
-import { secondsOf } from './request.ts';
+import { secondsHint, secondsOf } from './request.ts';
 import { waitForStatus } from './wait.ts';
 
 const defaultSeconds = 120;
@@ -42,7 +42,7 @@ type Work = (parsed: Parsed, io: Io, access: KubeAccess, seconds: number) => Pro
 
 async function within(parsed: Parsed, io: Io, work: Work): Promise<number> {
   const seconds = secondsOf(textOption(parsed, 'timeout'), defaultSeconds, 3600);
-  if (typeof seconds === 'string') return complain(io, exit.failed, seconds);
+  if (typeof seconds === 'string') return complain(io, exit.failed, seconds, secondsHint);
   const access = await openKube(io);
   if (typeof access === 'number') return access;
   try {
@@ -66,23 +66,43 @@ async function fenceOne(parsed: Parsed, io: Io, access: KubeAccess, seconds: num
   });
 }
 
-function refusal(status: ClusterStatus | undefined, name: string, force: boolean): { text: string; hint: string } | undefined {
-  const member = status === undefined ? undefined : memberOf(status, name);
-  if (status?.paused === true || member?.paused === true)
-    return {
-      text: `${status?.paused === true ? 'the cluster' : name} is paused: nothing is stopped`,
-      hint: 'End the pause first, with agent resume.',
-    };
+interface Refusal {
+  text: string;
+  hint: string;
+}
+
+function refusal(status: ClusterStatus | undefined, name: string, force: boolean): Refusal | undefined {
+  if (status === undefined) return force ? undefined : silent(name);
+  const member = memberOf(status, name);
+  const paused = pausedText(status, name);
+  if (paused !== undefined) return { text: `${paused}: nothing is stopped`, hint: 'End the pause first, with agent resume.' };
   if (force || !isPrimary(member)) return undefined;
-  if (status?.members.some((one) => one.name !== name && one.eligible === true) === true) return undefined;
+  if (status.members.some((one) => one.name !== name && one.eligible === true)) return undefined;
   return {
     text: `${name} is the primary and nobody can take over from it`,
     hint: 'Bring a standby back first, or add --force: writes stop.',
   };
 }
 
+/** Whether it leads, and whether anybody could take over from it, nobody else tells. */
+function silent(name: string): Refusal {
+  return {
+    text: `the agent of this container does not answer, and ${name} may be a primary that nobody can take over from`,
+    hint: 'Run this on a member whose agent answers, or add --force: writes may stop.',
+  };
+}
+
+function pausedText(status: ClusterStatus | undefined, name: string): string | undefined {
+  if (status?.paused === true) return 'the cluster is paused';
+  const member = status === undefined ? undefined : memberOf(status, name);
+  return member?.paused === true ? `${name} is paused` : undefined;
+}
+
 async function unfenceOne(parsed: Parsed, io: Io, access: KubeAccess, seconds: number): Promise<number> {
   const [name = ''] = parsed.words;
+  const paused = pausedText(await localStatus(io), name);
+  if (paused !== undefined)
+    return complain(io, exit.refused, `${paused}: nothing is started`, 'End the pause first, with agent resume.');
   const code = await annotate(io, access, name, { [fencedAnnotation]: null });
   if (code !== exit.done) return code;
   return await waitForStatus(io, seconds * 1000, `the server of ${name} is up`, (status) => {

@@ -7,12 +7,11 @@ export type Format = 'table' | 'wide' | 'json' | 'yaml' | 'name';
 const formats: readonly string[] = ['table', 'wide', 'json', 'yaml', 'name'];
 
 /** Reads the value of `-o`. */
-export function readFormat(text: string | undefined, allowed: readonly Format[]): Format | { problem: string } {
+export function readFormat(text: string | undefined, allowed: readonly Format[]): Format | { problem: string; hint: string } {
   const format = text ?? 'table';
   if (formats.includes(format) && allowed.includes(format as Format)) return format as Format;
-  return {
-    problem: `no output format ${JSON.stringify(text)}; there are ${allowed.filter((one) => one !== 'table').join(', ')}`,
-  };
+  const names = allowed.filter((one) => one !== 'table').join(', ');
+  return { problem: `no output format ${JSON.stringify(text)}`, hint: `There are ${names}.` };
 }
 
 /** A document as JSON or YAML, ending in a line end. The YAML library is loaded only for those who ask for it. */

@@ -19,9 +19,9 @@ export interface Io {
 /** The exit codes that docs/OPERATIONS.md explains. */
 export const exit = { done: 0, failed: 1, degraded: 2, noPrimary: 3, unreachable: 4, refused: 5, settings: 78 } as const;
 
-/** Prints `error: …` and a hint, and passes the exit code on. */
-export function complain(io: Io, code: number, error: string, hint?: string): number {
-  io.err.write(`error: ${error}\n${hint === undefined ? '' : `hint: ${hint}\n`}`);
+/** Prints `error: …` and `hint: …`, and passes the exit code on. Where nobody gave a hint, what looks at everything is one. */
+export function complain(io: Io, code: number, error: string, hint: string | undefined): number {
+  io.err.write(`error: ${error}\nhint: ${hint ?? 'agent doctor says what is wrong and what cures it.'}\n`);
   return code;
 }
 

@@ -57,9 +57,10 @@ async function put(parsed: Parsed, io: Io, on: boolean, until: string | undefine
   }
 }
 
-function wholeCluster(io: Io, { kube, settings }: KubeAccess, on: boolean, until: string | undefined): Promise<number> {
+async function wholeCluster(io: Io, { kube, settings }: KubeAccess, on: boolean, until: string | undefined): Promise<number> {
   const keys = { paused: on, pausedUntil: until };
-  return editConfig(io, kube, `og-${settings.cluster}-config`, (text) => withKeys(text, keys));
+  const edited = await editConfig(io, kube, `og-${settings.cluster}-config`, (text) => withKeys(text, keys));
+  return typeof edited === 'number' ? edited : exit.done;
 }
 
 function one(io: Io, access: KubeAccess, member: string, on: boolean, until: string | undefined): Promise<number> {

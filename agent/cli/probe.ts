@@ -25,10 +25,11 @@ export const probe: Command = {
       const value = textOption(parsed, name);
       if (value !== undefined) query.set(name, value);
     }
-    if (word !== 'readiness' && query.size > 0) return complain(io, exit.failed, '--mode and --lag belong to readiness');
+    if (word !== 'readiness' && query.size > 0)
+      return complain(io, exit.failed, '--mode and --lag belong to readiness', 'Leave them out, or ask for readiness.');
     const answer = await askLocal(io, query.size === 0 ? path : `${path}?${query}`);
     if ('unreachable' in answer) return complainUnreachable(io, answer.unreachable);
-    if (answer.status === 400) return complain(io, exit.failed, reasonOf(answer.body));
+    if (answer.status === 400) return complain(io, exit.failed, reasonOf(answer.body), 'See agent help probe.');
     io.out.write(`${answer.status === 200 ? 'yes' : 'no'}: ${reasonOf(answer.body)}\n`);
     return answer.status === 200 ? exit.done : exit.failed;
   },

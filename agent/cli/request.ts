@@ -136,18 +136,21 @@ export async function cancel(io: Io, kube: KubePort): Promise<number> {
   const read = await kube.readRequest(callMs);
   if (!read.ok) return complain(io, exit.failed, `the request could not be read: ${read.fault.detail}`, read.fault.hint);
   const planned = read.value;
-  if (planned?.phase !== 'open')
-    return complain(
-      io,
-      exit.refused,
-      planned?.phase === 'running' ? 'it is under way already' : 'nothing is planned',
-      'See agent status.',
-    );
+  const live = planned !== undefined && !closed.includes(planned.phase) && !isOver(planned);
+  if (!live || planned.kind !== 'switchover') {
+    const hint = 'There is only a switchover to take back; agent doctor shows what is open.';
+    return complain(io, exit.refused, live ? `what is open is no switchover but a ${planned.kind}` : 'nothing is planned', hint);
+  }
+  if (planned.phase !== 'open')
+    return complain(io, exit.refused, 'it is under way already', 'It ends by itself; agent status shows how.');
   const written = await kube.writeRequest({ ...planned, phase: 'refused', result: 'taken back', hint: undefined }, callMs);
   if (!written.ok) return complain(io, exit.failed, `it could not be taken back: ${written.fault.detail}`, written.fault.hint);
   io.out.write('done: it is taken back\n');
   return exit.done;
 }
+
+/** What helps against a bad number of seconds. */
+export const secondsHint = 'Give whole seconds, such as --timeout 60.';
 
 /** A number of seconds in an option; a text says what is wrong with it. */
 export function secondsOf(text: string | undefined, fallback: number, max = 86_400): number | string {

@@ -7,7 +7,7 @@ import { type Command, type Parsed, textOption } from './command.ts';
 import { complain, exit, type Io } from './io.ts';
 import { type KubeAccess, openKube } from './kube.ts';
 import { isPrimary, localStatus, primaryIn, refuseStranger } from './members.ts';
-import { request, secondsOf } from './request.ts';
+import { request, secondsHint, secondsOf } from './request.ts';
 
 const restartSeconds = 180;
 const buildSeconds = 14_400;
@@ -27,7 +27,8 @@ export const restart: Command = {
   },
   async run(parsed, io) {
     const all = parsed.values['all'] === true;
-    if (all && parsed.words.length > 0) return complain(io, exit.failed, '--all and a member exclude each other');
+    if (all && parsed.words.length > 0)
+      return complain(io, exit.failed, '--all and a member exclude each other', 'Name the member, or give --all alone.');
     return await within(parsed, io, restartSeconds, async (access, seconds) => {
       const names = all ? await order(io) : [parsed.words[0] ?? access.settings.pod];
       if (typeof names === 'number') return names;
@@ -113,7 +114,7 @@ async function within(
   work: (access: KubeAccess, seconds: number) => Promise<number>,
 ): Promise<number> {
   const seconds = secondsOf(textOption(parsed, 'timeout'), fallback);
-  if (typeof seconds === 'string') return complain(io, exit.failed, seconds);
+  if (typeof seconds === 'string') return complain(io, exit.failed, seconds, secondsHint);
   const access = await openKube(io);
   if (typeof access === 'number') return access;
   try {

@@ -32,7 +32,7 @@ export const status: Command = {
   },
   async run(parsed, io) {
     const format = readFormat(textOption(parsed, 'output'), ['table', 'wide', 'json', 'yaml', 'name']);
-    if (typeof format === 'object') return complain(io, exit.failed, format.problem);
+    if (typeof format === 'object') return complain(io, exit.failed, format.problem, format.hint);
     const headers = parsed.values['no-headers'] !== true;
     if (parsed.values['watch'] !== true) return await printStatus(io, format, headers);
     let code: number = exit.done;
@@ -73,7 +73,7 @@ export const history: Command = {
   },
   async run(parsed, io) {
     const format = readFormat(textOption(parsed, 'output'), ['table', 'json', 'yaml']);
-    if (typeof format === 'object') return complain(io, exit.failed, format.problem);
+    if (typeof format === 'object') return complain(io, exit.failed, format.problem, format.hint);
     const answer = await askLocal(io, '/history');
     if ('unreachable' in answer) return complainUnreachable(io, answer.unreachable);
     if (answer.status !== 200)

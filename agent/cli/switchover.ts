@@ -4,7 +4,7 @@ import { type Command, type Parsed, textOption } from './command.ts';
 import { complain, exit, type Io } from './io.ts';
 import { type KubeAccess, openKube } from './kube.ts';
 import { refuseStranger } from './members.ts';
-import { cancel, request, secondsOf, type Wish, writeRequest } from './request.ts';
+import { cancel, request, secondsHint, secondsOf, type Wish, writeRequest } from './request.ts';
 
 const defaultSeconds = 60;
 const furthestMs = 30 * 86_400_000;
@@ -25,7 +25,7 @@ export const switchover: Command = {
   },
   async run(parsed, io) {
     const seconds = secondsOf(textOption(parsed, 'timeout'), defaultSeconds, 3600);
-    if (typeof seconds === 'string') return complain(io, exit.failed, seconds);
+    if (typeof seconds === 'string') return complain(io, exit.failed, seconds, secondsHint);
     const at = timeOf(textOption(parsed, 'at'));
     if (typeof at === 'string')
       return complain(io, exit.failed, at, 'Give a date and a time with its zone, such as 2026-11-21T03:00:00Z.');

@@ -10,7 +10,7 @@ export const version: Command = {
   options: { output: { type: 'string', short: 'o', value: 'FORMAT', help: 'json or yaml' } },
   async run(parsed, io) {
     const format = readFormat(textOption(parsed, 'output'), ['table', 'json', 'yaml']);
-    if (typeof format === 'object') return complain(io, exit.failed, format.problem);
+    if (typeof format === 'object') return complain(io, exit.failed, format.problem, format.hint);
     const document = { apiVersion: 'opengauss.agent/v1', kind: 'Version', version: text, node: process.versions.node };
     io.out.write(format === 'json' || format === 'yaml' ? await render(format, document) : `opengauss-agent ${text}\n`);
     return exit.done;

@@ -23,3 +23,9 @@ export function isReinitialised(view: View, name: MemberName): boolean {
 export function processKey(process: { pid: number; startTime: string }): string {
   return `${process.pid}/${process.startTime}`;
 }
+
+/** Asked for a later time. A time that cannot be read is no time: the request is refused, not done at once. */
+export function isScheduled(view: View, request: Request): boolean {
+  const at = request.options['at'];
+  return request.phase === 'open' && at !== undefined && Date.parse(at) > Date.parse(view.wall);
+}

@@ -3,6 +3,7 @@
  * the change it was in the middle of, as commits would wait for it for as long as the pause lasts. That a primary
  * without a permit is killed comes before all of it (I1).
  */
+import { isScheduled, liveRequest } from './asked.ts';
 import { only, renewing } from './decision.ts';
 import { bestHeir } from './election.ts';
 import { isOwnPast } from './follower.ts';
@@ -29,7 +30,7 @@ export function whenFenced(view: View): Decision {
   // Also that of an earlier container of this pod: people who look for a proof that nobody leads find it free.
   const record = recordOf(view.lease);
   const past = record !== undefined && record.garbage === undefined && isOwnPast(view, record);
-  if (!holds(view) && !past) return only('fenced');
+  if (!holds(view) && !past) return { ...only('fenced'), ...refusedIn(view, 'fenced') };
   const heir = view.switchover?.handedOver === true ? view.switchover.target : bestHeir(view)?.name;
   return only('fenced', { lease: { do: 'release', heir } });
 }
@@ -42,7 +43,26 @@ export function whenPaused(view: View): Decision {
     const rest = finish(view, instance, permit);
     if (rest !== undefined) return rest;
   }
-  return renewing(view, 'paused', note === undefined ? {} : { note });
+  return { ...renewing(view, 'paused', note === undefined ? {} : { note }), ...refusedIn(view, 'paused') };
+}
+
+/**
+ * Nobody acts on a request meanwhile: it is refused by the one that would have taken it up, rather than left to its
+ * deadline. What runs already is finished, undone or timed out by its own rules.
+ */
+function refusedIn(view: View, state: 'paused' | 'fenced'): Pick<Decision, 'answer'> {
+  const request = liveRequest(view);
+  if (request?.phase !== 'open' || isScheduled(view, request)) return {};
+  const { name } = view.self;
+  const own = request.kind === 'restart' || request.kind === 'failover';
+  if (own ? request.target !== name : state === 'fenced' || !leads(view)) return {};
+  if (state === 'fenced') {
+    const result = `${name} is fenced: its server is kept down`;
+    return { answer: { id: request.id, phase: 'refused', result, hint: `Run agent unfence ${name} first.` } };
+  }
+  const { cluster } = view.hand;
+  const result = `${cluster ? 'the cluster' : name} is paused: nothing is started, stopped, promoted or demoted`;
+  return { answer: { id: request.id, phase: 'refused', result, hint: `Run agent resume${cluster ? '' : ` ${name}`} first.` } };
 }
 
 function finish(view: View, me: PrimaryInstance, permit: LeaderPermit): Decision | undefined {

@@ -3,9 +3,10 @@
  * and a failover, which it refuses as long as it leads. A request is done when the view shows it done, so an answer
  * never rests on what this agent remembers having begun. What the other members do on request stands in orders.ts.
  */
-import { isOverdue, liveRequest, processKey } from './asked.ts';
+import { isOverdue, isScheduled, liveRequest, processKey } from './asked.ts';
 import { renewing } from './decision.ts';
 import { candidates, comparePositions, freshPeer, positionOf } from './election.ts';
+import { isFencedByHand } from './hand.ts';
 import { recordOf } from './lease.ts';
 import type { MemberName, PrimaryInstance, Request } from './model.ts';
 import { isStreaming, others } from './sync.ts';
@@ -35,12 +36,6 @@ export function requested(view: View, me: PrimaryInstance): Decision | undefined
     case 'failover':
       return failover(view, request);
   }
-}
-
-/** Asked for a later time. A time that cannot be read is no time: the request is refused, not done at once. */
-function isScheduled(view: View, request: Request): boolean {
-  const at = request.options['at'];
-  return request.phase === 'open' && at !== undefined && Date.parse(at) > Date.parse(view.wall);
 }
 
 function switchover(view: View, me: PrimaryInstance, request: Request): Decision {
@@ -153,6 +148,9 @@ function refuseReinit(view: View, me: PrimaryInstance, target: MemberName | unde
       result: `the data directory of ${target} cannot be used: ${state.reason}`,
       hint: 'Mend it by hand; nothing is deleted for you.',
     };
+  const pod = view.pods.known ? view.pods.value.find((one) => one.name === target) : undefined;
+  if (pod !== undefined && isFencedByHand(pod.annotations))
+    return { result: `${target} is fenced: its server is kept down`, hint: `Run agent unfence ${target} first.` };
   if (state.paused) return { result: `${target} is paused`, hint: `Run agent resume ${target} first.` };
   const mine = { term: view.promotion?.term ?? 0, lsn: me.written ?? 0n };
   if (comparePositions(positionOf(state), mine) < 0)

@@ -21,8 +21,9 @@ export function readConfig(text: string | undefined): ReadConfig {
   const problems: Problem[] = [];
   const config = structuredClone(defaultConfig);
   walk(tree.value, '', config as unknown as Record<string, unknown>, problems);
-  // Relations between values that could not be read would only repeat the first mistake.
-  if (problems.length === 0) problems.push(...contradictions(config));
+  // Relations between values that could not be read would only repeat the first mistake; those of other groups are told.
+  const spoilt = new Set(problems.map(groupOf));
+  problems.push(...contradictions(config).filter((problem) => !spoilt.has(groupOf(problem))));
   return problems.length === 0 ? { ok: true, config } : { ok: false, problems };
 }
 
@@ -33,6 +34,10 @@ export function parseConfig(
   const read = readConfig(text);
   if (read.ok) return read;
   return { ok: false, problems: read.problems.map(({ field, problem, hint }) => ({ field, message: `${problem}. ${hint}` })) };
+}
+
+function groupOf({ field }: Problem): string {
+  return field.split('.')[0] ?? '';
 }
 
 type Tree = Record<string, unknown>;

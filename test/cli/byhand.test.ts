@@ -3,6 +3,9 @@
  * as the members answer. Method: the embedded API server, an agent's HTTP port, and a test that plays the members.
  */
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { closeSync, constants, openSync } from 'node:fs';
+import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import type { PeerState, Request } from '../../agent/core/model.ts';
 import { known } from '../../agent/core/result.ts';
@@ -10,7 +13,7 @@ import type { View } from '../../agent/core/view.ts';
 import type { KubePort } from '../../agent/ports/kube.ts';
 import { startCluster } from '../adapters/kube/cluster.ts';
 import { aLeadingView, aPeer, aPod, aStandby, aView, now } from '../core/builders.ts';
-import { agent, anAgent, shot } from './support.ts';
+import { aDirectory, agent, anAgent, shot } from './support.ts';
 
 const names = ['og-demo-0', 'og-demo-1', 'og-demo-2'];
 const pods = known(
@@ -170,7 +173,17 @@ test('fencing a primary that nobody can take over from is refused unless it is f
   const listed = await kube.listPods(1000);
   assert.equal(listed.ok ? listed.value[1]?.annotations['opengauss.agent/fenced'] : '', undefined);
   assert.equal((await agent(env, ['fence', 'og-demo-1', '--force', '--timeout', '1'])).code, 1);
+  assert.equal((await agent(env, ['unfence', 'og-demo-1', '--timeout', '1'])).code, 0);
+  const silent = await agent({ ...env, OG_HTTP_PORT: '1' }, ['fence', 'og-demo-2']);
+  assert.equal(silent.code, 5);
+  assert.match(silent.err, /does not answer, and og-demo-2 may be a primary.*\nhint: .*--force/);
+  const after = await kube.listPods(1000);
+  assert.equal(after.ok ? after.value[2]?.annotations['opengauss.agent/fenced'] : '', undefined);
   const paused = await aCluster(t, aLeadingView({ pods, paused: true }));
+  assert.match(
+    (await agent(paused.env, ['unfence', 'og-demo-2'])).err,
+    /^error: the cluster is paused: nothing is started\nhint: /,
+  );
   assert.match(
     (await agent(paused.env, ['fence', 'og-demo-2'])).err,
     /^error: the cluster is paused: nothing is stopped\nhint: /,
@@ -190,6 +203,15 @@ test('a switchover for later is written down, stands in the way of others, and c
   assert.equal((await agent(env, ['switchover', '--cancel'])).code, 0);
   assert.equal((await requestOf(kube))?.phase, 'refused');
   assert.equal((await agent(env, ['switchover', '--cancel'])).code, 5);
+  const closed = await requestOf(kube);
+  const other = { id: 'b', kind: 'restart', target: 'og-demo-2', phase: 'open', deadline: at } as const;
+  await kube.writeRequest(
+    { ...other, options: {}, result: undefined, hint: undefined, resourceVersion: closed?.resourceVersion ?? '' },
+    1000,
+  );
+  const kept = await agent(env, ['switchover', '--cancel']);
+  assert.deepEqual([kept.code, (await requestOf(kube))?.phase], [5, 'open']);
+  assert.match(kept.err, /^error: what is open is no switchover but a restart\nhint: /);
   for (const text of ['soon', '2020-01-01T00:00:00Z']) assert.equal((await agent(env, ['switchover', '--at', text])).code, 1);
 });
 
@@ -213,7 +235,11 @@ test('config edit changes keys and keeps the rest, and writes nothing that is no
     /sync\.mode[\s\S]*nothing[\s\S]*error: og-demo-config is not valid: 2 problems\nhint: Nothing was written\./,
   );
   assert.equal(await textNow(), edited);
-  assert.match((await agent(env, ['config', 'edit'])).err, /this is no terminal: /);
+  assert.match((await agent(env, ['config', 'edit'])).err, /this is no terminal: .*\nhint: /);
+  const same = await agent(env, ['config', 'edit', 'sync.acks=1']);
+  assert.deepEqual([same.code, same.out], [0, 'done: nothing changed, og-demo-config says so already\n']);
+  server.store.apply({ apiVersion: 'v1', kind: 'ConfigMap', metadata, data: { 'config.yaml': 'sync: [' } });
+  assert.equal((await agent(env, ['config', 'edit', 'sync.acks=1'])).code, 78, 'what cannot be parsed is not done already');
 });
 
 test('doctor lists what is wrong with its cure, and ends with 1 where something failed', async (t) => {
@@ -245,6 +271,14 @@ test('doctor lists what is wrong with its cure, and ends with 1 where something 
     /^warning {3}fence +nobody guards the server/m,
   ])
     assert.match(ran.out, line);
+  // As under kubectl exec: nothing in the environment says who PID 1 is, but it listens.
+  const runDir = aDirectory(t);
+  execFileSync('mkfifo', [join(runDir, 'fence')]);
+  const fenced = { ...env, OG_RUN_DIR: runDir };
+  assert.match((await agent(fenced, ['doctor'])).out, /^warning {3}fence /m, 'nobody holds the other end');
+  const end = openSync(join(runDir, 'fence'), constants.O_RDWR | constants.O_NONBLOCK);
+  t.after(() => closeSync(end));
+  assert.match((await agent(fenced, ['doctor'])).out, /^ok {8}fence +the entrypoint guards the server$/m);
 });
 
 test('commands of later releases say that they are not there, and the help does not promise them', async () => {

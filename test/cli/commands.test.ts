@@ -37,6 +37,14 @@ const wrong: { words: string[]; error: RegExp; hint: RegExp }[] = [
   { words: ['status', 'og-demo-1'], error: /"og-demo-1" is one word too many/, hint: /agent help status/ },
   { words: ['probe'], error: /readiness\|liveness\|startup is missing/, hint: /agent help probe/ },
   { words: ['switchover', '--to'], error: /--to/, hint: /agent help switchover/ },
+  { words: ['status', '-o', 'xml'], error: /no output format "xml"/, hint: /There are wide, json/ },
+  { words: ['version', '-o', 'xml'], error: /no output format "xml"/, hint: /There are json, yaml/ },
+  { words: ['config', 'edit', 'nonsense'], error: /"nonsense" is not KEY=VALUE/, hint: /sync\.mode=strict/ },
+  { words: ['config', 'edit', '--file', 'a', 'b=c'], error: /exclude each other/, hint: /one of them/ },
+  { words: ['config', 'validate', '/nowhere/at/all'], error: /could not be read/, hint: /may read/ },
+  { words: ['restart', '--all', 'og-demo-1'], error: /exclude each other/, hint: /--all alone/ },
+  { words: ['fence', 'og-demo-1', '--timeout', 'soon'], error: /--timeout is not/, hint: /--timeout 60/ },
+  { words: ['probe', 'liveness', '--mode', 'tcp'], error: /belong to readiness/, hint: /ask for readiness/ },
   { words: ['probe', 'constructor'], error: /no probe "constructor"/, hint: /readiness, liveness, startup/ },
 ];
 for (const { words, error, hint } of wrong) {
@@ -81,7 +89,7 @@ test('status in every format', async (t) => {
   assert.match(await inFormat('--no-headers'), /^og-demo-0 /);
   const refused = await agent(env, ['status', '-o', 'xml']);
   assert.deepEqual([refused.code, refused.out], [1, '']);
-  assert.match(refused.err, /no output format "xml"; there are wide, json, yaml, name/);
+  assert.match(refused.err, /no output format "xml"\nhint: There are wide, json, yaml, name\./);
 });
 
 test('status -w repeats until it is interrupted', async (t) => {

@@ -49,7 +49,11 @@ test('a reload says whether the server was told', async (t) => {
   const { env } = await aSocket(t);
   assert.deepEqual(await agent(env, ['reload']), { code: 0, out: 'done: read again\n', err: '' });
   const down = await aSocket(t, () => failed({ of: 'command', kind: 'absent', done: 'no', detail: 'the server is down' }));
-  assert.deepEqual(await agent(down.env, ['reload']), { code: 1, out: '', err: 'error: the server is down\n' });
+  assert.deepEqual(await agent(down.env, ['reload']), {
+    code: 1,
+    out: '',
+    err: 'error: the server is down\nhint: Look at the log of the container og.\n',
+  });
 });
 
 test('only the user of the container may open the socket, and an agent that was killed leaves nothing in the way', async (t) => {

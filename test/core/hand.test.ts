@@ -48,7 +48,7 @@ describe('a paused leader', () => {
     assert.deepEqual([decide(away).lease, decide(away).instance], [{ do: 'renew' }, { do: 'nothing' }]);
     assert.notEqual(decide({ ...away, paused: false }).reason, 'leads');
   });
-  test('takes no request up', () => {
+  test('takes no request up, and says so', () => {
     const request = {
       id: 'a',
       kind: 'switchover',
@@ -61,7 +61,7 @@ describe('a paused leader', () => {
       resourceVersion: '1',
     } as const;
     const decision = decide(aLeadingView({ paused: true, request: known(request, now) }));
-    assert.deepEqual([decision.instance.do, decision.answer], ['nothing', undefined]);
+    assert.deepEqual([decision.instance.do, decision.answer?.phase], ['nothing', 'refused']);
   });
 });
 

@@ -318,6 +318,48 @@ describe('a member fenced by hand', () => {
   });
 });
 
+describe('a request that comes while nothing may be done', () => {
+  const cluster = { paused: true, hand: { ...noHand, cluster: true } };
+  const answer = (view: View) => decide(view).answer;
+  for (const kind of ['switchover', 'reinit'] as const) {
+    test(`is refused by a paused primary, in words (${kind})`, () => {
+      const said = answer(aLeadingView({ ...cluster, request: aRequest({ kind, target: 'og-demo-2' }) }));
+      assert.deepEqual([said?.phase, said?.hint], ['refused', 'Run agent resume first.']);
+      assert.match(said?.result ?? '', /^the cluster is paused/);
+    });
+  }
+  for (const kind of ['restart', 'failover'] as const) {
+    test(`is refused by the member that it names, paused alone or fenced (${kind})`, () => {
+      const request = aRequest({ kind, target: 'og-demo-1' });
+      const paused = answer(aView({ paused: true, hand: { ...noHand, member: true }, request }));
+      assert.deepEqual([paused?.phase, paused?.hint], ['refused', 'Run agent resume og-demo-1 first.']);
+      const down = { is: 'stopped', data: someData(), exit: undefined } as const;
+      const fenced = answer(aView({ hand: { ...noHand, fenced: true }, instance: down, request }));
+      assert.deepEqual([fenced?.phase, fenced?.hint], ['refused', 'Run agent unfence og-demo-1 first.']);
+      assert.equal(answer(aView({ ...cluster, request: aRequest({ kind, target: 'og-demo-2' }) })), undefined);
+    });
+  }
+  test('is left to the primary by the others, and to its time when it is planned for later', () => {
+    assert.equal(answer(aView({ ...cluster, request: aRequest({ kind: 'switchover' }) })), undefined);
+    const later = aRequest({ kind: 'switchover', options: { at: '2026-11-21T01:00:00Z' } });
+    assert.equal(answer(aLeadingView({ ...cluster, request: later })), undefined);
+  });
+  test('is not refused when it runs already', () => {
+    assert.equal(answer(aLeadingView({ ...cluster, request: aRequest({ kind: 'reinit', phase: 'running' }) })), undefined);
+  });
+  test('is refused for a fenced member whose data is to be copied anew', () => {
+    const pods = ['og-demo-0', 'og-demo-1', 'og-demo-2'].map((name) =>
+      aPod(name, name === 'og-demo-2' ? { annotations: { 'opengauss.agent/fenced': 'true' } } : {}),
+    );
+    const view = aLeadingView({ pods: known(pods, now), request: aRequest({ kind: 'reinit', target: 'og-demo-2' }) });
+    const entries = [{ term: 7, primary: 'og-demo-1', dataId: 'data-1', names: ['og-demo-0'], w: 1 }];
+    const record = { holder: 'og-demo-1/uid-1/inc-1', entries, promoting: { member: 'og-demo-1', term: 7, dataId: 'data-1' } };
+    const primary = aPrimary({ syncNames: 'ANY 1 ("og-demo-0")' });
+    const said = answer({ ...view, lease: known(aSeen(record), now), instance: primary });
+    assert.deepEqual([said?.phase, said?.hint], ['refused', 'Run agent unfence og-demo-2 first.']);
+  });
+});
+
 test('a standby is restarted once for each process that was written down', () => {
   const asked = (process: string) => aView({ request: aRequest({ kind: 'restart', phase: 'running', options: { process } }) });
   assert.equal(decide(asked('11/111')).instance.do, 'stop');

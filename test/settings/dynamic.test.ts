@@ -174,6 +174,23 @@ test('no text, however odd, throws or is taken in part', () => {
   );
 });
 
+test('a typo in one group hides no contradiction in another, and makes up none in its own', () => {
+  const fieldsOf = (text: string) => {
+    const read = readConfig(text);
+    return read.ok ? [] : read.problems.map((problem) => problem.field);
+  };
+  const disk = 'disk:\n  warnPercent: 97\n';
+  assert.deepEqual(fieldsOf(`${disk}failovr: manual\nlease:\n  fenceSeconds: 30\n`), [
+    'failovr',
+    'lease.fenceSeconds',
+    'disk.warnPercent',
+  ]);
+  assert.deepEqual(fieldsOf(`${disk}lease:\n  durationSeconds: 4\n  fenceSecond: 2\n`), [
+    'lease.fenceSecond',
+    'disk.warnPercent',
+  ]);
+});
+
 test('every key of the table has its default in the configuration', () => {
   for (const [path, field] of Object.entries(dynamicTable)) {
     const parent = path.split('.').slice(0, -1).join('.');

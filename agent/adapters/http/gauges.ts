@@ -67,7 +67,7 @@ export function fillGauges(into: Instruments, snapshot: Snapshot, now: Mono): vo
   put(into.buildProgress, view.job?.progress?.ratio);
   put(into.syncDegraded, status.sync.degraded);
   put(into.multiplePrimaries, primariesOf(view).length > 1);
-  put(into.paused, view.paused);
+  put(into.paused, status.paused);
   fillOwn(into, status, view);
   fillWal(into, view);
   fillCluster(into, status);

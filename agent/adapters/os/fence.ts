@@ -44,6 +44,13 @@ export function createFence(options: { runDir: string }): FencePort {
   return { present: pipe.ok, arm, echo };
 }
 
+/** Whether a PID 1 holds the FIFO of that run directory open; nothing is written. */
+export function isGuarded(runDir: string): boolean {
+  const pipe = open(join(runDir, 'fence'));
+  if (pipe.ok) closeSync(pipe.value);
+  return pipe.ok;
+}
+
 /** `<deadline> <pid> <start-time>` with its line end; the deadline in seconds of boot time, rounded down to hundredths. */
 export function fenceLine(process: ServerProcess, deadline: Mono): string {
   const hundredths = Math.max(0, Math.floor(deadline / 10));

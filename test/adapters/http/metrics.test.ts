@@ -3,6 +3,7 @@
  * installed.
  */
 import assert from 'node:assert/strict';
+import { noHand } from '../../../agent/core/hand.ts';
 import { spawnSync } from 'node:child_process';
 import { test } from 'node:test';
 import { createBoard } from '../../../agent/adapters/http/board.ts';
@@ -119,6 +120,14 @@ test('what is no longer known, or no longer so, loses its sample', async () => {
   }
   assert.equal(samples['has_lease'], 0);
   assert.equal(samples['decision{reason="lease-unknown"}'], 1);
+});
+
+test('the gauge of a pause is the cluster’s: a member that is paused alone leaves it at 0', async () => {
+  const { board, metrics } = made();
+  board.show(shot(aLeadingView({ paused: true, hand: { ...noHand, member: true } })));
+  assert.equal((await scrape({ board, metrics }))['paused'], 0);
+  board.show(shot(aLeadingView({ paused: true, hand: { ...noHand, cluster: true } })));
+  assert.equal((await scrape({ board, metrics }))['paused'], 1);
 });
 
 test('two primaries show at once', async () => {
