@@ -25,6 +25,8 @@ const equalDeadlineMs = 2000;
 
 const rebuilt = { of: 'command', kind: 'exited', done: 'maybe', detail: 'built incrementally, not streaming yet' } as const;
 
+const buildHint = 'It is tried again by itself; the logs of the agent and of the server say more.';
+
 /** Undefined: the work goes on in the slot. */
 export type Started = Result<void> | undefined;
 
@@ -134,7 +136,7 @@ export function runBuild(ctx: Context, mode: 'full' | 'incremental', from: strin
         reason: 'BuildFailed',
         type: 'Warning',
         action: 'Build',
-        note: `${mode}: ${built.fault.detail}`.slice(0, 900),
+        note: `${mode}: ${built.fault.detail.slice(0, 700)}. ${built.fault.hint ?? buildHint}`,
       });
       return built;
     }

@@ -18,6 +18,7 @@ import { keepFailsafe } from './failsafe.ts';
 import { createHandler } from './handler.ts';
 import { executeLease, type Outcome } from './lease.ts';
 import { emptyMemory } from './memory.ts';
+import { tellMilestones } from './milestones.ts';
 import { observe, onHint, viewOf } from './observe.ts';
 import { bindAgain } from './promised.ts';
 import { meetPeersAgain } from './roster.ts';
@@ -138,6 +139,7 @@ export async function cycle(ctx: Context): Promise<{ decision: Decision; outcome
   const view = await observe(ctx);
   const decision = decideWhenReady(ctx, view);
   logChange(ctx, view, decision);
+  tellMilestones(ctx, view, decision);
   tellPause(ctx, view);
   tellBlocked(ctx, decision);
   const shown = show(ctx, view, decision);

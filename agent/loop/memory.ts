@@ -25,6 +25,7 @@ import type {
 } from '../core/model.ts';
 import type { LeaderPermit } from '../core/permit.ts';
 import { type Observed, type Result, unknown } from '../core/result.ts';
+import { type Told, untold } from './milestones.ts';
 import type { Failsafe, Promised, Promotion, Switchover, Takeover } from '../core/view.ts';
 
 export interface Memory {
@@ -88,6 +89,8 @@ export interface Memory {
   rosterText: string | undefined;
   /** The own pod's annotations as last seen: a pause does not end because the API server is away. Undefined: never seen. */
   ownAnnotations: PodSight['annotations'] | undefined;
+  /** What Events about this member have told. */
+  told: Told;
   /** Whether the last cycle was paused; an Event tells the change. */
   wasPaused: boolean;
   /** The last sight of the lease, which outlives readings that fail: a version first seen long ago stays seen. */
@@ -166,6 +169,7 @@ export function emptyMemory(records: LocalRecords): Memory {
     roster: [],
     rosterText: undefined,
     ownAnnotations: undefined,
+    told: { ...untold },
     wasPaused: false,
     sighting: undefined,
     leaseReadAt: Number.NEGATIVE_INFINITY,
