@@ -23,7 +23,10 @@ export const fence: Command = {
     'It stays so until agent unfence, or until its pod is made anew. Exit code: 0 done, 5 refused, 1 timed out or failed.',
   ],
   options: {
-    force: { type: 'boolean', help: 'also a primary that nobody can take over from: writes stop' },
+    force: {
+      type: 'boolean',
+      help: 'also a primary that nobody can take over from, or the last synchronous standby: writes stop',
+    },
     timeout,
   },
   run: (parsed, io) => within(parsed, io, fenceOne),
@@ -76,11 +79,21 @@ function refusal(status: ClusterStatus | undefined, name: string, force: boolean
   const member = memberOf(status, name);
   const paused = pausedText(status, name);
   if (paused !== undefined) return { text: `${paused}: nothing is stopped`, hint: 'End the pause first, with agent resume.' };
-  if (force || !isPrimary(member)) return undefined;
+  if (force) return undefined;
+  if (!isPrimary(member)) return lastInStrict(status, name);
   if (status.members.some((one) => one.name !== name && one.eligible === true)) return undefined;
   return {
     text: `${name} is the primary and nobody can take over from it`,
     hint: 'Bring a standby back first, or add --force: writes stop.',
+  };
+}
+
+/** Nobody else acknowledges: commits would wait until it is back. */
+function lastInStrict({ sync }: ClusterStatus, name: string): Refusal | undefined {
+  if (sync.mode !== 'strict' || sync.expected?.join() !== name) return undefined;
+  return {
+    text: `${name} is the only synchronous standby in mode strict: writes would wait for it`,
+    hint: 'Bring another standby back first, or add --force: writes stop.',
   };
 }
 

@@ -12,7 +12,7 @@ import { known } from '../../agent/core/result.ts';
 import type { View } from '../../agent/core/view.ts';
 import type { KubePort } from '../../agent/ports/kube.ts';
 import { startCluster } from '../adapters/kube/cluster.ts';
-import { aLeadingView, aPeer, aPod, aStandby, aView, now } from '../core/builders.ts';
+import { aLeadingView, aPeer, aPod, aSeen, aStandby, aView, now } from '../core/builders.ts';
 import { aDirectory, agent, anAgent, shot } from './support.ts';
 
 const names = ['og-demo-0', 'og-demo-1', 'og-demo-2'];
@@ -188,6 +188,20 @@ test('fencing a primary that nobody can take over from is refused unless it is f
     (await agent(paused.env, ['fence', 'og-demo-2'])).err,
     /^error: the cluster is paused: nothing is stopped\nhint: /,
   );
+});
+
+test('fencing the only synchronous standby in mode strict is refused unless it is forced', async (t) => {
+  const entries = [{ term: 7, primary: 'og-demo-1', dataId: 'data-1', names: ['og-demo-2'], w: 1 }];
+  const promoting = { member: 'og-demo-1', term: 7, dataId: 'data-1' };
+  const lease = (syncMode: 'strict' | 'quorum') =>
+    known(aSeen({ holder: 'og-demo-1/uid-1/inc-1', entries, promoting, syncMode }), now);
+  const { env, board } = await aCluster(t, aLeadingView({ pods, lease: lease('strict') }));
+  const refused = await agent(env, ['fence', 'og-demo-2', '--timeout', '1']);
+  assert.equal(refused.code, 5);
+  assert.match(refused.err, /only synchronous standby in mode strict.*\nhint: .*--force/);
+  assert.equal((await agent(env, ['fence', 'og-demo-0', '--timeout', '1'])).code, 1, 'written down, and nobody answers');
+  board.show(shot(aLeadingView({ pods, lease: lease('quorum') })));
+  assert.equal((await agent(env, ['fence', 'og-demo-2', '--timeout', '1'])).code, 1);
 });
 
 test('a switchover for later is written down, stands in the way of others, and can be taken back', async (t) => {
