@@ -43,6 +43,9 @@ export interface DynamicConfig {
   pausedUntil: string | undefined;
 }
 
+/** The mounts that a member may have. */
+export const mountNames: readonly string[] = ['data', 'wal', 'log', 'archive', 'backup'];
+
 export interface DiskLimits {
   warnPercent: number;
   readOnlyPercent: number;

@@ -3,15 +3,18 @@
  * members could accept writes at once (I1), with one that leaves no room for a second try a single slow answer
  * would cost a failover.
  */
-import type { DiskLimits, DynamicConfig } from '../core/config.ts';
+import { type DiskLimits, type DynamicConfig, mountNames } from '../core/config.ts';
 import { clockRate, stopLatencySeconds } from '../core/permit.ts';
 import type { Problem } from './problem.ts';
 
 /** Everything in a readable configuration that contradicts something else in it. */
 export function contradictions(config: DynamicConfig): Problem[] {
   const problems = [...leaseProblems(config), ...diskProblems('disk', config.disk)];
-  for (const [mount, limits] of Object.entries(config.disk.mounts))
-    problems.push(...diskProblems(`disk.mounts.${mount}`, { ...config.disk, ...limits }));
+  for (const [mount, limits] of Object.entries(config.disk.mounts)) {
+    const field = `disk.mounts.${mount}`;
+    if (mountNames.includes(mount)) problems.push(...diskProblems(field, { ...config.disk, ...limits }));
+    else problems.push({ field, problem: 'no member has such a mount', hint: `There are ${mountNames.join(', ')}.` });
+  }
   return problems;
 }
 

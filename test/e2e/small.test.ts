@@ -9,7 +9,7 @@ const limits = 'disk:\n  warnPercent: 60\n  readOnlyPercent: 80\n  resumePercent
 describe('a single member', { timeout: 300_000 }, () => {
   let scene: Scene;
   before(async () => {
-    scene = await startScene({ members: 1, configText: limits });
+    scene = await startScene({ members: 1, configText: limits, volumeBytes: 512 * 2 ** 20 });
   });
   after(async () => {
     await scene?.close();
@@ -29,13 +29,15 @@ describe('a single member', { timeout: 300_000 }, () => {
     const { lab, told } = scene;
     if (told.some((line) => line.includes('no volumes of bounded size'))) return t.skip('needs mounts in a user namespace');
     const writer = await writing(lab);
-    await lab.inject({ command: 'fill', member: 'og-demo-0', percent: 82 });
+    const filled = await lab.inject({ command: 'fill', member: 'og-demo-0', percent: 82 });
+    assert.equal(filled.exit, 0, filled.line);
     await until('writes are refused', () => /read-only/.test(writer.lastError() ?? ''));
     const status = async () => JSON.parse((await agent(lab, 'og-demo-0', 'status', '-o', 'json')).stdout);
     await until('the status tells whose it is', async () => (await status()).readOnly.owner === 'agent');
     assert.ok((await status()).warnings.some((one: { code: string }) => one.code === 'disk-full'));
     const since = performance.now();
-    await lab.inject({ command: 'grow', member: 'og-demo-0' });
+    const grown = await lab.inject({ command: 'grow', member: 'og-demo-0' });
+    assert.equal(grown.exit, 0, grown.line);
     assert.ok(await writer.whenAcknowledged(100, 60_000, since), `no rows once there is room: ${writer.lastError()}`);
     assert.equal((await status()).readOnly.owner, null);
     await nothingLost(lab, [writer]);

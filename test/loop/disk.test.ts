@@ -52,6 +52,20 @@ test('a primary whose volume fills takes no writes within a moment, says so, and
   world.loseNothing();
 });
 
+test('each mount has one line in the log at each start of the agent, and what grew is told', async () => {
+  const { world, primary } = await filledWorld(1);
+  const lines = () => world.story.filter((line) => line.includes(`${primary} info volume {"mount":"data"`)).length;
+  await world.run(10_000);
+  assert.equal(lines(), 1);
+  world.killAgent(primary);
+  world.startAgent(primary);
+  await world.run(10_000);
+  assert.equal(lines(), 2);
+  fill(world, primary, 25, { capacityBytes: 200 * gib });
+  await world.until('it is told', () => happened(world, 'DiskPressure').length > 0, 5000);
+  assert.match(happened(world, 'DiskPressure')[0]?.note ?? '', /^volume data grew from 100 GiB to 200 GiB$/);
+});
+
 test('the mark is on the volume before the switch is on', async () => {
   const { world, primary } = await filledWorld(1);
   fill(world, primary, 96);

@@ -44,6 +44,8 @@ export const healthy: Series = Object.fromEntries(
     [of(member, 'volume_available_bytes', 'mount="data"'), '6e10x75'],
     [of(member, 'volume_inodes_free', 'mount="data"'), '1e6x75'],
     [of(member, 'volume_probe_stalled', 'mount="data"'), '0x75'],
+    [of(member, 'volume_state', 'mount="data", state="fine"'), '1x75'],
+    [of(member, 'volume_state', 'mount="data", state="failed"'), '0x75'],
     ...(member === 0
       ? [
           [of(0, 'replication_lag_bytes', 'standby="og-demo-1"'), '4096x75'],
@@ -191,6 +193,15 @@ export const scenes: Scene[] = [
     series: { [of(1, 'volume_probe_stalled', 'mount="data"')]: '0x65 1x10' },
     at: '75m',
     fires: ['OpenGaussVolumeStalled'],
+  },
+  {
+    title: 'a volume that was remounted read-only',
+    series: {
+      [of(1, 'volume_state', 'mount="data", state="fine"')]: '1x70 0x5',
+      [of(1, 'volume_state', 'mount="data", state="failed"')]: '0x70 1x5',
+    },
+    at: '75m',
+    fires: ['OpenGaussVolumeFailed'],
   },
   {
     title: 'a primary that its agent has made read-only',

@@ -10,7 +10,9 @@ import { join, relative } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { V1NetworkPolicy, V1NetworkPolicyPeer } from '@kubernetes/client-node';
+import { parse } from 'yaml';
 import { type Manifest, objectsIn, parts, readBase } from './base.ts';
+import { strictProblems } from './strict.ts';
 
 const root = fileURLToPath(new URL('../../manifests/', import.meta.url));
 const kubectl = process.env['KUBE_TEST_KUBECTL'] ?? 'kubectl';
@@ -126,4 +128,36 @@ test('the component for a stock image copies the agent from an init container, w
   assert.equal(og.env?.find(({ name }) => name === 'OG_AGENT_COMMAND')?.value, '/opt/opengauss-agent/bin/agent');
   // What the base mounts is still there.
   assert.ok(og.volumeMounts?.some(({ name }) => name === 'data'));
+});
+
+for (const [component, name] of [
+  ['log-shipping', 'filebeat'],
+  ['exporter', 'exporter'],
+] as const) {
+  test(`the component ${component} adds one container within the restricted profile, and changes nothing else`, options, (t) => {
+    const objects = withComponent(component, t);
+    const { set, og } = parts(objects);
+    assert.deepEqual(og, parts(render('single')).og);
+    assert.deepEqual(set.spec?.template.spec?.containers.map((container) => container.name).sort(), [name, 'og'].sort());
+    const added = set.spec?.template.spec?.containers.find((container) => container.name === name);
+    assert.equal(added?.securityContext?.allowPrivilegeEscalation, false);
+    assert.equal(added?.securityContext?.readOnlyRootFilesystem, true);
+    assert.deepEqual(added?.securityContext?.capabilities?.drop, ['ALL']);
+    assert.ok(added?.resources?.limits?.['memory'] !== undefined);
+    // Whoever can write the data can break them.
+    for (const mount of added?.volumeMounts ?? []) if (mount.name === 'data') assert.equal(mount.readOnly, true);
+    for (const object of objects.filter((one) => ['StatefulSet', 'ConfigMap'].includes(one.kind)))
+      assert.deepEqual(strictProblems(object), [], object.metadata.name);
+  });
+}
+
+test('what ships the logs reads where the agent and the server write them', options, (t) => {
+  const objects = withComponent('log-shipping', t);
+  const map = objects.find((one) => one.kind === 'ConfigMap' && one.metadata.name.startsWith('og-demo-filebeat'));
+  const text = (map as unknown as { data: Record<string, string> }).data['filebeat.yml'] ?? '';
+  const { 'filebeat.inputs': inputs } = parse(text) as { 'filebeat.inputs': { paths: string[] }[] };
+  const mount = parts(objects).og.volumeMounts?.find(({ name }) => name === 'data')?.mountPath ?? '';
+  assert.deepEqual(inputs[0]?.paths, [`${mount}/log/*.log`, `${mount}/pgdata/pg_log/*.log`]);
+  const volumes = parts(objects).set.spec?.template.spec?.volumes ?? [];
+  assert.equal(volumes.find(({ name }) => name === 'filebeat')?.configMap?.name, map?.metadata.name);
 });

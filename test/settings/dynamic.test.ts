@@ -91,6 +91,15 @@ const mistakes: { title: string; text: string; fields: string[]; says?: RegExp }
   { title: 'a word that is none of the choices', text: 'failover: sometimes', fields: ['failover'], says: /manual/ },
   { title: 'a flag in quotes', text: 'paused: "true"', fields: ['paused'], says: /without quotes/ },
   { title: 'an amount with an unknown unit', text: 'readLagLimit: 16MiX', fields: ['readLagLimit'] },
+  { title: 'a share below 0', text: 'disk: { warnPercent: -1 }', fields: ['disk.warnPercent'], says: /1 to 100/ },
+  { title: 'a share above 100', text: 'disk: { readOnlyPercent: 101 }', fields: ['disk.readOnlyPercent'] },
+  { title: 'less than no bytes', text: 'disk: { minFreeBytes: -5 }', fields: ['disk.minFreeBytes'] },
+  {
+    title: 'limits of a mount that no member has',
+    text: 'disk: { mounts: { dta: { warnPercent: 70 } } }',
+    fields: ['disk.mounts.dta'],
+    says: /data, wal, log, archive, backup/,
+  },
   { title: 'warning after read-only', text: 'disk: { warnPercent: 96 }', fields: ['disk.warnPercent'] },
   { title: 'resuming above read-only', text: 'disk: { resumePercent: 95 }', fields: ['disk.resumePercent'] },
   {

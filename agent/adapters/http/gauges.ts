@@ -3,6 +3,7 @@
  * an alert believes.
  */
 import type { Gauge } from 'prom-client';
+import { judge, limitsOf } from '../../core/disk.ts';
 import { recordOf } from '../../core/lease.ts';
 import type { Mono } from '../../core/model.ts';
 import { isValid } from '../../core/permit.ts';
@@ -111,8 +112,17 @@ function fillCluster(into: Instruments, status: ClusterStatus): void {
   for (const member of status.members) into.members.inc({ state: member.state });
 }
 
+const volumeStates = ['fine', 'warn', 'read-only', 'critical', 'unknown', 'failed'] as const;
+
 function fillVolumes(into: Instruments, view: View): void {
-  const gauges = [into.volumeCapacity, into.volumeAvailable, into.volumeUsed, into.volumeInodes, into.volumeStalled];
+  const gauges = [
+    into.volumeCapacity,
+    into.volumeAvailable,
+    into.volumeUsed,
+    into.volumeInodes,
+    into.volumeStalled,
+    into.volumeState,
+  ];
   for (const gauge of gauges) gauge.reset();
   for (const volume of view.volumes) {
     const { mount } = volume;
@@ -120,6 +130,8 @@ function fillVolumes(into: Instruments, view: View): void {
     into.volumeAvailable.set({ mount }, volume.availableBytes);
     into.volumeUsed.set({ mount }, volume.usedRatio);
     into.volumeStalled.set({ mount }, volume.stalled === true ? 1 : 0);
+    const level = volume.fault === undefined ? judge(volume, limitsOf(view.config.disk, mount), 0).level : 'failed';
+    for (const state of volumeStates) into.volumeState.set({ mount, state }, state === level ? 1 : 0);
     if (volume.inodesFree !== undefined) into.volumeInodes.set({ mount }, volume.inodesFree);
   }
 }

@@ -61,6 +61,7 @@ export function instruments(registry: Registry) {
     volumeUsed: gauge('volume_used_ratio', 'Share of a volume in use.', ['mount']),
     volumeInodes: gauge('volume_inodes_free', 'Free inodes of a volume.', ['mount']),
     volumeStalled: gauge('volume_probe_stalled', '1 while a look at the volume has not come back.', ['mount']),
+    volumeState: gauge('volume_state', '1 for how a volume stands, by the configured limits.', ['mount', 'state']),
     readOnly: gauge('read_only', '1 while the server is read-only, by who set it.', ['owner']),
     kubeRequestSeconds: histogram('kube_request_seconds', 'Requests to the API server.', quick, ['verb', 'resource', 'code']),
     peerRequestSeconds: histogram('peer_request_seconds', 'Requests to other members.', quick, ['route', 'outcome']),

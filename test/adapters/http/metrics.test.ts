@@ -9,6 +9,7 @@ import { test } from 'node:test';
 import { createBoard } from '../../../agent/adapters/http/board.ts';
 import { openMetrics, wantsOpenMetrics } from '../../../agent/adapters/http/openmetrics.ts';
 import { createMetrics } from '../../../agent/adapters/http/metrics.ts';
+import type { VolumeUse } from '../../../agent/core/model.ts';
 import { reasons } from '../../../agent/core/reasons.ts';
 import { known, unknown } from '../../../agent/core/result.ts';
 import type { Snapshot, View } from '../../../agent/core/view.ts';
@@ -43,7 +44,7 @@ async function scrape({ metrics }: ReturnType<typeof made>): Promise<Record<stri
 const contract = `info role state has_lease term lease_renew_seconds lease_remaining_seconds lease_transitions_total permit_margin_seconds
 cycle_seconds cycles_total decision fences_total promotions_total failover_seconds switchovers_total builds_total build_progress_ratio
 replication_lag_bytes replay_lag_bytes wal_position_bytes sync_standbys sync_degraded members multiple_primaries paused
-volume_capacity_bytes volume_available_bytes volume_used_ratio volume_inodes_free volume_probe_stalled read_only
+volume_capacity_bytes volume_available_bytes volume_used_ratio volume_inodes_free volume_probe_stalled volume_state read_only
 kube_request_seconds peer_request_seconds backup_last_success_timestamp_seconds backup_size_bytes backups_total archive_failed_total
 archive_oldest_pending_seconds log_lines_dropped_total`;
 
@@ -128,6 +129,34 @@ test('the gauge of a pause is the cluster’s: a member that is paused alone lea
   assert.equal((await scrape({ board, metrics }))['paused'], 0);
   board.show(shot(aLeadingView({ paused: true, hand: { ...noHand, cluster: true } })));
   assert.equal((await scrape({ board, metrics }))['paused'], 1);
+});
+
+test('a volume stands in one state, by its own limits; a broken one is failed whatever its figures', async () => {
+  const parts = made();
+  const at = (mount: string, usedRatio: number, part: Partial<VolumeUse> = {}): VolumeUse => ({
+    ...{ mount, capacityBytes: 1000, availableBytes: 1000 * (1 - usedRatio), usedRatio },
+    ...part,
+  });
+  const volumes = [
+    at('data', 0.96),
+    at('wal', 0.1, { fault: 'read-only' }),
+    at('log', 0.88),
+    at('archive', 0.1, { stalled: true }),
+    at('backup', 0.99),
+  ];
+  parts.board.show(shot(aLeadingView({ volumes })));
+  const samples = await scrape(parts);
+  const states = Object.entries(samples).filter(([name, value]) => name.startsWith('volume_state{') && value === 1);
+  assert.deepEqual(
+    states.map(([name]) => name),
+    [
+      ['data', 'read-only'],
+      ['wal', 'failed'],
+      ['log', 'warn'],
+      ['archive', 'unknown'],
+      ['backup', 'critical'],
+    ].map(([mount, state]) => `volume_state{mount="${mount}",state="${state}"}`),
+  );
 });
 
 test('two primaries show at once', async () => {

@@ -38,6 +38,8 @@ export interface FileSystem {
 }
 
 const toolMs = 60_000;
+/** What a file system takes for itself to describe a large file. */
+const ownBytes = 1 << 20;
 
 function run(command: string, ...args: string[]): string {
   return execFileSync(command, args, { encoding: 'utf8', timeout: toolMs, stdio: ['ignore', 'pipe', 'pipe'] });
@@ -119,7 +121,8 @@ export function makeFileSystem(kind: FileSystemKind, dir: string, bytes: number)
       const bytesMore = Math.floor(((percent - usedPercent) / 100) * capacityBytes);
       if (bytesMore <= 0) return;
       fillers += 1;
-      run('fallocate', '--length', String(Math.min(bytesMore, use().availableBytes)), join(path, `filler-${fillers}`));
+      const most = use().availableBytes - ownBytes;
+      run('fallocate', '--length', String(Math.min(bytesMore, most)), join(path, `filler-${fillers}`));
     },
     clear() {
       for (const name of readdirSync(path)) if (name.startsWith('filler-')) rmSync(join(path, name));
