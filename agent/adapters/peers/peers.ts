@@ -53,6 +53,16 @@ const gossipDeadlineMs = 500;
 /** More than these are not a cluster of openGauss. */
 const peersMax = 8;
 
+/**
+ * How long until the next turn, by the wall clock: members whose clocks agree ask at the same moments, so that one look at a
+ * server answers all of them. Nothing rests on it; a turn is never left out and hardly ever doubled.
+ */
+export function untilTurn(wallMs: number, periodMs: number): number {
+  const left = periodMs - (wallMs % periodMs);
+  // A timer that fires a moment early must not make a turn of its own.
+  return left < periodMs / 4 ? left + periodMs : left;
+}
+
 /** Makes the peers of a member; nothing is sent or answered before `listen`. */
 export function createPeers(options: PeersOptions): Result<Peers> {
   if (options.key.length < keyBytesMin) {
@@ -137,6 +147,12 @@ export function createPeers(options: PeersOptions): Result<Peers> {
     });
   }
 
+  function turn(): void {
+    const period = options.periodMs ?? 1000;
+    timer = setTimeout(turn, untilTurn(Date.now(), period)).unref();
+    gossip();
+  }
+
   function gossip(): void {
     for (const [name, peer] of peers) {
       // One turn at a time: a peer that hangs is not asked again before it ran out of time.
@@ -182,8 +198,7 @@ export function createPeers(options: PeersOptions): Result<Peers> {
         return failed({ of: 'peer', kind: 'cancelled', done: 'no', detail: 'closed meanwhile' });
       }
       server = served.value;
-      timer = setInterval(gossip, options.periodMs ?? 1000).unref();
-      gossip();
+      turn();
       return ok({ port: server.port });
     },
     setPeers(wanted) {
@@ -201,7 +216,7 @@ export function createPeers(options: PeersOptions): Result<Peers> {
     promise: (member, asked: PromiseAsk, deadlineMs) => order(member, 'promise', asked, deadlineMs),
     async close() {
       closed = true;
-      clearInterval(timer);
+      clearTimeout(timer);
       const open = [...peers.values()];
       peers.clear();
       await Promise.all([server?.close(), ...open.map((peer) => peer.channel.close())]);

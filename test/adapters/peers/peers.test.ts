@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict';
 import { createServer, type Socket } from 'node:net';
 import { after, test } from 'node:test';
+import { untilTurn } from '../../../agent/adapters/peers/peers.ts';
 import { failed } from '../../../agent/core/result.ts';
 import { acquaint, aState, nextAddress, port, type Station, station, until } from './support.ts';
 
@@ -27,6 +28,16 @@ test('two members learn each other’s state, positions included', async () => {
     () => a.peers.seen()['og-demo-1'] !== undefined && b.peers.seen()['og-demo-0'] !== undefined,
   );
   assert.deepEqual(a.peers.seen()['og-demo-1']?.state, aState('og-demo-1'));
+});
+
+test('turns fall on the same moments everywhere, never far apart and never close together', () => {
+  for (const period of [20, 200, 1000]) {
+    for (let wall = 1_795_000_000_000; wall < 1_795_000_000_000 + 3 * period; wall += period / 20) {
+      const left = untilTurn(wall, period);
+      assert.equal((wall + left) % period, 0);
+      assert.ok(left >= period / 4 && left < 1.25 * period, `${left} of ${period}`);
+    }
+  }
 });
 
 test('the moment of a sight is when it was asked for, and it moves on', async () => {
