@@ -5,9 +5,9 @@
  */
 import { obstacle } from '../core/election.ts';
 import { boundBy } from '../core/failsafe.ts';
-import { leads, mayLead, memberOf, recordOf } from '../core/lease.ts';
+import { objection } from '../core/grant.ts';
+import { mayLead, recordOf } from '../core/lease.ts';
 import type { MemberName, PeerState, PromiseAsk, Sender } from '../core/model.ts';
-import { isValid } from '../core/permit.ts';
 import { failed, type Fault, ok, type Result } from '../core/result.ts';
 import type { View } from '../core/view.ts';
 import type { FreezeAsk, PeerHandler } from '../ports/others.ts';
@@ -84,31 +84,6 @@ function promisedNow(view: View): Pick<PeerState, 'promised'> {
 
 function syncNames(senders: Sender[]): string[] {
   return senders.filter((sender) => sender.sync === 'Sync' || sender.sync === 'Quorum').map((sender) => sender.name);
-}
-
-function refusal(detail: string, hint: string): Fault {
-  return { of: 'peer', kind: 'refused', done: 'no', detail, hint };
-}
-
-function objection(view: View, ask: FreezeAsk): Fault | undefined {
-  const { records } = view;
-  if (ask.term < records.granted)
-    return refusal(`term ${ask.term} is lower than ${records.granted}, granted before`, 'Ask again with a higher term.');
-  // Who asks for a term that the lease has left behind has been succeeded, whatever it believes.
-  const term = recordOf(view.lease)?.term ?? 0;
-  if (ask.term < term) return refusal(`term ${ask.term} is lower than ${term}, the lease's`, 'Ask again with a higher term.');
-  const other = records.freeze !== undefined && records.freeze.term === ask.term && records.freeze.candidate !== ask.candidate;
-  if (other) return refusal(`term ${ask.term} is granted to ${records.freeze?.candidate}`, 'Ask again with a higher term.');
-  const bound = boundBy(view);
-  // To whomever: a pod made anew has the name of the very holder, which may still act where this one cannot see it.
-  if (bound !== undefined)
-    return refusal(`promised to ${memberOf(bound.holder)} for term ${bound.term}`, 'The promise ends by itself; ask again.');
-  if (records.build !== undefined || view.job?.kind === 'build')
-    return refusal('a build is not finished', 'Members being built do not vote.');
-  if (leads(view) || (view.instance.is === 'primary' && isValid(view.permit, view.now)))
-    return refusal('this member leads', 'Wait until its lease ends.');
-  if (view.instance.is !== 'standby') return refusal(`the instance is ${view.instance.is}`, 'Only standbys vote.');
-  return undefined;
 }
 
 /** Before the first cycle the records may not be read yet: what was granted before the restart is not known. */

@@ -4,6 +4,7 @@
  * may have been granted a higher term, and a freeze that is lifted for an older reason is an acknowledgement that no
  * winner has compared. A freeze never ends by time.
  */
+import { granted, lockAtStart, refusal, staysFrozen } from '../core/grant.ts';
 import { memberOf } from '../core/lease.ts';
 import type { LocalRecords, MemberName } from '../core/model.ts';
 import { type Fault, failed, ok, type Result } from '../core/result.ts';
@@ -31,47 +32,25 @@ function inTurn<T>(ctx: Context, work: () => Promise<Result<T>>): Promise<Result
   return next;
 }
 
-function refused(detail: string): Fault {
-  return { of: 'peer', kind: 'refused', done: 'no', detail };
-}
-
-/** The candidate has asked for it itself: it holds, or held, the lease of that term. */
-function isVote(freeze: Freeze): boolean {
-  return freeze.askedBy !== undefined && freeze.askedBy === freeze.candidate;
-}
-
-/** A freeze of a higher term is replaced by nobody. */
-function outranked(records: LocalRecords, term: number): Fault | undefined {
-  const { freeze } = records;
-  return freeze !== undefined && freeze.term > term ? refused(`frozen for the higher term ${freeze.term}`) : undefined;
-}
-
 /** Remembers, on disk and before anything else, for whom this member is frozen; unless something speaks against it by then. */
 function grant(ctx: Context, ask: FreezeAsk, objection: Objection): Promise<Result<void>> {
-  const { term, candidate, host, haPort: port, askedBy } = ask;
   return amend(ctx, (before) => {
-    const fault = objection(before) ?? outranked(before, term);
-    if (fault !== undefined) return failed(fault);
-    const voted = before.freeze?.term === term && isVote(before.freeze);
-    const by = voted ? candidate : askedBy;
-    const freeze = { term, candidate, host, port, ...(by === undefined ? {} : { askedBy: by }) };
-    const records = { ...before, granted: Math.max(before.granted, term), freeze };
-    const same = before.granted === records.granted && JSON.stringify(before.freeze) === JSON.stringify(records.freeze);
-    return ok(same ? before : records);
+    const fault = objection(before);
+    return fault === undefined ? granted(before, ask) : failed(fault);
   });
 }
 
 /** Grants, then takes the own server away from whom it streams from; it follows that address and nobody else. */
 export function point(ctx: Context, ask: FreezeAsk, objection: Objection = () => undefined): Promise<Result<void>> {
   return inTurn(ctx, async () => {
-    const granted = await grant(ctx, ask, objection);
-    if (!granted.ok) return granted;
+    const given = await grant(ctx, ask, objection);
+    if (!given.ok) return given;
     // Looked at within the turn: a lock that was there before may have been taken away since.
     await observeAfresh(ctx);
     const { instance } = ctx.memory;
     // Without a server, or with one that does not stream, there is nothing to cut; a lock is written before each start.
     if (!('process' in instance) || instance.is === 'pending') return ok();
-    if (instance.is !== 'standby') return failed(refused(`the instance is ${instance.is}`));
+    if (instance.is !== 'standby') return failed(refusal(`the instance is ${instance.is}`));
     const { lock } = instance;
     if (lock?.mode === 'specify_connection' && lock.host === ask.host && lock.port === ask.haPort) return ok();
     const pointed = await ctx.ports.instance.pointAt({ host: ask.host, haPort: ask.haPort }, sqlDeadlineMs);
@@ -85,7 +64,7 @@ export function point(ctx: Context, ask: FreezeAsk, objection: Objection = () =>
 export function unlock(ctx: Context, decidedOn: Freeze | undefined): Promise<Result<void>> {
   return inTurn(ctx, async () => {
     if (JSON.stringify(ctx.memory.records.freeze) !== JSON.stringify(decidedOn))
-      return failed(refused('the freeze is another one by now'));
+      return failed(refusal('the freeze is another one by now'));
     return await forget(ctx);
   });
 }
@@ -96,17 +75,13 @@ export function unlock(ctx: Context, decidedOn: Freeze | undefined): Promise<Res
  */
 export function unfreeze(ctx: Context, term: number, from: string): Promise<Result<void>> {
   return inTurn(ctx, async () => {
-    const above = outranked(ctx.memory.records, term);
-    if (above !== undefined) return failed(above);
-    const { freeze } = ctx.memory.records;
-    // A plan of the asker's may be given up by it; a vote is the candidate's, who may be acting on it.
-    if (freeze !== undefined && isVote(freeze) && freeze.candidate !== from)
-      return failed(refused(`${freeze.candidate} has asked for the freeze of term ${freeze.term} itself`));
+    const bound = staysFrozen(ctx.memory.records, term, from);
+    if (bound !== undefined) return failed(bound);
     const sentAt = ctx.ports.clock.now();
     const read = await ctx.ports.kube.readLease(ctx.memory.config.lease.requestTimeoutSeconds * 1000);
-    if (!read.ok) return failed(refused('whether the asker holds the lease cannot be read'));
+    if (!read.ok) return failed(refusal('whether the asker holds the lease cannot be read'));
     adoptLease(ctx, read.value, sentAt);
-    if (memberOf(read.value?.holder ?? '') !== from) return failed(refused(`${from} does not hold the lease`));
+    if (memberOf(read.value?.holder ?? '') !== from) return failed(refusal(`${from} does not hold the lease`));
     return await forget(ctx, from);
   });
 }
@@ -125,8 +100,5 @@ async function forget(ctx: Context, undoneBy?: MemberName): Promise<Result<void>
 
 /** Starts the server frozen as the record says, in any mode: a build deletes the server's own record of its lock. */
 export function startFrozen(ctx: Context, mode: 'standby' | 'pending'): Promise<Result<{ pid: number }>> {
-  return inTurn(ctx, async () => {
-    const { freeze } = ctx.memory.records;
-    return await ctx.ports.instance.start(mode, freeze === undefined ? undefined : { host: freeze.host, haPort: freeze.port });
-  });
+  return inTurn(ctx, async () => await ctx.ports.instance.start(mode, lockAtStart(ctx.memory.records)));
 }

@@ -115,14 +115,14 @@ export const mutations: Mutation[] = [
     name: 'term-check',
     rule: 'no vote for a lower term than was voted for',
     protects: 'S9, S22',
-    edits: [{ file: 'loop/handler.ts', from: 'if (ask.term < records.granted)', to: 'if (ask.term < 0)' }],
+    edits: [{ file: 'core/grant.ts', from: 'if (ask.term < records.granted)', to: 'if (ask.term < 0)' }],
     focus: ['pod frozen', 'agent frozen', 'API server slow', 'bad network', 'cut from the API server'],
   },
   {
     name: 'one-vote-a-term',
     rule: 'no second candidate of the same term gets a vote',
     protects: 'S3, S22',
-    edits: [{ file: 'loop/handler.ts', from: 'if (other) return refusal(', to: 'if (other && ask.term < 0) return refusal(' }],
+    edits: [{ file: 'core/grant.ts', from: 'if (other) return refusal(', to: 'if (other && ask.term < 0) return refusal(' }],
     focus: ['switchover asked for', 'pod frozen', 'agent frozen', 'API server slow', 'bad network'],
   },
   {
@@ -342,9 +342,9 @@ export const mutations: Mutation[] = [
     protects: 'S7',
     edits: [
       {
-        file: 'loop/locks.ts',
-        from: 'freeze === undefined ? undefined : { host: freeze.host, haPort: freeze.port });',
-        to: 'freeze === undefined || freeze.term > 0 ? undefined : { host: freeze.host, haPort: freeze.port });',
+        file: 'core/grant.ts',
+        from: 'return freeze === undefined ? undefined : { host: freeze.host, haPort: freeze.port };',
+        to: 'return freeze === undefined || freeze.term > 0 ? undefined : { host: freeze.host, haPort: freeze.port };',
       },
     ],
     focus: ['container killed', 'every node without power', 'pod frozen', 'promotion slow', 'server killed again and again'],
@@ -448,7 +448,7 @@ export const mutations: Mutation[] = [
     protects: 'S20',
     edits: [
       {
-        file: 'loop/handler.ts',
+        file: 'core/grant.ts',
         from: 'if (bound !== undefined)\n    return refusal(`promised',
         to: 'if (bound !== undefined && ask.term < 0)\n    return refusal(`promised',
       },
