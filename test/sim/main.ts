@@ -1,6 +1,7 @@
 /**
  * The simulator's command: `npm run sim -- --seeds 1000 [--seed FIRST] [--jobs 2] [--minutes M] [--save FILE] [--replay]`.
  * `--scene F7` plays the scenes of one row of the table of faults, `--scene all` those of every row.
+ * `--exhaustive [--states N]` goes through every order of events of small clusters, N states of each at most.
  * A failing seed is made smaller and printed as a story, with the command that replays it; a long run tells how far it
  * is, and adds each failing seed to FILE at once. Exit code 1 on a violation.
  */
@@ -15,6 +16,8 @@ import { play } from './scenes/play.ts';
 import { planOfScene } from './scenes/scene.ts';
 import { type Plan, planOf, runPlan } from './seed.ts';
 import type { ShareResult } from './share.ts';
+import { wholePlans } from './small/plans.ts';
+import { exploreAll } from './small/run.ts';
 import { shrink } from './shrink.ts';
 
 const { values } = parseArgs({
@@ -30,6 +33,8 @@ const { values } = parseArgs({
     lines: { type: 'string', default: '80' },
     save: { type: 'string' },
     scene: { type: 'string' },
+    exhaustive: { type: 'boolean', default: false },
+    states: { type: 'string' },
   },
 });
 
@@ -96,6 +101,22 @@ async function tryAll(seeds: number, first: number, jobs: number): Promise<numbe
   return wrong.length > 0 || verdicts.length === 0 ? 1 : 0;
 }
 
+/** Every small world, and how many states it has. */
+async function exploreSmall(limit: string | undefined): Promise<number> {
+  const plans = wholePlans().map((plan) => (limit === undefined ? plan : { ...plan, states: Number(limit) }));
+  const sum = await exploreAll(plans, ({ title }, { states, steps, complete, violation }, seconds) => {
+    const left = complete ? 'whole' : 'not whole';
+    print(
+      `${String(states).padStart(9)} states ${String(steps).padStart(9)} steps ${seconds.toFixed(1).padStart(7)} s  ${left}  ${title}`,
+    );
+    if (violation === undefined) return;
+    print(`VIOLATION ${violation.invariant}: ${violation.text}`);
+    for (const line of violation.story) print(`  ${line}`);
+  });
+  print(`${sum.states} states in ${plans.length} small clusters, ${sum.complete} of them whole: ${sum.violations} violations`);
+  return sum.violations > 0 ? 1 : 0;
+}
+
 /** Plays the scenes of a row, or all; with --replay the first of them is told as a story. */
 async function playScenes(row: string, seeds: number, first: number): Promise<number> {
   const chosen = scenes.filter((scene) => row === 'all' || scene.row === row);
@@ -134,6 +155,7 @@ function sayEvery(everyMs: number, say: (seeds: number) => void): (seeds: number
 async function main(): Promise<number> {
   const first = Number(values.seed);
   if (values.mutations) return await tryAll(Number(values.seeds), first, Number(values.jobs));
+  if (values.exhaustive) return await exploreSmall(values.states);
   if (values.scene !== undefined)
     return await playScenes(values.scene, values.seeds === '200' ? 20 : Number(values.seeds), first);
   if (values.replay) {

@@ -5,6 +5,7 @@
  */
 import type { DynamicConfig } from '../../agent/core/config.ts';
 import type { FaultKind } from './faults.ts';
+import type { SmallFault } from './small/state.ts';
 
 export interface Edit {
   /** Below agent/. */
@@ -21,6 +22,8 @@ export interface Mutation {
   edits: Edit[];
   focus: FaultKind[];
   modes?: DynamicConfig['sync']['mode'][];
+  /** The faults with which the small model notices. */
+  small?: SmallFault[];
   /** Changes nothing that matters. */
   control?: true;
 }
@@ -123,6 +126,7 @@ export const mutations: Mutation[] = [
     rule: 'no second candidate of the same term gets a vote',
     protects: 'S3, S22',
     edits: [{ file: 'core/grant.ts', from: 'if (other) return refusal(', to: 'if (other && ask.term < 0) return refusal(' }],
+    small: ['silent', 'switchover'],
     focus: ['switchover asked for', 'pod frozen', 'agent frozen', 'API server slow', 'bad network'],
   },
   {
@@ -145,6 +149,7 @@ export const mutations: Mutation[] = [
     edits: [
       { file: 'core/follower.ts', from: 'if (!isVoteSet(record, [self, ...voters(view)])) {', to: 'if (record.term < 0) {' },
     ],
+    small: ['silent', 'cut'],
     focus: ['node without power', 'cut from everything', 'every node without power'],
   },
   {
@@ -171,6 +176,7 @@ export const mutations: Mutation[] = [
         to: 'return instance.is === undefined ? freezeAndCompare(view, instance, record) : recordPromotion(view, instance, record);\n}',
       },
     ],
+    small: ['silent'],
     focus: ['pod frozen', 'server killed', 'node without power', ...cuts],
   },
   {
@@ -184,6 +190,7 @@ export const mutations: Mutation[] = [
         to: 'if (best !== undefined && view.now < 0) {\n    return only(',
       },
     ],
+    small: ['silent'],
     focus: ['primary dies with a standby behind'],
   },
   {
@@ -197,6 +204,7 @@ export const mutations: Mutation[] = [
         to: "if (record === undefined) return undefined;\n  if (primary === undefined && me.lock?.mode === 'specify_connection') return only('follows', { instance: { do: 'unlock' } });\n  if (primary !== undefined && divergence",
       },
     ],
+    small: ['silent'],
     focus: ['pod frozen', 'cut from everything', 'promotion slow', 'cut from the API server'],
   },
   {
@@ -282,6 +290,7 @@ export const mutations: Mutation[] = [
         to: 'return given >= entry.names.length - entry.w;',
       },
     ],
+    small: ['silent'],
     focus: [...cuts, ...deaths],
   },
   {
@@ -347,6 +356,7 @@ export const mutations: Mutation[] = [
         to: 'return freeze === undefined || freeze.term > 0 ? undefined : { host: freeze.host, haPort: freeze.port };',
       },
     ],
+    small: ['silent', 'death'],
     focus: ['container killed', 'every node without power', 'pod frozen', 'promotion slow', 'server killed again and again'],
   },
   {

@@ -1,7 +1,7 @@
 /** What a member of the small model sees, as the View that the shipped rules decide on. */
 import { defaultConfig } from '../../../agent/core/config.ts';
 import { noHand } from '../../../agent/core/hand.ts';
-import type { Instance, LeaseRecord, PeerState, PodSight, Sender } from '../../../agent/core/model.ts';
+import type { Instance, LeaseRecord, LocalRecords, PeerState, PodSight, Sender } from '../../../agent/core/model.ts';
 import { permitFrom } from '../../../agent/core/permit.ts';
 import { known } from '../../../agent/core/result.ts';
 import type { PeerSight, Takeover, View } from '../../../agent/core/view.ts';
@@ -116,6 +116,18 @@ function votesOf(state: State, me: Member): Takeover | undefined {
   return { term: me.takeover.term, startedAt: now - 4000, votes };
 }
 
+/** What is on the agent's disk. */
+export function recordsOf({ granted, freeze }: Member): LocalRecords {
+  if (freeze === undefined) return { granted, freeze, build: undefined };
+  const { term, candidate, askedBy } = freeze;
+  const by = askedBy === undefined ? {} : { askedBy: nameOf(askedBy) };
+  return {
+    granted,
+    build: undefined,
+    freeze: { term, candidate: nameOf(candidate), host: hostOf(candidate), port: 5433, ...by },
+  };
+}
+
 /** The view of a member whose agent looks now; `late` lets what only time allows be allowed. */
 export function viewIn(state: State, index: number, late: boolean): View {
   const me = state.members[index] as Member;
@@ -128,7 +140,7 @@ export function viewIn(state: State, index: number, late: boolean): View {
     if (open(state, index, at)) peers[nameOf(at)] = { at: now - 100, state: peerIn(state, at) };
     streamedAt[nameOf(at)] = open(state, index, at) ? now - 100 : now - 500_000;
   }
-  const { promotion, switchover, freeze } = me;
+  const { promotion, switchover } = me;
   const firstSeenAt = late ? now - 60_000 : now - 500;
   return {
     ...{ now, wall: '2026-01-01T00:00:00.000Z', config: defaultConfig, paused: false, hand: noHand, volumes: [] },
@@ -142,13 +154,7 @@ export function viewIn(state: State, index: number, late: boolean): View {
     ...(holds ? { held: record } : {}),
     instance: instanceOf(state, index),
     lastExit: me.sawExit ? { process: processOf(me), role: 'Primary', at: now - 60_000 } : undefined,
-    records: {
-      ...{ granted: me.granted, build: undefined },
-      freeze:
-        freeze === undefined
-          ? undefined
-          : { term: freeze.term, candidate: nameOf(freeze.candidate), host: hostOf(freeze.candidate), port: 5433 },
-    },
+    records: recordsOf(me),
     pods: known(podsOf(state.members.length), now),
     peers,
     facts: known({ systemId: '42', history: [], resourceVersion: '1' }, now),

@@ -39,7 +39,7 @@ export interface Member {
   diverged: boolean;
   // On the agent's disk.
   granted: number;
-  freeze: { term: number; candidate: number } | undefined;
+  freeze: { term: number; candidate: number; askedBy: number | undefined } | undefined;
   // In the agent's memory.
   incarnation: number;
   promotion: { term: number; process: number; settled: boolean; finished: boolean } | undefined;

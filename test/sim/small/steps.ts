@@ -4,12 +4,12 @@
  * was first, orders to other members whenever they arrive. Faults come out of a small budget.
  */
 import { decide } from '../../../agent/core/decide.ts';
-import { granted, lockAtStart, objection, outranked } from '../../../agent/core/grant.ts';
+import { granted, lockAtStart, objection, staysFrozen } from '../../../agent/core/grant.ts';
 import { acquired, memberOf, released, renewed } from '../../../agent/core/lease.ts';
 import type { LocalRecords } from '../../../agent/core/model.ts';
 import type { InstanceIntent, View } from '../../../agent/core/view.ts';
 import { attach, becomePrimary, Broken, end, judgeTaking, memberAt, release, ship, start, withMember } from './model.ts';
-import { holdsLease, open, recordIn, viewIn } from './sight.ts';
+import { holdsLease, open, recordIn, recordsOf, viewIn } from './sight.ts';
 import { hostOf, indexOf, type Member, nameOf, type Order, type SmallFault, type State, type Todo } from './state.ts';
 
 export interface Limits {
@@ -227,29 +227,23 @@ function write(
   });
 }
 
-function recordsOf(member: Member): LocalRecords {
-  const { freeze } = member;
-  const asText = (to: NonNullable<typeof freeze>) => ({
-    term: to.term,
-    candidate: nameOf(to.candidate),
-    host: hostOf(to.candidate),
-    port: 5433,
-  });
-  return { granted: member.granted, build: undefined, freeze: freeze === undefined ? undefined : asText(freeze) };
-}
-
 /** The member's records and its server's lock, as a grant changes them; undefined when a higher freeze forbids it. */
-function point(state: State, index: number, term: number, candidate: number): State | undefined {
+function point(state: State, index: number, term: number, candidate: number, askedBy?: number): State | undefined {
   const me = memberAt(state, index);
-  const given = granted(recordsOf(me), { term, candidate: nameOf(candidate), host: hostOf(candidate), haPort: 5433 });
+  const ask = { term, candidate: nameOf(candidate), host: hostOf(candidate), haPort: 5433 };
+  const given = granted(recordsOf(me), { ...ask, askedBy: askedBy === undefined ? undefined : nameOf(askedBy) });
   if (!given.ok) return undefined;
   const { freeze } = given.value;
   const part: Partial<Member> = {
     granted: given.value.granted,
-    freeze: freeze === undefined ? undefined : { term: freeze.term, candidate: indexOf(freeze.candidate) },
+    freeze: freeze === undefined ? undefined : frozen(freeze),
   };
   if (me.up && me.role === 'standby' && me.lock !== candidate) Object.assign(part, { lock: candidate, from: undefined });
   return withMember(state, index, part);
+}
+
+function frozen({ term, candidate, askedBy }: NonNullable<LocalRecords['freeze']>): NonNullable<Member['freeze']> {
+  return { term, candidate: indexOf(candidate), askedBy: askedBy === undefined ? undefined : indexOf(askedBy) };
 }
 
 function act(state: State, index: number, intent: InstanceIntent, decidedOn: string): State | undefined {
@@ -333,7 +327,7 @@ function freeze(state: State, index: number, term: number, members: string[]): S
   const me = memberAt(state, index);
   const takeover = me.takeover?.term === term ? me.takeover : { term, votes: {} };
   const begun = withMember(state, index, { takeover });
-  const own = point(begun, index, term, index) ?? begun;
+  const own = point(begun, index, term, index, index) ?? begun;
   const voted = own === begun ? own : votes(own, { to: index, term, candidate: index });
   const asked = members.map((name) => ({ kind: 'freeze' as const, from: index, to: indexOf(name), term, candidate: index }));
   return ordered(voted, asked);
@@ -377,14 +371,14 @@ function deliver(before: State, order: Order): State | undefined {
   if (!open(state, from, to)) return undefined;
   const me = memberAt(state, to);
   if (order.kind === 'unfreeze') {
-    if (outranked(recordsOf(me), term) !== undefined || memberOf(recordIn(state).holder) !== nameOf(from)) return state;
+    if (staysFrozen(recordsOf(me), term, nameOf(from)) !== undefined || memberOf(recordIn(state).holder) !== nameOf(from))
+      return state;
     return withMember(state, to, { lock: undefined, freeze: undefined });
   }
   const view: View = viewIn(state, to, false);
   if (objection(view, { term, candidate: nameOf(candidate) }) !== undefined) return state;
-  const frozen = point(state, to, term, candidate);
-  if (frozen === undefined) return state;
-  return answered(votes(frozen, order), order);
+  const pointed = point(state, to, term, candidate, from);
+  return pointed === undefined ? state : answered(votes(pointed, order), order);
 }
 
 /** S22: a member votes once a term. */
