@@ -8,7 +8,7 @@ import { memberOf, recordOf } from '../../core/lease.ts';
 import { lsnOrNull } from '../../core/lsn.ts';
 import type { Instance, PeerState, PodSight, VolumeUse } from '../../core/model.ts';
 import type { Snapshot, View } from '../../core/view.ts';
-import type { MemberStatus, VolumeStatus } from './document.ts';
+import type { ClusterStatus, MemberStatus, VolumeStatus } from './document.ts';
 
 /** What a member says of itself; the own member is looked at directly. */
 type Word = Pick<
@@ -51,6 +51,15 @@ export function primariesOf(view: View): string[] {
     .filter((peer) => peer.state.instance === 'primary')
     .map((peer) => peer.state.name);
   return view.instance.is === 'primary' ? [view.self.name, ...names] : names;
+}
+
+/** Whether the primary takes no writes, and whose wish that is, by its own word. */
+export function readOnlyOf(view: View): ClusterStatus['readOnly'] {
+  const { instance } = view;
+  const peer = Object.values(view.peers).find((sight) => sight.state.instance === 'primary')?.state;
+  const on = instance.is === 'primary' ? instance.readOnly : (peer?.readOnly ?? null);
+  const owner = instance.is === 'primary' ? view.disk?.owner : peer?.readOnlyOwner;
+  return { on, owner: on === true ? (owner ?? null) : null };
 }
 
 /** The standbys that commits wait for, as the primary itself sees them; undefined when that is not known here. */

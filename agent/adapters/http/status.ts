@@ -6,7 +6,7 @@ import { expiresAt, memberOf } from '../../core/lease.ts';
 import type { Mono, SyncEntry } from '../../core/model.ts';
 import type { Snapshot, View } from '../../core/view.ts';
 import type { ClusterState, ClusterStatus } from './document.ts';
-import { membersOf, primariesOf, syncObserved } from './members.ts';
+import { membersOf, primariesOf, readOnlyOf, syncObserved } from './members.ts';
 import { findingsOf, isPaused } from './warnings.ts';
 
 /** The whole cluster as this member sees it; `now` is the moment of the question. */
@@ -75,12 +75,4 @@ function leaseOf(view: View, now: Mono): ClusterStatus['lease'] {
     durationSeconds: record.durationSeconds,
     remainingSeconds: free ? null : Math.max(0, Math.round(left * 10) / 10),
   };
-}
-
-function readOnlyOf(view: View): ClusterStatus['readOnly'] {
-  const { instance } = view;
-  const peer = Object.values(view.peers).find((sight) => sight.state.instance === 'primary')?.state;
-  const on = instance.is === 'primary' ? instance.readOnly : (peer?.readOnly ?? null);
-  const owner = instance.is === 'primary' ? view.disk?.owner : peer?.readOnlyOwner;
-  return { on, owner: on === true ? (owner ?? null) : null };
 }

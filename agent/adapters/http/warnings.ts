@@ -8,7 +8,7 @@ import { formatBytes } from '../../core/quantity.ts';
 import { reasons } from '../../core/reasons.ts';
 import type { Snapshot, View } from '../../core/view.ts';
 import type { MemberStatus, Warning } from './document.ts';
-import { primariesOf } from './members.ts';
+import { primariesOf, readOnlyOf } from './members.ts';
 
 /** A failure is shown for so long after its next try was due. */
 const overtakenMs = 15_000;
@@ -27,6 +27,7 @@ export function findingsOf(snapshot: Snapshot, members: MemberStatus[], syncDegr
   const { view } = snapshot;
   return [
     ...clusterFindings(view, syncDegraded),
+    ...readOnlyFindings(view),
     ...kubeFindings(view),
     ...ownFindings(view),
     ...members.flatMap((member) => memberFindings(view, member)),
@@ -90,6 +91,17 @@ function clusterFindings(view: View, syncDegraded: boolean): Finding[] {
     );
   }
   return found;
+}
+
+/** A hand-over stops writes for a moment and says so itself; what a human set is his affair, and is told all the same. */
+function readOnlyFindings(view: View): Finding[] {
+  const { on, owner } = readOnlyOf(view);
+  if (on !== true || owner === 'switchover') return [];
+  const room = 'Grow the volume or delete data; it takes writes again by itself.';
+  if (owner === 'agent')
+    return [finding(true, null, 'read-only', 'the primary takes no writes: a volume of it is too full', room)];
+  const hint = 'Whoever set default_transaction_read_only takes it back; an agent never takes it back.';
+  return [finding(false, null, 'read-only', 'the primary takes no writes: somebody set it read-only', hint)];
 }
 
 /** The cluster is, not only the member that answers. */

@@ -33,6 +33,8 @@ function shot(view: View): Snapshot {
   };
 }
 
+const calmDisk = { pressure: undefined, critical: false, broken: undefined, noRoom: undefined };
+
 const clock = Date.parse('2026-11-21T07:16:03Z');
 
 function table(status: ClusterStatus, options: { wide?: boolean; headers?: boolean } = {}): string {
@@ -269,6 +271,20 @@ test('a filling volume is told before it is full', () => {
   assert.deepEqual([filling.state, codes(filling)], ['Healthy', ['disk-filling']]);
   const full = statusDocument(shot(aLeadingView({ volumes: use(0.96) })));
   assert.deepEqual([full.state, codes(full)], ['Degraded', ['disk-full']]);
+});
+
+test('a primary that takes no writes is told, with whose wish that is', () => {
+  const instance = aPrimary({ readOnly: true, writable: false });
+  const told = (owner: 'agent' | 'human' | 'switchover' | undefined) =>
+    statusDocument(shot(aLeadingView({ instance, disk: { ...calmDisk, owner } })));
+  const agent = told('agent');
+  assert.deepEqual([agent.state, codes(agent)], ['Degraded', ['read-only']]);
+  assert.match(agent.warnings[0]?.message ?? '', /takes no writes.*volume/);
+  const human = told('human');
+  assert.deepEqual([human.state, codes(human)], ['Healthy', ['read-only']]);
+  assert.match(human.warnings[0]?.hint ?? '', /never takes it back/);
+  assert.deepEqual(codes(told(undefined)), ['read-only']);
+  assert.deepEqual(codes(told('switchover')), []);
 });
 
 test('a volume is named by its claim, the nearest mounted above its path', () => {
