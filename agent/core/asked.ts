@@ -13,6 +13,13 @@ export function isOverdue(view: View, request: Request): boolean {
   return request.deadline !== undefined && !(Date.parse(request.deadline) >= Date.parse(view.wall));
 }
 
+/** Whether people have asked this member to take over, and accept what is lost by that. */
+export function acceptsLoss(view: View): boolean {
+  const request = liveRequest(view);
+  if (request?.kind !== 'failover' || request.phase !== 'running' || request.target !== view.self.name) return false;
+  return request.options['allowDataLoss'] === 'true' && !isOverdue(view, request);
+}
+
 /** Whether that member's data is about to be replaced, so that nothing may rest on it. */
 export function isReinitialised(view: View, name: MemberName): boolean {
   const request = liveRequest(view);

@@ -3,33 +3,19 @@
  * then the name (in mode `off` room comes first), so that two members never both think they are ahead of each other. Unreachable members do not block; they do not
  * count either.
  */
+import { acceptsLoss } from './asked.ts';
 import { isBoundAway } from './failsafe.ts';
+import { lossInOff } from './lag.ts';
 import { memberOf, recordOf } from './lease.ts';
-import type { Lsn } from './lsn.ts';
-import type { Instance, LeaseRecord, MemberName, PeerState, PodSight, StandbyInstance, Term } from './model.ts';
+import type { Instance, MemberName, PeerState, PodSight, StandbyInstance } from './model.ts';
+import { comparePositions, positionOf } from './position.ts';
 import { isVoteSet } from './sync.ts';
 import type { PeerSight, View } from './view.ts';
 
+export { comparePositions, type Position, positionOf } from './position.ts';
+
 /** A peer's word older than this is unknown, not old news (K33). */
 export const peerFreshMs = 2500;
-
-export interface Position {
-  term: Term;
-  lsn: Lsn;
-}
-
-/** What a standby has, received or replayed: the receive location is empty soon after the stream ended. */
-export function positionOf(standby: Pick<StandbyInstance, 'term' | 'received' | 'replayed'>): Position {
-  const received = standby.received ?? 0n;
-  const replayed = standby.replayed ?? 0n;
-  return { term: standby.term, lsn: received > replayed ? received : replayed };
-}
-
-/** Negative when `a` is ahead. */
-export function comparePositions(a: Position, b: Position): number {
-  if (a.term !== b.term) return b.term - a.term;
-  return a.lsn === b.lsn ? 0 : a.lsn > b.lsn ? -1 : 1;
-}
 
 export function freshPeers(view: View, within = peerFreshMs): PeerSight[] {
   return Object.values(view.peers).filter((peer) => view.now - peer.at <= within && peer.state.name !== view.self.name);
@@ -52,6 +38,17 @@ export function priorityOf(view: View, name: MemberName): number {
 
 /** Why the local member may not become primary, or undefined when it may. */
 export function obstacle(view: View, instance: Instance): string | undefined {
+  return hindrance(view, instance) ?? (acceptsLoss(view) ? undefined : missing(view, instance));
+}
+
+/** What its data miss, so that it may become primary only when people accept that. */
+export function missing(view: View, instance: Instance): string | undefined {
+  if (instance.is === 'standby' && isFormerPrimary(view, instance)) return 'its data misses the last promotion';
+  return undefined;
+}
+
+/** Why the local member may not become primary, whatever people accept to lose. */
+export function hindrance(view: View, instance: Instance): string | undefined {
   const own = podOf(view, view.self.name);
   if (own?.annotations['opengauss.agent/never-primary'] === 'true') return 'never-primary is set';
   if (view.hand.fenced) return 'fenced by hand';
@@ -67,7 +64,6 @@ export function obstacle(view: View, instance: Instance): string | undefined {
   const systemId = view.facts.known ? view.facts.value.systemId : undefined;
   if (systemId !== undefined && instance.data.systemId !== systemId) return 'the data belongs to another cluster';
   if (instance.data.dataId === undefined) return 'the data carries no identity yet';
-  if (instance.is === 'standby' && isFormerPrimary(view, instance)) return 'its data misses the last promotion';
   return undefined;
 }
 
@@ -113,13 +109,6 @@ export function acknowledgers(view: View): PeerState[] {
 /** What a member is ranked by. */
 type Ranked = Pick<PeerState, 'name' | 'term' | 'received' | 'replayed' | 'pressure'>;
 
-/** How far a standby is behind the last known position of the primary that the record names. */
-export function lagBehind(view: View, record: LeaseRecord, standby: Pick<Ranked, 'received' | 'replayed'>): bigint {
-  const last = record.promoting === undefined ? undefined : view.peers[record.promoting.member]?.state.written;
-  const mine = standby.replayed ?? standby.received;
-  return last === undefined || mine === undefined || last < mine ? 0n : last - mine;
-}
-
 /**
  * Whether it stands back for its full volume. Where commits are acknowledged by standbys the furthest has to win, full or not;
  * in mode `off` a member with room that may stand goes first, so that the next primary does not end as the last one did.
@@ -127,7 +116,7 @@ export function lagBehind(view: View, record: LeaseRecord, standby: Pick<Ranked,
 function standsBack(view: View, one: Ranked): boolean {
   const record = recordOf(view.lease);
   if (record === undefined || record.syncMode !== 'off') return false;
-  return one.pressure !== undefined || lagBehind(view, record, one) > view.config.maximumLagOnFailover;
+  return one.pressure !== undefined || lossInOff(view, record, one) !== undefined;
 }
 
 /** Negative when `a` goes first. */

@@ -4,8 +4,9 @@
  * readable cluster facts nothing is acquired, initialised or wiped.
  */
 import { only } from './decision.ts';
-import { bestHeir, freshPeer, freshPeers, isBest, knownPrimary, lagBehind, obstacle, voters } from './election.ts';
+import { bestHeir, freshPeer, freshPeers, isBest, knownPrimary, missing, obstacle, voters } from './election.ts';
 import { boundBy } from './failsafe.ts';
+import { lossInOff } from './lag.ts';
 import { expiresAt, heirTurnMs, holds, isExpired, isReleased, memberOf, recordOf } from './lease.ts';
 import { lossText } from './loss.ts';
 import type { Instance, LeaseRecord, MemberName, Running, SeenLease, StandbyInstance } from './model.ts';
@@ -138,10 +139,16 @@ export function whenStandby(view: View, me: StandbyInstance): Decision {
   const repair = repairs(view, me);
   if (!claim.free) return repair ?? only(claim.reason === 'lease-held' ? followReason(view, me) : claim.reason);
   const why = obstacle(view, me);
-  if (why !== undefined) return oldIncarnation(view) ?? only('not-eligible', { note: why });
+  if (why !== undefined) return oldIncarnation(view) ?? notEligible(view, me, why);
   if (view.config.failover === 'manual' && claim.reason !== 'lease-heir')
     return only('not-eligible', { note: 'failover is manual' });
   return stand(view, me, view.lease.value, claim.reason);
+}
+
+/** People are told where only they can go on. */
+function notEligible(view: View, me: StandbyInstance, why: string): Decision {
+  const isLoss = missing(view, me) === why;
+  return { ...only('not-eligible', { note: why }), ...(isLoss ? { blocked: `of ${view.self.name}: ${why}` } : {}) };
 }
 
 /** Who has given a promotion up leaves the next turn to the others, for as long as they can take it. */
@@ -163,11 +170,8 @@ function stand(view: View, me: StandbyInstance, lease: SeenLease, reason: Reason
       const note = `in sight: ${votes.map((one) => one.name).join(', ')}`;
       return { ...only('no-vote-set', { note }), blocked: lossText(view, me, unmet(record, votes), votes) };
     }
-    const lost = lagBehind(view, record, me);
-    if (record.syncMode === 'off' && lost > view.config.maximumLagOnFailover) {
-      const note = `${lost} bytes behind the last known position of the primary`;
-      return { ...only('not-eligible', { note }), blocked: `${view.self.name} is ${note}` };
-    }
+    const note = lossInOff(view, record, { name: view.self.name, ...me });
+    if (note !== undefined) return { ...only('not-eligible', { note }), blocked: note };
   }
   if (reason !== 'lease-heir' && !isBest(view, me)) return only('better-candidate');
   if (isOutOfTurn(view)) return only('better-candidate', { note: 'its own promotion has just stalled' });

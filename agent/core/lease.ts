@@ -105,6 +105,7 @@ export function acquired(view: View, over: LeaseRecord | undefined): LeaseDraft 
     promoting: over?.promoting,
     heir: undefined,
     containerId: undefined,
+    written: over?.written,
   };
 }
 
@@ -119,6 +120,7 @@ export function renewed(record: LeaseRecord, change: LeaseChange, durationSecond
     promoting: higher(record.promoting, change.promoting),
     heir: undefined,
     containerId: change.containerId ?? record.containerId,
+    written: 'written' in change ? change.written : record.written,
   };
 }
 

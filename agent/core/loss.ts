@@ -7,7 +7,7 @@
 import { comparePositions, freshPeer, freshPeers, type Position, positionOf } from './election.ts';
 import { boundBy, isBoundAway } from './failsafe.ts';
 import { memberOf } from './lease.ts';
-import { isOverdue, liveRequest } from './asked.ts';
+import { acceptsLoss, liveRequest } from './asked.ts';
 import { formatLsn } from './lsn.ts';
 import type { LeaseRecord, MemberName, PeerState, Request, StandbyInstance, SyncEntry } from './model.ts';
 import { formatBytes } from './quantity.ts';
@@ -90,9 +90,7 @@ export function enoughVotes(view: View, record: LeaseRecord, voters: Voter[]): b
 /** Accepted for this member, while the request runs, and only while every primary that may have more is proven to have ended. */
 function isLossAccepted(view: View, record: LeaseRecord, entries: SyncEntry[]): boolean {
   const request = liveRequest(view);
-  if (request?.kind !== 'failover' || request.phase !== 'running' || request.target !== view.self.name) return false;
-  if (request.options['allowDataLoss'] !== 'true' || isOverdue(view, request)) return false;
-  return unproven(view, record, entries, request) === undefined;
+  return request !== undefined && acceptsLoss(view) && unproven(view, record, entries, request) === undefined;
 }
 
 /** What may be missing afterwards: positions, entries, and whose acknowledgements cannot be seen. One line. */

@@ -162,6 +162,15 @@ export interface LeaseRecord {
   uid?: string;
   /** Who held it and gave it back with no server left; absent while it is held, and where somebody else took the name out. */
   releasedBy?: string;
+  /** In mode `off`: how far the holder had written when it last renewed. */
+  written?: Written | undefined;
+}
+
+/** The WAL of one promotion: where it began, and how far its primary is known to have come. */
+export interface Written {
+  term: Term;
+  from: Lsn;
+  lsn: Lsn;
 }
 
 export type SyncMode = 'off' | 'quorum' | 'strict';

@@ -6,13 +6,13 @@
  */
 import { isOverdue, liveRequest, processKey } from './asked.ts';
 import { only } from './decision.ts';
-import { candidates, comparePositions, freshPeer, knownPrimary, obstacle, positionOf, voters } from './election.ts';
+import { candidates, comparePositions, freshPeer, hindrance, knownPrimary, missing, positionOf, voters } from './election.ts';
 import { boundBy } from './failsafe.ts';
 import { claimOf } from './follower.ts';
+import { lossInOff } from './lag.ts';
 import { holds, memberOf, recordOf } from './lease.ts';
 import { finalKeys, lossText, unproven } from './loss.ts';
 import type { LeaseRecord, Request, StandbyInstance } from './model.ts';
-import { formatBytes } from './quantity.ts';
 import type { Reason } from './reasons.ts';
 import { unmet } from './sync.ts';
 import type { Decision, RequestAnswer, View } from './view.ts';
@@ -55,7 +55,7 @@ function failover(view: View, request: Request): Decision | undefined {
   if (primary !== undefined) return refused(`${primary.name} is the primary`, 'Use agent switchover while there is a primary.');
   if (!view.lease.known) return only('lease-unknown');
   const { instance } = view;
-  const why = obstacle(view, instance);
+  const why = hindrance(view, instance);
   if (why !== undefined || instance.is !== 'standby') {
     return refused(
       `${view.self.name} may not become primary: ${why ?? `the instance is ${instance.is}`}`,
@@ -85,9 +85,8 @@ function weigh(
   const self = { name: view.self.name, dataId: me.data.dataId };
   const votes = [self, ...voters(view)];
   const gaps = unmet(record, votes);
-  const behind = record.syncMode === 'off' ? bytesBehind(view, record, me) : 0n;
-  const lags = behind > view.config.maximumLagOnFailover;
-  const lost = gaps.length > 0 ? lossText(view, me, gaps, votes) : lags ? `${formatBytes(behind)} of WAL are missing` : undefined;
+  const behind = missing(view, me) ?? lossInOff(view, record, { name: self.name, ...me });
+  const lost = gaps.length > 0 ? lossText(view, me, gaps, votes) : behind;
   if (lost !== undefined && request.options['allowDataLoss'] !== 'true')
     return refused(`commits may be lost: ${lost}`, 'Bring a member back that has them, or accept it with --allow-data-loss.');
   const { lost: _lost, proven: _proven, ...asked } = request.options;
@@ -118,13 +117,6 @@ function weigh(
   const same = (request.options['lost'] === undefined) === (lost === undefined) && (request.options['proven'] ?? '') === final;
   if (request.phase !== 'running' || !same) return answer(request, 'running', { options, result: taking }, 'failover-asked');
   return only('failover-asked', view.lease.known ? { lease: { do: 'acquire', over: view.lease.value }, note: taking } : {});
-}
-
-/** Behind the last position that the last primary was heard to be at. */
-function bytesBehind(view: View, record: LeaseRecord, me: StandbyInstance): bigint {
-  const last = record.promoting === undefined ? undefined : view.peers[record.promoting.member]?.state.written;
-  const { lsn } = positionOf(me);
-  return last === undefined || last < lsn ? 0n : last - lsn;
 }
 
 function restart(view: View, request: Request): Decision | undefined {

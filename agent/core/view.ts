@@ -23,6 +23,7 @@ import type {
   SyncMode,
   Term,
   VolumeUse,
+  Written,
 } from './model.ts';
 import type { LeaderPermit } from './permit.ts';
 import type { Reason } from './reasons.ts';
@@ -148,6 +149,8 @@ export interface View {
   standing?: boolean;
   /** On a primary that goes on without the API server. */
   failsafe?: Failsafe | undefined;
+  /** The furthest position that was heard of the primary of the highest term heard of. */
+  heard?: { term: Term; lsn: Lsn } | undefined;
   /** When this agent last gave a promotion of its own up. */
   stalledAt?: Mono | undefined;
   /** Absent: nobody looks. */
@@ -202,6 +205,7 @@ export interface LeaseChange {
   promoting?: { member: MemberName; term: Term; dataId: string };
   containerId?: string;
   syncMode?: SyncMode;
+  written?: Written | undefined;
 }
 
 export type InstanceIntent =

@@ -5,6 +5,7 @@
  */
 import { processOf } from '../core/decide.ts';
 import { boundToHolder } from '../core/failsafe.ts';
+import { writtenBy } from '../core/lag.ts';
 import { acquired, memberOf, recordOf, released, renewed } from '../core/lease.ts';
 import type { LeaseRecord, Mono } from '../core/model.ts';
 import { durationFor, isValid, latestUntil, type LeaderPermit, permitFrom } from '../core/permit.ts';
@@ -101,7 +102,7 @@ async function renew(ctx: Context, view: View, change: LeaseChange | undefined):
   const period = memory.config.lease.renewSeconds * 1000;
   const due = ports.clock.now() - memory.renewSentAt >= period - 50;
   if (change === undefined && !due && isValid(memory.permit, ports.clock.now())) return 'nothing';
-  const outcome = await put(ctx, record, change ?? {}, record);
+  const outcome = await put(ctx, record, change ?? {}, record, writtenBy(view, record, change ?? {}));
   const promoting = outcome === 'done' && record.garbage === undefined ? change?.promoting : undefined;
   const process = processOf(memory.instance);
   if (promoting !== undefined && process !== undefined) {
@@ -114,10 +115,16 @@ async function renew(ctx: Context, view: View, change: LeaseChange | undefined):
 /** The Lease was deleted: it is made again, never replaced, so that somebody else's new one is not overwritten. */
 async function recreate(ctx: Context, record: LeaseRecord): Promise<Outcome> {
   ctx.log.error('the lease was deleted, it is made again', { term: record.term });
-  return await put(ctx, record, {}, undefined);
+  return await put(ctx, record, {}, undefined, record.written);
 }
 
-async function put(ctx: Context, record: LeaseRecord, change: LeaseChange, over: LeaseRecord | undefined): Promise<Outcome> {
+async function put(
+  ctx: Context,
+  record: LeaseRecord,
+  change: LeaseChange,
+  over: LeaseRecord | undefined,
+  written: LeaseRecord['written'],
+): Promise<Outcome> {
   const { memory, ports } = ctx;
   // What could not be understood is not written back as if it had been empty.
   if (record.garbage !== undefined && change.entries === undefined) return 'failed';
@@ -125,14 +132,15 @@ async function put(ctx: Context, record: LeaseRecord, change: LeaseChange, over:
   const sentAt = ports.clock.now();
   memory.renewSentAt = sentAt;
   const margin = memory.permit === undefined ? undefined : memory.permit.until - sentAt;
-  const written = await write(ctx, renewed(record, change, lastingFor(ctx, record, sentAt)), over);
-  if (written === undefined) {
+  const draft = renewed(record, { ...change, written }, lastingFor(ctx, record, sentAt));
+  const confirmed = await write(ctx, draft, over);
+  if (confirmed === undefined) {
     memory.renewSentAt = Number.NEGATIVE_INFINITY;
     return 'failed';
   }
   ctx.tally.renewed((ports.clock.now() - sentAt) / 1000, (margin ?? 0) / 1000);
   if (change.entries !== undefined) ctx.log.info('synchronous set recorded', { entries: change.entries, reason: 'recorded' });
-  renewedAs(ctx, sentAt, permitFrom(sentAt, written.term, lease.fenceSeconds));
+  renewedAs(ctx, sentAt, permitFrom(sentAt, confirmed.term, lease.fenceSeconds));
   // A permit where there was none is something to act on at once.
   return Object.keys(change).length === 0 && over !== undefined && margin !== undefined && margin > 0 ? 'nothing' : 'done';
 }

@@ -56,6 +56,8 @@ export interface Memory {
   promotion: Promotion | undefined;
   switchover: Switchover | undefined;
   streamedAt: Record<MemberName, Mono>;
+  /** The furthest position heard of a primary, in the highest term of one; it outlives the pod that said it. */
+  heard: { term: Term; lsn: Lsn } | undefined;
   /** When the own standby was last seen streaming. */
   followedAt: Mono;
   syncBarrier: Lsn | undefined;
@@ -150,6 +152,7 @@ export function emptyMemory(records: LocalRecords): Memory {
     promotion: undefined,
     switchover: undefined,
     streamedAt: {},
+    heard: undefined,
     followedAt: Number.NEGATIVE_INFINITY,
     syncBarrier: undefined,
     barrierDue: undefined,

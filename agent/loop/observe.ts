@@ -39,6 +39,7 @@ export async function observe(ctx: Context): Promise<View> {
     refreshRequest(ctx, deadlineMs),
   ]);
   limitUnknown(ctx);
+  noteHeard(ctx);
   tellPeers(ctx);
   noteOwnPod(ctx);
   const view = viewOf(ctx);
@@ -73,6 +74,7 @@ export function viewOf(ctx: Context): View {
     facts: memory.facts,
     request: memory.request,
     takeover: memory.takeover,
+    heard: memory.heard,
     stalledAt: memory.stalledAt,
     promotion: memory.promotion,
     switchover: memory.switchover,
@@ -178,6 +180,17 @@ function noteStreams(ctx: Context, view: View): void {
   }
   for (const sender of instance.senders) {
     if (isStreaming(instance, sender.name)) memory.streamedAt[sender.name] = view.now;
+  }
+}
+
+/** How far primaries said they were; before the list of peers forgets a pod that was made anew. */
+function noteHeard({ memory, ports }: Context): void {
+  for (const { state } of Object.values(ports.peers.seen())) {
+    const { written, promotedTerm: term } = state;
+    if (written === undefined || state.instance !== 'primary') continue;
+    const before = memory.heard;
+    const further = before === undefined || term > before.term || (term === before.term && written > before.lsn);
+    if (further) memory.heard = { term, lsn: written };
   }
 }
 

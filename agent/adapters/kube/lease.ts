@@ -4,6 +4,7 @@
  * are for display; nobody compares clocks.
  */
 import type { V1Lease } from '@kubernetes/client-node';
+import { formatLsn, parseLsn } from '../../core/lsn.ts';
 import type { LeaseRecord, SyncEntry, SyncMode } from '../../core/model.ts';
 import type { LeaseWrite } from '../../ports/kube.ts';
 import { microTime, type Wire } from './wire.ts';
@@ -16,6 +17,7 @@ const keys = {
   containerId: `${prefix}container-id`,
   syncMode: `${prefix}sync-mode`,
   releasedBy: `${prefix}released-by`,
+  written: `${prefix}written`,
 };
 /** Of all our annotations together; far more than nine members need. */
 export const annotationsLimit = 8192;
@@ -38,6 +40,10 @@ export function encodeLease(write: LeaseWrite, at: LeaseIdentity, wallIso: strin
   if (record.promoting !== undefined) {
     const { member, term, dataId } = record.promoting;
     annotations[keys.promoting] = JSON.stringify({ member, term, dataId });
+  }
+  if (record.written !== undefined) {
+    const { term, from, lsn } = record.written;
+    annotations[keys.written] = JSON.stringify({ term, from: formatLsn(from), lsn: formatLsn(lsn) });
   }
   if (record.heir !== undefined) annotations[keys.heir] = record.heir;
   if (record.containerId !== undefined) annotations[keys.containerId] = record.containerId;
@@ -95,7 +101,22 @@ export function decodeLease(lease: Wire<V1Lease>): LeaseRecord {
     garbage: wrong.length === 0 ? undefined : wrong.join('; '),
     ...(metadata.uid === undefined ? {} : { uid: metadata.uid }),
     ...(releasedBy === '' ? {} : { releasedBy }),
+    ...writtenOf(annotations[keys.written]),
   };
+}
+
+/** What cannot be understood is not known: nobody votes by it, so it makes no record garbage. */
+function writtenOf(text: string | undefined): Pick<LeaseRecord, 'written'> {
+  const plain = decoded(text, isWritten, 'written', []);
+  const from = parseLsn(plain?.from);
+  const lsn = parseLsn(plain?.lsn);
+  return plain === undefined || from === undefined || lsn === undefined ? {} : { written: { term: plain.term, from, lsn } };
+}
+
+function isWritten(value: unknown): value is { term: number; from: string; lsn: string } {
+  if (typeof value !== 'object' || value === null) return false;
+  const { term, from, lsn } = value as Record<string, unknown>;
+  return isTerm(term) && isName(from) && isName(lsn);
 }
 
 function ownAnnotations(all: Record<string, string>, wrong: string[]): Record<string, string> {
