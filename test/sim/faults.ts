@@ -64,6 +64,8 @@ const kinds = {
     sim.volumeLost = true;
     const copy = copyOf(source, sim.oracle.freshData(), 0);
     sim.engine.after(2000, () => {
+      // A standby by then, it has acknowledged what the copy does not have: nobody can know that its vote is worth less.
+      if (machine.server.role !== 'Primary') return;
       sim.lives.killContainer(machine);
       exchange(machine, copy);
     });

@@ -83,7 +83,11 @@ export function createLives(world: World, configOf: Lives['configOf']): Lives {
         fence: fenceOf(machine, calls),
         records: recordsOf(machine, calls),
         brake: brakeOf(machine, calls),
-        board: { show: quiet },
+        board: {
+          show: ({ decision }) => {
+            machine.blocked = decision.blocked;
+          },
+        },
       },
       self: {
         ...{ name, uid, incarnation, identity: `${name}/${uid}/${incarnation}`, cluster: 'demo', namespace: 'default', ip },

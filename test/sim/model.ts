@@ -116,6 +116,8 @@ export interface Machine {
   weak: Weakness;
   /** Crashes the agent, or all of the container, at that many port calls from now, before or after the call has had its effect. */
   crashIn: { calls: number; port: string | undefined; phase: 'before' | 'after'; takes: 'agent' | 'container' } | undefined;
+  /** What the agent tells people of a take-over that waits for them. */
+  blocked?: string | undefined;
 }
 
 export interface World {

@@ -153,6 +153,9 @@ function beyondRepair(sim: Simulation): boolean {
   const record = sim.kube.lease;
   if (!sim.volumeLost || record === undefined) return false;
   if (sim.machines.every(({ server }) => server.data === undefined || server.data.unfinished === 'full')) return true;
+  // Nobody votes in mode off; what the last primary alone had is given up by people, who have to be told.
+  const last = sim.machines.some(({ server }) => server.data !== undefined && server.data.dataId === record.promoting?.dataId);
+  if (record.syncMode === 'off' && !last) return sim.machines.some(({ blocked }) => blocked !== undefined);
   return !mayDecide(
     record,
     // Who is to be built over does not vote.

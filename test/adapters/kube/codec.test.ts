@@ -41,6 +41,10 @@ const record = fc.record(
     promoting: fc.option(fc.record({ member: name, term, dataId: name }, plain), { nil: undefined }),
     heir: fc.option(name, { nil: undefined }),
     containerId: fc.option(name, { nil: undefined }),
+    written: fc.record(
+      { term, from: fc.bigInt({ min: 1n, max: 1n << 63n }), lsn: fc.bigInt({ min: 1n, max: 1n << 63n }) },
+      plain,
+    ),
   },
   plain,
 ) as fc.Arbitrary<LeaseWrite['record']>;
@@ -119,6 +123,22 @@ test('a Pod tells where its container has which claim', () => {
   ]);
   assert.equal(decodePod({ spec: { containers } }).claims, undefined);
   assert.equal(decodePod({}).claims, undefined);
+});
+
+test('a position beside the lease that cannot be understood is not known, and makes no record garbage', () => {
+  for (const text of [
+    '7',
+    '{}',
+    '{"term":1,"from":"0/1"}',
+    '{"term":-1,"from":"0/1","lsn":"0/2"}',
+    '{"term":1,"from":"1","lsn":"0/2"}',
+  ]) {
+    const lease = encoded(aWrite('7', { written: { term: 1, from: 1n, lsn: 2n } }));
+    assert.deepEqual(decodeLease(lease).written, { term: 1, from: 1n, lsn: 2n });
+    annotate('written', text)(lease);
+    const back = decodeLease(lease);
+    assert.deepEqual([back.written, back.garbage], [undefined, undefined], text);
+  }
 });
 
 test('annotations and labels of others do no harm', () => {
