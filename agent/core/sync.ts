@@ -6,11 +6,13 @@
  * never taken.
  */
 import { isReinitialised } from './asked.ts';
+import { flushedBy, isStreaming } from './flushed.ts';
 import { isFencedByHand } from './hand.ts';
 import { entryOf, recordOf } from './lease.ts';
-import type { Lsn } from './lsn.ts';
-import type { LeaseRecord, MemberName, PeerState, PodSight, PrimaryInstance, Sender, SyncEntry, SyncMode } from './model.ts';
+import type { LeaseRecord, MemberName, PeerState, PodSight, PrimaryInstance, SyncEntry, SyncMode } from './model.ts';
 import type { View } from './view.ts';
+
+export { isStreaming };
 
 /** A name that no standby bears: commits wait until the real names are set. Lower case, or nobody could ever connect as it. */
 export const nobody = 'ANY 1 ("nobody-yet")';
@@ -89,16 +91,6 @@ export function entryOfWinner(view: View, term: number, dataId: string, reachabl
   const mode = view.config.sync.mode;
   const names = mode === 'off' || (reachable.length === 0 && mode !== 'strict') ? [] : expected(view);
   return entryOf({ term, primary: view.self.name, dataId, names, w: acksFor(names.length, view.config.sync.acks) });
-}
-
-export function isStreaming(me: PrimaryInstance, name: MemberName): boolean {
-  return me.senders.some((sender) => sender.name === name && sender.state === 'Streaming');
-}
-
-/** How many of the names have flushed that position. A member counts once, however many connections it has left behind. */
-export function flushedBy(senders: Sender[], names: MemberName[], barrier: Lsn): number {
-  const done = senders.filter((sender) => sender.flushed !== undefined && sender.flushed >= barrier).map((sender) => sender.name);
-  return names.filter((name) => done.includes(name)).length;
 }
 
 /**
@@ -180,5 +172,5 @@ export function syncStep(view: View, me: PrimaryInstance): SyncStep {
 
 function reached(view: View, me: PrimaryInstance, entry: SyncEntry): boolean {
   if (entry.w === 0) return true;
-  return view.syncBarrier !== undefined && flushedBy(me.senders, entry.names, view.syncBarrier) >= entry.w;
+  return view.syncBarrier !== undefined && flushedBy(view, me, entry.names, view.syncBarrier) >= entry.w;
 }

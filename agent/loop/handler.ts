@@ -17,7 +17,7 @@ import { observeAfresh, observeInstance, viewOf } from './observe.ts';
 import { givePromise } from './promised.ts';
 
 /** An observation may serve gossip for this long. */
-const gossipAgeMs = 200;
+const gossipAgeMs = 50;
 
 export function createHandler(ctx: Context): PeerHandler {
   return {

@@ -3,6 +3,7 @@
  * lease. When it ends, well or badly, the loop is nudged and the next view shows what became of it.
  */
 import { processOf } from '../core/decide.ts';
+import { flushedBy } from '../core/flushed.ts';
 import { formatLsn, lsnOrNull } from '../core/lsn.ts';
 import type { BuildProgress, Job } from '../core/model.ts';
 import { isValid, type LeaderPermit } from '../core/permit.ts';
@@ -12,7 +13,7 @@ import { drainClients, releaseDrained } from './brake.ts';
 import { configure } from './configure.ts';
 import type { Context } from './context.ts';
 import { noteFailure } from './memory.ts';
-import { observeInstance } from './observe.ts';
+import { observeInstance, viewOf } from './observe.ts';
 import { isOverdue } from './failsafe.ts';
 import { armFence } from './permit.ts';
 import { settle } from './settle.ts';
@@ -188,8 +189,8 @@ async function reachEqual(ctx: Context, target: string): Promise<Result<void>> {
     await observeInstance(ctx, 0);
     const own = memory.instance.is === 'primary' ? memory.instance.written : undefined;
     if (memory.instance.is === 'primary' && own !== undefined) {
+      if (flushedBy(viewOf(ctx), memory.instance, [target], own) === 1) return ok();
       const sender = memory.instance.senders.find((one) => one.name === target);
-      if (sender?.flushed !== undefined && sender.flushed >= own) return ok();
       last = `${target} is at ${lsnOrNull(sender?.flushed) ?? 'an unknown position'}, the primary at ${formatLsn(own)}`;
     }
     await ports.clock.until(ports.clock.now() + 10);

@@ -11,6 +11,7 @@ import { nobody, sameNames } from '../core/sync.ts';
 import type { Decision, Self, Snapshot, View } from '../core/view.ts';
 import type { PeerHandler } from '../ports/others.ts';
 import type { ConfigParser, Context, LoopLog, Ports, Tally } from './context.ts';
+import { askUnheard } from './confirm.ts';
 import { configure } from './configure.ts';
 import { keepDisk, watchDisk } from './disk.ts';
 import { executeInstance } from './execute.ts';
@@ -143,6 +144,7 @@ export async function cycle(ctx: Context): Promise<{ decision: Decision; outcome
   tellPause(ctx, view);
   tellBlocked(ctx, decision);
   const shown = show(ctx, view, decision);
+  askUnheard(ctx, view);
   const lease = await executeLease(ctx, view, decision);
   // Labels and the instance wait for each other's nothing: a new primary is routed to while it settles.
   const after = viewOf(ctx);

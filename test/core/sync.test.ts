@@ -114,7 +114,7 @@ describe('a change of the synchronous set', () => {
     const behind = {
       senders: [aSender('og-demo-0', { flushed: lsn('0/100') }), aSender('og-demo-2', { flushed: lsn('0/100') })],
     };
-    const early = withEntries(entries, { instance: aPrimary(behind), syncBarrier: lsn('0/5000000') });
+    const early = withEntries(entries, { instance: aPrimary(behind), syncBarrier: lsn('0/5000000'), peers: {} });
     assert.deepEqual(syncStep(early, primaryOf(early)), { do: 'nothing' });
     const unknown = withEntries(entries, { syncBarrier: undefined });
     assert.deepEqual(syncStep(unknown, primaryOf(unknown)), { do: 'nothing' });

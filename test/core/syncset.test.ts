@@ -73,12 +73,24 @@ function viewOf(model: Model): View {
     config: aConfig({ sync: { ...sync, mode: model.mode } }),
     lease: known(aSeen(model.record), model.now),
     pods: known(pods, model.now),
-    peers: Object.fromEntries([...model.streams].map((name) => [name, aPeer(name, {}, model.now)])),
+    peers: Object.fromEntries([...model.streams].map((name) => [name, aPeer(name, wordOf(model, name), model.now)])),
     promotion: { term: model.term, process: { pid: 11, startTime: '111' }, recordedAt: start, settled: true },
     switchover: model.target === undefined ? undefined : { ...switchover, target: model.target },
     streamedAt: { ...model.streamedAt },
     syncBarrier: model.barrier === undefined ? undefined : BigInt(model.barrier),
   };
+}
+
+/** What the member itself says. */
+function wordOf(model: Model, name: MemberName) {
+  const lsn = BigInt(model.flushed[name] ?? 0);
+  return { term: model.term, received: lsn, replayed: lsn };
+}
+
+/** Now and then a row of which nobody knows whether anything was acknowledged. */
+function rowOf(model: Model, name: MemberName) {
+  const flushed = model.flushed[name] ?? 0;
+  return { flushed: flushed % 3 === 0 ? undefined : BigInt(flushed) };
 }
 
 function serverOf(model: Model) {
@@ -87,7 +99,7 @@ function serverOf(model: Model) {
     written: BigInt(model.flushed[model.primary] ?? 0),
     syncNames: model.syncNames,
     mostAvailableSync: model.mostAvailable,
-    senders: [...model.streams].map((name) => aSender(name, { flushed: BigInt(model.flushed[name] ?? 0) })),
+    senders: [...model.streams].map((name) => aSender(name, rowOf(model, name))),
   });
 }
 

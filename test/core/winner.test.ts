@@ -6,12 +6,15 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { SyncEntry } from '../../agent/core/model.ts';
 import { unknown } from '../../agent/core/result.ts';
-import { entriesLimit, entryOfWinner, flushedBy, withEntry } from '../../agent/core/sync.ts';
+import { flushedBy } from '../../agent/core/flushed.ts';
+import { entriesLimit, entryOfWinner, withEntry } from '../../agent/core/sync.ts';
 import { decide } from '../../agent/core/decide.ts';
 import { known } from '../../agent/core/result.ts';
 import {
   aConfig,
+  aLeadingView,
   aPod,
+  aPrimary,
   aRecord,
   aSeen,
   aSender,
@@ -65,5 +68,5 @@ test('a record that could not be read again is not written, and nobody is promot
 
 test('a member that has left an old connection behind acknowledges once', () => {
   const senders = [aSender('og-demo-1', { flushed: lsn('0/20') }), aSender('og-demo-1', { flushed: lsn('0/30') })];
-  assert.equal(flushedBy(senders, ['og-demo-1', 'og-demo-2'], lsn('0/20')), 1);
+  assert.equal(flushedBy(aLeadingView({ peers: {} }), aPrimary({ senders }), ['og-demo-1', 'og-demo-2'], lsn('0/20')), 1);
 });

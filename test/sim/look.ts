@@ -1,7 +1,8 @@
 /** What a look at a model server shows: the Instance that the real adapter would report. */
 import type { DataState, Instance, Sender, StandbyInstance } from '../../agent/core/model.ts';
+import { isHeard } from '../../agent/adapters/gauss/status.ts';
 import type { Mind } from './instance.ts';
-import type { Server, World } from './model.ts';
+import type { Server, Stream, World } from './model.ts';
 import { bootTime } from './process.ts';
 import { isUp } from './stream.ts';
 import { termAt } from './wal.ts';
@@ -74,18 +75,7 @@ function standby(world: World, server: Server): StandbyInstance {
 
 function primary(server: Server): Instance {
   const data = server.data as NonNullable<Server['data']>;
-  const senders: Sender[] = [];
-  for (const stream of server.downstream) {
-    const flushed = BigInt(stream.flushed);
-    senders.push({
-      name: stream.standby.machine.name,
-      state: stream.caughtUp ? 'Streaming' : 'Catchup',
-      sync: 'Quorum',
-      sent: flushed,
-      flushed: stream.caughtUp ? flushed : undefined,
-      replayed: flushed,
-    });
-  }
+  const senders = server.downstream.map((stream) => senderOf(server, stream, BigInt(data.position.lsn)));
   return {
     is: 'primary',
     process: server.process as NonNullable<Server['process']>,
@@ -100,4 +90,15 @@ function primary(server: Server): Instance {
     readOnly: server.conf.readOnly,
     writable: !server.conf.readOnly,
   };
+}
+
+/** A row as the server prints it, where nothing acknowledged reads as all that was sent, and what the adapter believes of it. */
+function senderOf(server: Server, stream: Stream, sent: bigint): Sender {
+  const { name } = stream.standby.machine;
+  const flushed = stream.caughtUp ? BigInt(stream.flushed) : sent;
+  const sync = stream.caughtUp && server.names.includes(name) ? 'Quorum' : 'Async';
+  const told = isHeard({ sent, flushed, sync }, stream.heard);
+  stream.heard = told.next;
+  const positions = told.now ? { flushed, replayed: flushed } : { flushed: undefined, replayed: undefined };
+  return { name, state: 'Streaming', sync, sent, ...positions };
 }

@@ -33,6 +33,8 @@ export interface Stream {
   /** What the primary knows to be flushed by the standby. */
   flushed: number;
   caughtUp: boolean;
+  /** An agent that looked has seen that something was acknowledged. */
+  heard: boolean;
   underWay: boolean;
   heardByPrimary: number;
   heardByStandby: number;

@@ -260,11 +260,24 @@ export const mutations: Mutation[] = [
     edits: [
       {
         file: 'core/sync.ts',
-        from: 'return view.syncBarrier !== undefined && flushedBy(me.senders, entry.names, view.syncBarrier) >= entry.w;',
+        from: 'return view.syncBarrier !== undefined && flushedBy(view, me, entry.names, view.syncBarrier) >= entry.w;',
         to: 'return view.now > 0;',
       },
     ],
     focus: ['acks edited', ...cuts, ...deaths],
+  },
+  {
+    name: 'sent-is-not-flushed',
+    rule: 'a sender is believed only once it is known to have had an acknowledgement',
+    protects: 'S13, S6',
+    edits: [
+      {
+        file: 'adapters/gauss/status.ts',
+        from: 'return { now, next: now || counted };',
+        to: 'return { now: true, next: true };',
+      },
+    ],
+    focus: ['acks edited', 'bad network', ...cuts, ...deaths],
   },
   {
     name: 'every-entry',

@@ -166,7 +166,11 @@ export function createOracle(
       const key = `${machine.index} ${term}`;
       const other = given.get(key) ?? candidate;
       given.set(key, candidate);
-      if (other !== candidate) oracle.fail('S22', `${machine.name} votes for ${other} and for ${candidate} in term ${term}`);
+      // Whom the record names as promoted in that term nobody else can follow with it: who follows it gives no vote any more.
+      const { promoting } = world.kube().lease ?? {};
+      const decided = promoting?.term === term && promoting.member === candidate;
+      if (other !== candidate && !decided)
+        oracle.fail('S22', `${machine.name} votes for ${other} and for ${candidate} in term ${term}`);
       const { freeze, granted } = machine.records;
       if (granted < term || freeze === undefined || freeze.term < term)
         oracle.fail('S22', `${machine.name} gives its vote for term ${term}, and its disk does not know`);

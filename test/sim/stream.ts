@@ -65,6 +65,7 @@ function open(world: World, primary: Server, standby: Server): void {
     openAtStandby: true,
     flushed: 0,
     caughtUp: false,
+    heard: false,
     underWay: false,
     heardByPrimary: now,
     heardByStandby: now,

@@ -22,6 +22,8 @@ interface Memory {
   said: string | undefined;
   /** Whether this version has gs_get_recv_locations(): 3.0 and 6.0 do, 5.0 and 5.1 do not. */
   tellsEnd: boolean | undefined;
+  /** The senders that have had an acknowledgement. */
+  heard: ReadonlySet<string>;
 }
 
 export interface Observer {
@@ -87,12 +89,13 @@ export function createObserver(options: InstanceOptions, keeper: ServerKeeper, s
     if (data === undefined) await Promise.race([learnData(), options.clock.until(now + firstReadMs)]);
     const answer = await session.query(statusSql, Math.max(10, end - options.clock.now()));
     if (!answer.ok) return whenSilent(mind, answer.fault, now);
-    const status = parseStatus(answer.value);
+    const status = parseStatus(answer.value, mind.heard);
     if (status === undefined)
       return whenSilent(mind, { of: 'sql', kind: 'malformed', done: 'no', detail: 'the status has no row' }, now);
     mind.answered = true;
     mind.silentSince = undefined;
     mind.role = status.role;
+    mind.heard = status.heard;
     keeper.remember(status.role);
     await findEndOfWal(mind, status, end);
     return running(process, status, data ?? unread, mind.seenAt);
@@ -156,7 +159,16 @@ export function createObserver(options: InstanceOptions, keeper: ServerKeeper, s
 }
 
 function fresh(process: ServerProcess, now: Mono): Memory {
-  return { process, seenAt: now, answered: false, silentSince: undefined, role: 'Unknown', said: undefined, tellsEnd: undefined };
+  return {
+    process,
+    seenAt: now,
+    answered: false,
+    silentSince: undefined,
+    role: 'Unknown',
+    said: undefined,
+    tellsEnd: undefined,
+    heard: new Set(),
+  };
 }
 
 /** The shape of a server that answered. */

@@ -14,7 +14,7 @@ export const statusSql = [
   'select term, lsn, pg_last_xlog_receive_location() as received from pg_last_xlog_replay_location()',
   'select pid, state, sync_state, sender_sent_location, receiver_received_location, receiver_write_location,' +
     ' receiver_flush_location, receiver_replay_location from pg_stat_get_wal_senders()',
-  'select pid, application_name, extract(epoch from clock_timestamp() - backend_start) as age from pg_stat_replication',
+  'select pid, application_name, extract(epoch from backend_start) as since from pg_stat_replication',
   'select state, channel from pg_stat_get_wal_receiver()',
   'select disconn_mode, disconn_host, disconn_port, redo_finished from read_disable_conn_file()',
   'show synchronous_standby_names',
@@ -30,6 +30,8 @@ export interface Status {
   recovering: boolean;
   primary: Pick<PrimaryInstance, 'written' | 'senders' | 'syncNames' | 'mostAvailableSync' | 'readOnly' | 'writable'>;
   standby: Pick<StandbyInstance, 'term' | 'received' | 'replayed' | 'receiver' | 'lock'>;
+  /** The senders that are known to have had an acknowledgement by now; the next look needs them. */
+  heard: ReadonlySet<string>;
 }
 
 const roles: Role[] = ['Primary', 'Standby', 'Cascade Standby', 'Main Standby', 'Pending', 'Normal', 'Unknown'];
@@ -46,14 +48,17 @@ const states: DbState[] = [
   'Unknown',
 ];
 
-/** Undefined when the answer does not have the shape of one. */
-export function parseStatus(results: Row[][]): Status | undefined {
+const nobodyHeard: ReadonlySet<string> = new Set();
+
+/** Undefined when the answer does not have the shape of one. `heard` is what the last look at the same server found. */
+export function parseStatus(results: Row[][], heard = nobodyHeard): Status | undefined {
   const [ha, wal, replay, senders, clients, receiver, lock, names, available, readOnly] = results;
   const head = ha?.[0];
   if (head === undefined || readOnly === undefined) return undefined;
   const role = roles.find((one) => one === textOf(head['local_role'])) ?? 'Unknown';
   const recovering = truthOf(wal?.[0]?.['recovering']);
   const brake = truthOf(first(readOnly));
+  const found = parseSenders(senders ?? [], clients ?? [], heard);
   return {
     role,
     state: states.find((one) => one === textOf(head['db_state'])) ?? 'Unknown',
@@ -61,7 +66,7 @@ export function parseStatus(results: Row[][]): Status | undefined {
     recovering,
     primary: {
       written: parseLsn(textOf(wal?.[0]?.['written'])),
-      senders: parseSenders(senders ?? [], clients ?? []),
+      senders: found.senders,
       syncNames: textOf(first(names)) ?? '',
       mostAvailableSync: truthOf(first(available)),
       readOnly: brake,
@@ -74,6 +79,7 @@ export function parseStatus(results: Row[][]): Status | undefined {
       receiver: parseReceiver(receiver?.[0]),
       lock: parseLock(lock?.[0]),
     },
+    heard: found.heard,
   };
 }
 
@@ -103,37 +109,41 @@ function parseReceiver(row: Row | undefined): Receiver | undefined {
   return { from: senderOf(channel) ?? '', state: textOf(row['state']) ?? 'Unknown' };
 }
 
-/** A standby answers within milliseconds of its connection; before that its positions may be a fiction (below). */
-const settledSeconds = 0.1;
-
-function parseSenders(rows: Row[], clients: Row[]): Sender[] {
+function parseSenders(rows: Row[], clients: Row[], heard: ReadonlySet<string>): { senders: Sender[]; heard: Set<string> } {
   const byPid = new Map(clients.map((client) => [textOf(client['pid']), client]));
-  return rows.flatMap((row) => {
+  const now = new Set<string>();
+  const senders = rows.flatMap((row) => {
     const client = byPid.get(textOf(row['pid']));
     const name = textOf(client?.['application_name']);
-    return name === undefined ? [] : [parseSender(row, standbyNameOf(name), Number(client?.['age'] ?? 0))];
+    if (name === undefined) return [];
+    const key = `${textOf(row['pid'])} ${textOf(client?.['since'])}`;
+    const sender = parseSender(row, standbyNameOf(name));
+    const told = isHeard(sender, heard.has(key));
+    if (told.next) now.add(key);
+    return [told.now ? sender : { ...sender, flushed: undefined, replayed: undefined }];
   });
+  return { senders, heard: now };
 }
 
 /**
- * A position of 0/0, which means "nothing acknowledged", is printed as the sent position (opengauss-interface 2.5).
- * A sender younger than a moment whose every position equals the sent one is therefore not believed.
+ * Whether a sender's positions are its receiver's. Nothing acknowledged is 0/0, and 0/0 is printed as the sent position
+ * (opengauss-interface 2.5), for as long as nothing is acknowledged. A flushed position that is another than the sent one
+ * is real, and so are all later ones of that connection. Only a sender with a flushed position is called anything but
+ * Async; that word is read after the positions of its row, so that it speaks for the next look.
  */
-function parseSender(row: Row, name: string, ageSeconds: number): Sender {
-  const sent = parseLsn(textOf(row['sender_sent_location']));
-  const columns = [
-    'receiver_received_location',
-    'receiver_write_location',
-    'receiver_flush_location',
-    'receiver_replay_location',
-  ];
-  const masked = ageSeconds < settledSeconds && columns.every((column) => parseLsn(textOf(row[column])) === sent);
-  const position = (column: string): Lsn | undefined => (masked ? undefined : parseLsn(textOf(row[column])));
+export function isHeard(row: Pick<Sender, 'sent' | 'flushed' | 'sync'>, before: boolean): { now: boolean; next: boolean } {
+  const now = before || (row.flushed !== undefined && row.sent !== undefined && row.flushed !== row.sent);
+  const counted = row.sync === 'Sync' || row.sync === 'Quorum' || row.sync === 'Potential';
+  return { now, next: now || counted };
+}
+
+function parseSender(row: Row, name: string): Sender {
+  const position = (column: string): Lsn | undefined => parseLsn(textOf(row[column]));
   return {
     name,
     state: oneOf(['Startup', 'Backup', 'Catchup', 'Streaming'] as const, textOf(row['state'])),
     sync: oneOf(['Async', 'Sync', 'Quorum', 'Potential'] as const, textOf(row['sync_state'])),
-    sent,
+    sent: position('sender_sent_location'),
     flushed: position('receiver_flush_location'),
     replayed: position('receiver_replay_location'),
   };

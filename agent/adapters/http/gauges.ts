@@ -4,6 +4,7 @@
  */
 import type { Gauge } from 'prom-client';
 import { judge, limitsOf } from '../../core/disk.ts';
+import { freshPeer } from '../../core/election.ts';
 import { recordOf } from '../../core/lease.ts';
 import type { Mono } from '../../core/model.ts';
 import { isValid } from '../../core/permit.ts';
@@ -99,8 +100,10 @@ function fillWal(into: Instruments, view: View): void {
   if (instance.is !== 'primary') return;
   position('written', instance.written);
   for (const sender of instance.senders) {
-    if (sender.flushed === undefined || instance.written === undefined) continue;
-    into.replicationLag.set({ standby: sender.name }, Math.max(0, Number(instance.written - sender.flushed)));
+    // A standby that nobody waits for shows no position before it was once behind; then its own word is all there is.
+    const flushed = sender.flushed ?? freshPeer(view, sender.name)?.received;
+    if (flushed === undefined || instance.written === undefined) continue;
+    into.replicationLag.set({ standby: sender.name }, Math.max(0, Number(instance.written - flushed)));
   }
 }
 

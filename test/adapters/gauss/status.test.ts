@@ -14,7 +14,7 @@ const sender = {
   receiver_flush_location: '0/50003D8',
   receiver_replay_location: '0/50003D8',
 };
-const client = { pid: '139987194472128', application_name: 'WalSender to Standby[og-demo-1]', age: 100 };
+const client = { pid: '139987194472128', application_name: 'WalSender to Standby[og-demo-1]', since: '1763740000.123' };
 
 function rows(
   change: Partial<Record<'ha' | 'wal' | 'replay' | 'senders' | 'clients' | 'receiver' | 'lock' | 'readOnly', Row[]>> = {},
@@ -34,7 +34,8 @@ function rows(
 }
 
 test('a primary has its senders by the name in the brackets', () => {
-  const status = parseStatus(rows({ senders: [sender], clients: [client] }));
+  const level = rows({ senders: [sender], clients: [client] });
+  const status = parseStatus(level, parseStatus(level)?.heard);
   assert.deepEqual(status?.primary.senders, [
     { name: 'og-demo-1', state: 'Streaming', sync: 'Quorum', sent: 0x50003d8n, flushed: 0x50003d8n, replayed: 0x50003d8n },
   ]);
@@ -42,13 +43,35 @@ test('a primary has its senders by the name in the brackets', () => {
   assert.equal(status?.primary.syncNames, 'ANY 1 (og-demo-1)');
 });
 
-test('a sender that has just connected and claims to be level is not believed', () => {
-  const young = parseStatus(rows({ senders: [sender], clients: [{ ...client, age: 0.01 }] }));
-  assert.equal(young?.primary.senders[0]?.flushed, undefined);
-  const answered = parseStatus(
-    rows({ senders: [{ ...sender, receiver_replay_location: '0/50003A0' }], clients: [{ ...client, age: 0.01 }] }),
-  );
-  assert.equal(answered?.primary.senders[0]?.flushed, 0x50003d8n);
+// A receiver position of 0/0, nothing acknowledged, is printed as the sent one (walsender.cpp SETXLOGLOCATION).
+const idle = { ...sender, sync_state: 'Async' };
+const flushedOf = (row: Row, heard?: ReadonlySet<string>, from: Row = client) =>
+  parseStatus(rows({ senders: [row], clients: [from] }), heard)?.primary.senders[0]?.flushed;
+const heardOf = (row: Row, from: Row = client) => parseStatus(rows({ senders: [row], clients: [from] }))?.heard;
+
+test('a sender that has acknowledged nothing yet is not believed, however long it has been there', () => {
+  assert.equal(flushedOf(idle), undefined);
+  assert.equal(flushedOf(idle, heardOf(idle)), undefined, 'looking twice tells nothing new');
+  assert.equal(flushedOf({ ...idle, receiver_replay_location: '0/50003A0' }), undefined, 'replayed, and flushed nothing');
+});
+
+test('a sender is believed once its flushed position was another than the sent one, and from then on', () => {
+  const behind = { ...idle, receiver_flush_location: '0/50003A0' };
+  assert.equal(flushedOf(behind), 0x50003a0n);
+  assert.equal(flushedOf(idle, heardOf(behind)), 0x50003d8n);
+});
+
+test('a sender that counts as synchronous has flushed something, which the next look reads', () => {
+  assert.equal(flushedOf(sender), undefined, 'the positions of a row are read before its word');
+  for (const word of ['Sync', 'Quorum', 'Potential'])
+    assert.equal(flushedOf(sender, heardOf({ ...sender, sync_state: word })), 0x50003d8n, word);
+});
+
+test('a connection made anew has acknowledged nothing, whatever the one before had', () => {
+  const behind = { ...idle, receiver_flush_location: '0/50003A0' };
+  assert.equal(flushedOf(idle, heardOf(behind), { ...client, since: '1763740009.5' }), undefined);
+  const gone = parseStatus(rows(), heardOf(behind))?.heard;
+  assert.equal(gone?.size, 0, 'what is gone is forgotten');
 });
 
 test('a primary with the brake on, or still in recovery, is not writable', () => {
