@@ -4,7 +4,8 @@
  * serves requests and hands over. Nothing here runs without a valid permit; decide() has checked it (I1).
  */
 import { only, renewing } from './decision.ts';
-import { acknowledgers, bestHeir, comparePositions, freshPeer, freshPeers, obstacle, positionOf } from './election.ts';
+import { furthest } from './compare.ts';
+import { acknowledgers, bestHeir, freshPeer, freshPeers, obstacle } from './election.ts';
 import { boundToHolder } from './failsafe.ts';
 import { highestTerm, recordOf } from './lease.ts';
 import { enoughVotes } from './loss.ts';
@@ -84,12 +85,11 @@ function freezeAndCompare(view: View, instance: StandbyInstance, record: LeaseRe
   if (!ready || (finished.length < votes.length && age < compareMs)) {
     return renewing(view, 'comparing', { instance: freeze, note: `redo finished: ${names(finished)}` });
   }
-  const mine = positionOf(instance);
-  const ahead = finished.filter((vote) => comparePositions(positionOf(vote), mine) < 0);
-  const best = ahead.sort((a, b) => comparePositions(positionOf(a), positionOf(b)))[0];
-  if (best !== undefined) {
+  const best = furthest(view, record, instance, finished);
+  if (best.is === 'other')
     return only('not-most-advanced', { lease: { do: 'release', heir: best.name }, note: `${best.name} is ahead` });
-  }
+  // The lease stays: whoever took it would find the same. What changes this, people do.
+  if (best.is === 'nobody') return { ...renewing(view, 'best-may-not-lead', { note: best.why }), blocked: best.why };
   return recordPromotion(view, instance, record);
 }
 

@@ -20,7 +20,8 @@ import type { Decision, RequestAnswer, View } from './view.ts';
 /** What this member does because it was asked to; undefined: nothing was asked of it, or the ordinary rules do it. */
 export function ordered(view: View): Decision | undefined {
   const request = liveRequest(view);
-  if (request === undefined || request.target !== view.self.name || holds(view)) return undefined;
+  if (request === undefined || request.target !== view.self.name) return undefined;
+  if (holds(view)) return request.kind === 'failover' ? accepted(view, request) : undefined;
   switch (request.kind) {
     case 'failover':
       return failover(view, request);
@@ -31,6 +32,18 @@ export function ordered(view: View): Decision | undefined {
     case 'switchover':
       return undefined;
   }
+}
+
+/** This member has the lease already, and waits for one that is ahead and may not lead: people accept to pass it over. */
+function accepted(view: View, request: Request): Decision | undefined {
+  const { instance } = view;
+  if (request.phase !== 'open' || request.options['allowDataLoss'] !== 'true' || isOverdue(view, request)) return undefined;
+  if (instance.is !== 'standby') return undefined;
+  const ahead = voters(view).filter((state) => comparePositions(positionOf(state), positionOf(instance)) < 0);
+  const lost = `what only ${ahead.map((state) => state.name).join(', ')} may have`;
+  const options = ahead.length === 0 ? request.options : { ...request.options, lost: `accepted: ${lost}` };
+  const result = `${view.self.name} holds the lease and takes over`;
+  return { ...answer(request, 'running', { options, result }, 'failover-asked'), lease: { do: 'renew' } };
 }
 
 type Answer = Partial<RequestAnswer> & { result: string };

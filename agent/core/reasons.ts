@@ -21,6 +21,7 @@ export const reasons = {
   'not-eligible': 'this member may not become primary now',
   'no-vote-set': 'too few members answered to know that no acknowledged commit is missed',
   'not-most-advanced': 'another member that was frozen is ahead; it is handed the lease',
+  'best-may-not-lead': 'the member that is furthest ahead is needed and may not lead; the lease waits here until people let it',
   freezing: 'the standbys are taken away from the old primary before positions are compared',
   comparing: 'the frozen members finish redo before their positions are compared',
   'recording-promotion': 'the promotion is written to the lease before it is asked for',

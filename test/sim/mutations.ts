@@ -185,9 +185,9 @@ export const mutations: Mutation[] = [
     protects: 'S8, S6',
     edits: [
       {
-        file: 'core/leader.ts',
-        from: 'if (best !== undefined) {\n    return only(',
-        to: 'if (best !== undefined && view.now < 0) {\n    return only(',
+        file: 'core/compare.ts',
+        from: '(vote) => comparePositions(positionOf(vote), mine) < 0',
+        to: '() => false',
       },
     ],
     small: ['silent'],
