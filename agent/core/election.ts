@@ -7,7 +7,7 @@ import { acceptsLoss } from './asked.ts';
 import { isBoundAway } from './failsafe.ts';
 import { lossInOff } from './lag.ts';
 import { memberOf, recordOf } from './lease.ts';
-import type { Instance, MemberName, PeerState, PodSight, StandbyInstance } from './model.ts';
+import type { Instance, LeaseRecord, MemberName, PeerState, PodSight, StandbyInstance } from './model.ts';
 import { comparePositions, positionOf } from './position.ts';
 import { isVoteSet } from './sync.ts';
 import type { PeerSight, View } from './view.ts';
@@ -146,6 +146,31 @@ export function isBest(view: View, own: StandbyInstance): boolean {
   const pressure = view.disk?.pressure;
   const self = { name: view.self.name, term, received, replayed, ...(pressure === undefined ? {} : { pressure }) };
   return candidates(view).every((state) => order(view, self, state) < 0);
+}
+
+/**
+ * In mode `off`, where no freeze takes anything away from it: the holder of this lease that says of itself, now, that it is
+ * primary. Its lease may have run out here because it cannot reach the API server, or because clocks run apart.
+ */
+export function livingHolder(view: View, record: LeaseRecord): MemberName | undefined {
+  if (record.syncMode !== 'off' || record.holder === '') return undefined;
+  const name = memberOf(record.holder);
+  const state = name === view.self.name ? undefined : freshPeer(view, name);
+  return state !== undefined && isActing(state) && state.leaseTerm >= record.term ? name : undefined;
+}
+
+/** The same, when the lease has been taken from it: it says so after that. */
+export function livingPredecessor(view: View, record: LeaseRecord): MemberName | undefined {
+  const { promoting } = record;
+  if (record.syncMode !== 'off' || promoting === undefined || promoting.member === view.self.name) return undefined;
+  const sight = view.peers[promoting.member];
+  const state = freshPeer(view, promoting.member);
+  if (sight === undefined || state === undefined || sight.at <= (view.acquiredAt ?? view.now)) return undefined;
+  return isActing(state) && state.promotedTerm >= promoting.term ? promoting.member : undefined;
+}
+
+function isActing({ instance, mayLead }: PeerState): boolean {
+  return instance === 'primary' || (instance === 'hung' && mayLead === true);
 }
 
 /** The primary that others may follow or build from: the lease's holder, which says of itself that it is one. */

@@ -4,7 +4,7 @@
  * readable cluster facts nothing is acquired, initialised or wiped.
  */
 import { only } from './decision.ts';
-import { bestHeir, freshPeer, freshPeers, isBest, knownPrimary, missing, obstacle, voters } from './election.ts';
+import { bestHeir, freshPeer, freshPeers, isBest, knownPrimary, livingHolder, missing, obstacle, voters } from './election.ts';
 import { boundBy } from './failsafe.ts';
 import { lossInOff } from './lag.ts';
 import { expiresAt, heirTurnMs, holds, isExpired, isReleased, memberOf, recordOf } from './lease.ts';
@@ -170,6 +170,8 @@ function stand(view: View, me: StandbyInstance, lease: SeenLease, reason: Reason
       const note = `in sight: ${votes.map((one) => one.name).join(', ')}`;
       return { ...only('no-vote-set', { note }), blocked: lossText(view, me, unmet(record, votes), votes) };
     }
+    const holder = livingHolder(view, record);
+    if (holder !== undefined) return only('holder-alive', { note: `${holder} says that it is primary` });
     const note = lossInOff(view, record, { name: view.self.name, ...me });
     if (note !== undefined) return { ...only('not-eligible', { note }), blocked: note };
   }

@@ -5,7 +5,7 @@
  */
 import { only, renewing } from './decision.ts';
 import { furthest } from './compare.ts';
-import { acknowledgers, bestHeir, freshPeer, freshPeers, obstacle } from './election.ts';
+import { acknowledgers, bestHeir, freshPeer, freshPeers, livingPredecessor, obstacle } from './election.ts';
 import { boundToHolder } from './failsafe.ts';
 import { highestTerm, recordOf } from './lease.ts';
 import { enoughVotes } from './loss.ts';
@@ -48,6 +48,8 @@ export function takeLead(view: View, instance: Waiting, permit: LeaderPermit): D
     const names = record.syncMode === 'off' ? '' : nobody;
     return renewing(view, 'promoting', { instance: { do: 'promote', permit, names } });
   }
+  const before = livingPredecessor(view, record);
+  if (before !== undefined) return renewing(view, 'holder-alive', { note: `${before} says that it is primary` });
   const self = ownVote(view, instance);
   if (isVoteSet(record, [self])) return recordPromotion(view, instance, record);
   // Restarted in place, and the own vote is not enough any more: only a standby can be frozen and compared.

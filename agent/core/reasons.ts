@@ -15,6 +15,7 @@ export const reasons = {
   'lease-heir': 'the lease was released and names this member as the heir',
   'waits-for-heir': 'the lease was released to another member, which has the first turn',
   'waits-for-expiry': 'the lease is held by a member that has not renewed it; it runs out soon',
+  'holder-alive': 'the lease has run out, and its holder says that it is primary; nobody takes over what lives',
   promised: 'this member has promised a primary that cannot reach the API server not to take over',
   'better-candidate': 'another member is further ahead or ranks higher',
   'candidates-unknown': 'the positions of the other members are not known yet',

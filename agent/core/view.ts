@@ -149,6 +149,8 @@ export interface View {
   standing?: boolean;
   /** On a primary that goes on without the API server. */
   failsafe?: Failsafe | undefined;
+  /** When this member took the lease that it holds. */
+  acquiredAt?: Mono | undefined;
   /** The furthest position that was heard of the primary of the highest term heard of. */
   heard?: { term: Term; lsn: Lsn } | undefined;
   /** When this agent last gave a promotion of its own up. */

@@ -84,6 +84,7 @@ async function acquire(ctx: Context, view: View, over: LeaseRecord | undefined):
   ctx.memory.switchover = undefined;
   renewedAs(ctx, sentAt, permitFrom(sentAt, record.term, lease.fenceSeconds));
   ctx.memory.renewSentAt = sentAt;
+  ctx.memory.acquiredAt = ctx.ports.clock.now();
   const from =
     over === undefined || over.holder === ''
       ? over?.heir === ctx.self.name

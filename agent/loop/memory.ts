@@ -56,6 +56,8 @@ export interface Memory {
   promotion: Promotion | undefined;
   switchover: Switchover | undefined;
   streamedAt: Record<MemberName, Mono>;
+  /** When the last lease taken was asked for. */
+  acquiredAt: Mono | undefined;
   /** The furthest position heard of a primary, in the highest term of one; it outlives the pod that said it. */
   heard: { term: Term; lsn: Lsn } | undefined;
   /** When the own standby was last seen streaming. */
@@ -152,6 +154,7 @@ export function emptyMemory(records: LocalRecords): Memory {
     promotion: undefined,
     switchover: undefined,
     streamedAt: {},
+    acquiredAt: undefined,
     heard: undefined,
     followedAt: Number.NEGATIVE_INFINITY,
     syncBarrier: undefined,

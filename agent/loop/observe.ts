@@ -75,6 +75,7 @@ export function viewOf(ctx: Context): View {
     request: memory.request,
     takeover: memory.takeover,
     heard: memory.heard,
+    acquiredAt: memory.acquiredAt,
     stalledAt: memory.stalledAt,
     promotion: memory.promotion,
     switchover: memory.switchover,
@@ -212,6 +213,7 @@ function tellPeers(ctx: Context): void {
     ctx,
     memory.pods.value.map((pod) => pod.name),
     peers,
+    memory.pods.at,
   );
 }
 
