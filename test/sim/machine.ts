@@ -84,8 +84,8 @@ export function createLives(world: World, configOf: Lives['configOf']): Lives {
         records: recordsOf(machine, calls),
         brake: brakeOf(machine, calls),
         board: {
-          show: ({ decision }) => {
-            machine.blocked = decision.blocked;
+          show: ({ decision: { reason, blocked }, view }) => {
+            machine.shown = { reason, blocked, paused: view.paused };
           },
         },
       },

@@ -1,5 +1,6 @@
 /** The nouns of the simulated world. Types only. */
 import type { BrakeMark, LocalRecords, Role, ServerProcess } from '../../agent/core/model.ts';
+import type { Reason } from '../../agent/core/reasons.ts';
 import type { Loop } from '../../agent/loop/loop.ts';
 import type { PeerAddress } from '../../agent/ports/instance.ts';
 import type { Counters } from './counters.ts';
@@ -118,8 +119,8 @@ export interface Machine {
   weak: Weakness;
   /** Crashes the agent, or all of the container, at that many port calls from now, before or after the call has had its effect. */
   crashIn: { calls: number; port: string | undefined; phase: 'before' | 'after'; takes: 'agent' | 'container' } | undefined;
-  /** What the agent tells people of a take-over that waits for them. */
-  blocked?: string | undefined;
+  /** What the agent last decided, as its surfaces show it, and whether it was paused. */
+  shown?: { reason: Reason; blocked: string | undefined; paused: boolean };
 }
 
 export interface World {

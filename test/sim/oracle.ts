@@ -88,6 +88,8 @@ export function createOracle(
     started(server) {
       const { machine, data } = server;
       if (server.proc !== undefined) oracle.fail('S15', `a second server is started on the volume of ${machine.name}`);
+      if (machine.shown?.paused === true && machine.agent !== undefined)
+        oracle.fail('S17', `${machine.name} is paused, and its agent starts the server`);
       const { freeze } = machine.records;
       if (freeze === undefined || freeze.candidate === machine.name || data?.lock?.host === freeze.host) return;
       oracle.fail('S7', `${machine.name} is frozen for term ${freeze.term} and started without its lock`);

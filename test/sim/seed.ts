@@ -5,6 +5,7 @@
 import { type DynamicConfig, defaultConfig } from '../../agent/core/config.ts';
 import type { Counters } from './counters.ts';
 import { type Fault, type FaultKind, faultKinds, healAll, strike } from './faults.ts';
+import { watchLiveness } from './liveness.ts';
 import type { Violation } from './oracle.ts';
 import { type Random, streamOf } from './random.ts';
 import { mayDecide } from './rules.ts';
@@ -119,6 +120,7 @@ export function runPlan(plan: Plan, listeners: Listeners = {}): Outcome {
   const sim = createWorld({ ...plan.world, ...rest });
   const { engine, oracle } = sim;
   for (const { at, run } of watch) engine.at(at, () => run(sim));
+  watchLiveness(sim, plan.faults);
   for (const fault of plan.faults) engine.at(fault.at, () => strike(sim, fault));
   engine.run(healMs);
   if (!engine.stopped) healAll(sim);
@@ -155,7 +157,7 @@ function beyondRepair(sim: Simulation): boolean {
   if (sim.machines.every(({ server }) => server.data === undefined || server.data.unfinished === 'full')) return true;
   // Nobody votes in mode off; what the last primary alone had is given up by people, who have to be told.
   const last = sim.machines.some(({ server }) => server.data !== undefined && server.data.dataId === record.promoting?.dataId);
-  if (record.syncMode === 'off' && !last) return sim.machines.some(({ blocked }) => blocked !== undefined);
+  if (record.syncMode === 'off' && !last) return sim.machines.some(({ shown }) => shown?.blocked !== undefined);
   return !mayDecide(
     record,
     // Who is to be built over does not vote.

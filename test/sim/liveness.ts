@@ -1,0 +1,133 @@
+/**
+ * What has to come true when nothing is wrong any more, looked for twice a second: routes and labels follow, requests end, a
+ * missing Lease is told of, a cluster without a primary says why, leadership stays where it is. *Calm* means that no fault
+ * stands and that the last one's time is over. As the oracles do, it only watches.
+ */
+import type { Reason } from '../../agent/core/reasons.ts';
+import type { Machine } from './model.ts';
+import { isPrimary } from './stream.ts';
+import type { Simulation } from './world.ts';
+
+const everyMs = 500;
+
+/** With these alone nobody is told why there is no primary. */
+const mute: Reason[] = ['follows', 'catching-up', 'no-primary', 'lease-held'];
+const ofTheLease: Reason[] = ['lease-absent', 'lease-garbage', 'lease-mended', 'lease-unknown', 'waits-for-expiry'];
+
+interface Rule {
+  invariant: string;
+  /** How long it may be so, in calm. */
+  withinMs: number;
+  /** What is wrong now, if anything. */
+  wrong: (sim: Simulation) => string | undefined;
+}
+
+const labelOf = (sim: Simulation, machine: Machine, key: string) => sim.kube.pods.get(machine.name)?.labels[`opengauss.${key}`];
+const lives = (machine: Machine) => machine.agent !== undefined && !machine.agent.proc.frozen && !machine.agent.proc.dead;
+const holds = (sim: Simulation, machine: Machine) =>
+  sim.kube.lease?.holder === `${machine.name}/${machine.uid}/${machine.incarnation}`;
+
+const rules: Rule[] = [
+  {
+    invariant: 'L2',
+    withinMs: 15_000,
+    wrong(sim) {
+      const told = sim.machines.filter(lives).map(({ shown }) => shown?.reason);
+      if (told.length === 0 || sim.machines.some(({ server }) => isPrimary(sim, server))) return undefined;
+      return told.every((reason) => reason === undefined || mute.includes(reason))
+        ? `there is no primary, and all that is told is: ${told.join(', ')}`
+        : undefined;
+    },
+  },
+  {
+    invariant: 'L6',
+    withinMs: 20_000,
+    wrong(sim) {
+      const told = sim.machines.filter(lives).map(({ shown }) => shown?.reason);
+      if (sim.kube.lease !== undefined || told.length === 0) return undefined;
+      return told.some((reason) => reason !== undefined && ofTheLease.includes(reason))
+        ? undefined
+        : 'the Lease is away, and nobody says so';
+    },
+  },
+  {
+    invariant: 'L7',
+    withinMs: 3000,
+    wrong(sim) {
+      const leader = sim.machines.find((machine) => lives(machine) && isPrimary(sim, machine.server) && holds(sim, machine));
+      if (leader === undefined || labelOf(sim, leader, 'role') === 'primary') return undefined;
+      return leader.shown?.reason === 'leads' ? `${leader.name} leads and is not labelled` : undefined;
+    },
+  },
+  {
+    invariant: 'L8',
+    withinMs: 60_000,
+    wrong(sim) {
+      const { request } = sim.kube;
+      if (request === undefined || request.kind !== 'switchover' || sim.primaries().length !== 1) return undefined;
+      return request.phase === 'open' || request.phase === 'running' ? `a switchover stays ${request.phase}` : undefined;
+    },
+  },
+  {
+    invariant: 'S12',
+    withinMs: 5000,
+    wrong(sim) {
+      const stale = sim.machines.find(
+        (machine) => lives(machine) && labelOf(sim, machine, 'role') === 'primary' && !isPrimary(sim, machine.server),
+      );
+      return stale === undefined ? undefined : `${stale.name} is labelled primary and is ${stale.server.role}`;
+    },
+  },
+  {
+    invariant: 'S19',
+    withinMs: 10_000,
+    wrong(sim) {
+      if (sim.primaries().length !== 1) return undefined;
+      const stale = sim.machines.find(
+        (machine) =>
+          lives(machine) &&
+          labelOf(sim, machine, 'readable') === 'true' &&
+          !isPrimary(sim, machine.server) &&
+          machine.server.upstream === undefined,
+      );
+      return stale === undefined ? undefined : `${stale.name} is labelled readable and does not stream`;
+    },
+  },
+];
+
+/** Changes of leadership in one calm, before it is called flapping. */
+const changesMax = 3;
+
+/** Begins to watch; to be called before the first fault. `faults` say until when there is trouble. */
+export function watchLiveness(sim: Simulation, faults: { at: number; lasts: number }[]): void {
+  const { engine, oracle } = sim;
+  const since = new Map<Rule, number>();
+  let calmSince = 0;
+  let holder = '';
+  let changes = 0;
+  const troubled = () =>
+    sim.standing.size > 0 || faults.some(({ at, lasts }) => engine.now >= at && engine.now < at + lasts + 1000);
+  const look = (): void => {
+    engine.after(everyMs, look);
+    if (troubled()) {
+      calmSince = engine.now;
+      changes = 0;
+      since.clear();
+    }
+    const now = sim.kube.lease?.holder ?? '';
+    if (now !== '' && now !== holder) {
+      changes += 1;
+      holder = now;
+      if (changes > changesMax && engine.now > calmSince)
+        oracle.fail('L4', `leadership changes for the ${changes}th time in a calm`);
+    }
+    for (const rule of rules) {
+      const wrong = rule.wrong(sim);
+      if (wrong === undefined) since.delete(rule);
+      else if (!since.has(rule)) since.set(rule, engine.now);
+      else if (engine.now - (since.get(rule) ?? 0) > rule.withinMs)
+        oracle.fail(rule.invariant, `for ${rule.withinMs / 1000} s of calm ${wrong}`);
+    }
+  };
+  engine.after(everyMs, look);
+}
