@@ -39,9 +39,10 @@ function accepted(view: View, request: Request): Decision | undefined {
   const { instance } = view;
   if (request.phase !== 'open' || request.options['allowDataLoss'] !== 'true' || isOverdue(view, request)) return undefined;
   if (instance.is !== 'standby') return undefined;
-  const ahead = voters(view).filter((state) => comparePositions(positionOf(state), positionOf(instance)) < 0);
+  const ahead = voters(view).filter((state) => !state.eligible && comparePositions(positionOf(state), positionOf(instance)) < 0);
+  if (ahead.length === 0) return undefined;
   const lost = `what only ${ahead.map((state) => state.name).join(', ')} may have`;
-  const options = ahead.length === 0 ? request.options : { ...request.options, lost: `accepted: ${lost}` };
+  const options = { ...request.options, lost: `accepted: ${lost}` };
   const result = `${view.self.name} holds the lease and takes over`;
   return { ...answer(request, 'running', { options, result }, 'failover-asked'), lease: { do: 'renew' } };
 }
