@@ -163,13 +163,21 @@ export const scenes: Scene[] = [
   },
   {
     title: 'a volume that is nearly full',
-    series: { [of(1, 'volume_used_ratio', 'mount="data"')]: '0.9x75' },
+    series: {
+      [of(1, 'volume_used_ratio', 'mount="data"')]: '0.9x75',
+      [of(1, 'volume_state', 'mount="data", state="fine"')]: '0x75',
+      [of(1, 'volume_state', 'mount="data", state="warn"')]: '1x75',
+    },
     at: '75m',
     fires: ['OpenGaussVolumeNearlyFull'],
   },
   {
     title: 'a volume that is full',
-    series: { [of(1, 'volume_used_ratio', 'mount="data"')]: '0.97x75' },
+    series: {
+      [of(1, 'volume_used_ratio', 'mount="data"')]: '0.82x75',
+      [of(1, 'volume_state', 'mount="data", state="fine"')]: '0x75',
+      [of(1, 'volume_state', 'mount="data", state="read-only"')]: '1x75',
+    },
     at: '75m',
     fires: ['OpenGaussVolumeFull'],
   },
