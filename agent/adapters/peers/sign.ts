@@ -3,7 +3,7 @@
  * meaning. Requests and answers are signed in different words, so that one can never be played back as the other;
  * an answer is bound to its request by the nonce. Pure; who may say what is decided in sessions.ts.
  */
-import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import { createHash, createHmac, createSecretKey, type KeyObject, randomBytes, timingSafeEqual } from 'node:crypto';
 
 /** Shortest key that is taken: what `openssl rand -hex 16` prints. */
 export const keyBytesMin = 32;
@@ -70,9 +70,18 @@ export function sameMac(expected: string, given: string): boolean {
   return a.length === b.length && timingSafeEqual(a, b);
 }
 
+const keys = new WeakMap<Buffer, KeyObject>();
+
+/** Bytes are made a key anew for each signature, which costs several times the signature itself. */
+function prepared(key: Buffer): KeyObject {
+  const known = keys.get(key) ?? createSecretKey(key);
+  keys.set(key, known);
+  return known;
+}
+
 /** Each part goes in with its length, so that no two different lists give the same text. */
 function sign(key: Buffer, parts: string[], body: Buffer): string {
-  const mac = createHmac('sha256', key);
+  const mac = createHmac('sha256', prepared(key));
   for (const part of [...parts, createHash('sha256').update(body).digest('hex')])
     mac.update(`${Buffer.byteLength(part)}:${part},`);
   return mac.digest('hex');
