@@ -54,8 +54,8 @@ async function here(settings: Settings): Promise<Finding[]> {
 /** Whether PID 1 listens; its environment is the agent's, and not that of a command that was run beside it. */
 function fence({ runDir }: Settings): Finding {
   return isGuarded(runDir)
-    ? fine('fence', 'the entrypoint guards the server')
-    : warning('fence', 'nobody guards the server when the agent is gone', 'Start the agent by entrypoint.sh.');
+    ? fine('guard', 'the entrypoint guards the server')
+    : warning('guard', 'nobody guards the server when the agent is gone', 'Start the agent by entrypoint.sh.');
 }
 
 async function cluster(io: Io): Promise<Finding[]> {

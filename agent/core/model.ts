@@ -302,6 +302,8 @@ export interface LocalRecords {
   undone?: { term: Term; by: MemberName } | undefined;
   /** The other members as they were last listed: how to reach them when the API server is away from the start. */
   peers?: { name: MemberName; uid: string; ip: string }[] | undefined;
+  /** The last valid text of the configuration: an agent that starts on an invalid one goes on with it. */
+  config?: string | undefined;
   /** There was no file: what this member granted or promised before is not known. Never saved. */
   fresh?: boolean | undefined;
 }

@@ -1,15 +1,20 @@
 /**
- * The dynamic configuration as it is in force: the last one that was valid as a whole. Where none was read since the agent
- * started, because it is not valid or is not there, the defaults stand with one exception: the synchronous mode stays what
- * the record of the lease says. A typo, or a deleted ConfigMap, must not turn `strict` into something weaker.
+ * The dynamic configuration as it is in force: the last one that was valid as a whole, which is on disk for the next agent.
+ * A typo, or a deleted ConfigMap, must not turn `strict` into something weaker, nor end a pause or `failover: manual` with the
+ * next restart. Where no valid one was ever seen the defaults stand, with one exception: the synchronous mode stays what the
+ * record of the lease says.
  */
 import type { DynamicConfig } from '../core/config.ts';
 import type { LeaseRecord } from '../core/model.ts';
+import { ok } from '../core/result.ts';
 import type { Context } from './context.ts';
 import { noteFailure } from './memory.ts';
+import { amend } from './records.ts';
 
 /** Readings older than this are taken again; the watch makes them fresh in between. */
 const maxAgeMs = 60_000;
+/** What takes more room in the records, as they are written, is not kept for the next agent. */
+const keptBytesMax = 32 * 1024;
 
 /** What decisions are made with. */
 export function configInForce({ memory }: Context): DynamicConfig {
@@ -44,16 +49,35 @@ export async function refreshConfig(ctx: Context, deadlineMs: number): Promise<v
   // Without any good one yet, the defaults stand: a member that waits for ever for an edit would be worse.
   memory.configKnown = true;
   if (text === undefined) {
+    const had = takeKept(ctx) || before;
     // A cluster may well have none; one that had one has lost it.
-    if (before) reject(ctx, [{ field: 'config.yaml', message: 'it is gone; write it again' }]);
+    if (had) reject(ctx, [{ field: 'config.yaml', message: 'it is gone; write it again' }]);
     return;
   }
   const parsed = ctx.parseConfig(text);
-  if (!parsed.ok) return reject(ctx, parsed.problems);
+  if (!parsed.ok) {
+    takeKept(ctx);
+    return reject(ctx, parsed.problems);
+  }
   if (before) ctx.log.info('configuration changed');
   memory.config = parsed.config;
   memory.configGood = true;
   delete memory.failures['config'];
+  const kept = Buffer.byteLength(JSON.stringify(JSON.stringify(text))) > keptBytesMax ? undefined : text;
+  // Beside the cycle: a volume that hangs must not hold up the lease.
+  void amend(ctx, (records) => ok(records.config === kept ? records : { ...records, config: kept }));
+}
+
+/** An agent that starts on what is not valid goes on with what the one before it, or a start before, last found valid. */
+function takeKept({ memory, parseConfig, log }: Context): boolean {
+  const { config: text } = memory.records;
+  if (text === undefined) return false;
+  const parsed = memory.configGood ? undefined : parseConfig(text);
+  if (parsed?.ok !== true) return true;
+  memory.config = parsed.config;
+  memory.configGood = true;
+  log.warn('the last valid configuration is in force', {});
+  return true;
 }
 
 function reject(ctx: Context, problems: { field: string; message: string }[]): void {

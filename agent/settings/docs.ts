@@ -24,8 +24,9 @@ const between = `
 ## Dynamic: \`config.yaml\` in the ConfigMap \`og-<c>-config\`
 
 Validated as a whole: an edit with any mistake changes nothing, the last good configuration stays, and an Event \`ConfigRejected\` names the field.
-A ConfigMap that is deleted changes nothing either. An agent that starts and finds none that is valid goes by the defaults, but \`sync.mode\`, and more
-acknowledgements than the default, stay as the lease records them.
+A ConfigMap that is deleted changes nothing either. An agent that starts and finds none that is valid goes on with the last
+valid one, which it keeps on its volume; where it never had one, by the defaults, but \`sync.mode\`, and more acknowledgements than the default, stay
+as the lease records them.
 Durations are seconds, or text such as \`1500ms\`, \`8s\` or \`2m\`. \`agent config validate FILE\` says what the agent would say.
 
 The lease's figures are checked together: \`(fence + stop + 0.3) × 1.01 < duration × 0.99\` and \`fence ≥ 2 × renew + 2 × requestTimeout\`.

@@ -282,17 +282,17 @@ test('doctor lists what is wrong with its cure, and ends with 1 where something 
     /^warning {3}versions +agents of 0 and 9 work together$/m,
     /^failed {4}configuration +og-demo-config is not valid and not in force$/m,
     /^warning {3}request +a switchover is open /m,
-    /^warning {3}fence +nobody guards the server/m,
+    /^warning {3}guard +nobody guards the server/m,
   ])
     assert.match(ran.out, line);
   // As under kubectl exec: nothing in the environment says who PID 1 is, but it listens.
   const runDir = aDirectory(t);
   execFileSync('mkfifo', [join(runDir, 'fence')]);
   const fenced = { ...env, OG_RUN_DIR: runDir };
-  assert.match((await agent(fenced, ['doctor'])).out, /^warning {3}fence /m, 'nobody holds the other end');
+  assert.match((await agent(fenced, ['doctor'])).out, /^warning {3}guard /m, 'nobody holds the other end');
   const end = openSync(join(runDir, 'fence'), constants.O_RDWR | constants.O_NONBLOCK);
   t.after(() => closeSync(end));
-  assert.match((await agent(fenced, ['doctor'])).out, /^ok {8}fence +the entrypoint guards the server$/m);
+  assert.match((await agent(fenced, ['doctor'])).out, /^ok {8}guard +the entrypoint guards the server$/m);
 });
 
 test('commands of later releases say that they are not there, and the help does not promise them', async () => {

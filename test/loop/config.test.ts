@@ -22,6 +22,8 @@ for (const [what, text] of [
   test(`agents that are started with a configuration ${what} keep the mode of the record`, async () => {
     const world = await settledWorld({ config: strict });
     world.kube.config = text;
+    // Volumes that have never seen it.
+    for (const node of world.nodes.values()) delete node.records.config;
     restartAgents(world);
     await world.run(10_000);
     assert.equal(world.kube.lease?.syncMode, 'strict');
@@ -31,6 +33,27 @@ for (const [what, text] of [
     );
   });
 }
+
+test('agents that are started with a configuration that cannot be read go on with the last valid one', async () => {
+  const world = await settledWorld({ config: `${strict}failover: manual\n` });
+  world.kube.config = 'failover: [\n';
+  restartAgents(world);
+  await world.run(5000);
+  const primary = world.primary() ?? '';
+  world.killNode(primary);
+  await world.run(30_000);
+  assert.equal(world.primary(), primary, 'its label is all that is left: nobody takes over by itself');
+  world.kube.setConfig(strict);
+  await world.until('a successor', () => world.primary() !== primary);
+});
+
+test('a configuration that would make the records too large to be read again is in force and not kept', async () => {
+  const world = await settledWorld({ config: strict });
+  world.kube.setConfig(`${strict}# ${'"'.repeat(10_000)}\nhangSeconds: 20\n`);
+  await world.run(2000);
+  for (const node of world.nodes.values()) assert.equal(node.records.config, undefined);
+  assert.equal(world.kube.events.filter((event) => event.reason === 'ConfigRejected').length, 0);
+});
 
 test('agents of a cluster whose configuration is deleted keep the last one, and say so', async () => {
   const world = await settledWorld({ config: strict });

@@ -106,6 +106,7 @@ export function decodeRecords(text: string, file: string): Result<LocalRecords> 
     ...(found?.promise === undefined ? {} : { promise: found.promise }),
     ...(found?.undone === undefined ? {} : { undone: found.undone }),
     ...(found?.peers === undefined ? {} : { peers: found.peers }),
+    ...(typeof found?.config === 'string' ? { config: found.config } : {}),
   });
 }
 

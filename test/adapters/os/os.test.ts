@@ -128,11 +128,12 @@ test('without PID 1 at the other end there is no fence, and arming is a fault', 
 
 const full: LocalRecords = {
   granted: 12,
-  freeze: { term: 12, candidate: 'og-demo-1', host: '127.0.0.2', port: 5433 },
+  freeze: { term: 12, candidate: 'og-demo-1', host: '127.0.0.2', port: 5433, askedBy: 'og-demo-1' },
   build: { mode: 'full', startedAt: '2026-11-21T07:00:00Z' },
   promise: { holder: 'og-demo-0/uid-0/inc-0', term: 11, durationMs: 8000 },
   undone: { term: 10, by: 'og-demo-0' },
   peers: [{ name: 'og-demo-1', uid: 'uid-1', ip: '127.0.0.2' }],
+  config: 'sync:\n  mode: strict # "ours"\n',
 };
 
 test('records come back as they were saved, and a member without any says that it has none', async (t) => {
