@@ -215,10 +215,15 @@ function endOf(view: View): InstanceIntent {
  */
 function handingOver(view: View, me: PrimaryInstance, permit: LeaderPermit, plan: Switchover): Decision {
   const reason = plan.cause === 'stopping' ? 'stopping' : 'switchover';
+  // The look may be older than the end of the server.
+  if (plan.handedOver) return renewing(view, reason, { note: 'the server is gone' });
+  // A fence that was lifted meanwhile is no reason to stop any more.
+  const stops = plan.cause === 'stopping' && (view.stopping || view.hand.fenced);
   const undo = (why: string) =>
-    plan.cause === 'stopping'
+    stops
       ? renewing(view, reason, { instance: endOf(view), note: why })
       : renewing(view, reason, { instance: { do: 'undo-switchover', permit, why }, note: why });
+  if (plan.cause === 'stopping' && !stops) return undo('nobody asks for the stop any more');
   if (view.now >= plan.deadline) return undo('the deadline passed');
   if (freshPeer(view, plan.target)?.eligible !== true) return undo(`${plan.target} is not eligible any more`);
   const step = syncStep(view, me);

@@ -156,6 +156,9 @@ export async function drainClients(ctx: Context): Promise<Result<void>> {
   const before = memory.brake.changedAt;
   const kept = await keepBrake(ctx);
   if (!kept.ok || memory.brake.changedAt !== before) return kept;
+  // A server that is down has no sessions, and a switch without a mark would lie in its file for ever.
+  if (memory.instance.is !== 'primary' || !memory.instance.readOnly)
+    return failed({ of: 'sql', kind: 'refused', done: 'no', detail: `the instance is ${memory.instance.is}` });
   // It was read-only already, by the agent or a human; its sessions are cut all the same.
   return await ports.instance.setReadOnly(true, true, clearDeadlineMs);
 }

@@ -55,7 +55,9 @@ const rules: Rule[] = [
     withinMs: 3000,
     wrong(sim) {
       const leader = sim.machines.find((machine) => lives(machine) && isPrimary(sim, machine.server) && holds(sim, machine));
-      if (leader === undefined || labelOf(sim, leader, 'role') === 'primary') return undefined;
+      // A pod that was deleted by force has no labels, whatever goes on in it.
+      if (leader === undefined || sim.kube.pods.get(leader.name)?.uid !== leader.uid) return undefined;
+      if (labelOf(sim, leader, 'role') === 'primary') return undefined;
       return leader.shown?.reason === 'leads' ? `${leader.name} leads and is not labelled` : undefined;
     },
   },
