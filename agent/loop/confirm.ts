@@ -1,7 +1,7 @@
 /**
  * Asks the standbys themselves how far they are, where a change of the synchronous set waits for them and the primary's
  * rows do not tell: between two turns of gossip, often at first and less often the longer it takes. Nothing waits for the
- * answers; the next look at the peers has them.
+ * answers; a cycle comes when they are there.
  */
 import { areUnheard } from '../core/flushed.ts';
 import { recordOf } from '../core/lease.ts';
@@ -11,7 +11,7 @@ import type { View } from '../core/view.ts';
 import type { Context } from './context.ts';
 
 const deadlineMs = 150;
-const soonestMs = 50;
+const soonestMs = 25;
 const latestMs = 1000;
 
 const asked = new WeakMap<Context, { since: Mono; at: Mono }>();
@@ -27,7 +27,7 @@ export function askUnheard(ctx: Context, view: View): void {
   const { since, at } = asked.get(ctx) ?? { since: now, at: Number.NEGATIVE_INFINITY };
   if (now - at < Math.min(latestMs, Math.max(soonestMs, (now - since) / 4))) return;
   asked.set(ctx, { since, at: now });
-  void peers.refresh(deadlineMs);
+  void peers.refresh(deadlineMs).then(() => ctx.nudge());
 }
 
 function isWaiting(view: View): boolean {

@@ -17,7 +17,7 @@ import { observeAfresh, observeInstance, viewOf } from './observe.ts';
 import { givePromise } from './promised.ts';
 
 /** An observation may serve gossip for this long. */
-const gossipAgeMs = 50;
+const gossipAgeMs = 20;
 
 export function createHandler(ctx: Context): PeerHandler {
   return {
