@@ -4,6 +4,7 @@
  * guards the server meanwhile.
  */
 import { randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInstance } from './adapters/gauss/instance.ts';
@@ -55,6 +56,17 @@ async function readSecrets(directory: string): Promise<Secrets | { problem: stri
   }
 }
 
+/** When PID 1 started, in boot time: Linux counts it in hundredths of a second for every program. */
+function bornAt(): { bornAt: number } | undefined {
+  try {
+    const stat = readFileSync('/proc/1/stat', 'latin1');
+    const ticks = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]);
+    return Number.isFinite(ticks) ? { bornAt: ticks * 10 } : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 function selfOf(settings: Settings, startedAt: number): Self {
   const incarnation = settings.incarnation ?? randomUUID();
   const pidOne = settings.entrypointPid === '1';
@@ -72,6 +84,7 @@ function selfOf(settings: Settings, startedAt: number): Self {
     startedAt,
     guarded: settings.entrypointPid !== undefined,
     provesDeath: pidOne,
+    ...(pidOne ? bornAt() : {}),
   };
 }
 
@@ -135,14 +148,9 @@ type Parts = {
   sink: LogSink;
 };
 
-async function serve(
-  env: Environment,
-  settings: Settings,
-  secrets: Secrets,
-  { clock, board, metrics, sink }: Parts,
-): Promise<number> {
+/** The world as the loop gets it; connects to nothing yet. */
+function portsOf(env: Environment, settings: Settings, secrets: Secrets, { clock, metrics, sink }: Parts) {
   const main = wordFirst(sink.log, 'main');
-  const self = selfOf(settings, clock.now());
   const instanceLog = wordFirst(sink.log, 'instance');
   const instance = createInstance({
     home: settings.gaussHome,
@@ -183,17 +191,26 @@ async function serve(
   );
   const fence = createFence({ runDir: settings.runDir });
   if (!fence.present) main.warn('no fence: PID 1 does not guard the server', { hint: 'Start the agent by entrypoint.sh.' });
-  const loop = createLoop({
-    ports: {
-      ...{ clock, kube, instance, peers, fence, board },
-      records: createRecords({ dataDir: settings.dataDir }),
-      brake: createBrake({ dataDir: settings.dataDir }),
-      reserves: {
-        data: createReserve({ directory: async () => join(settings.dataDir, 'agent') }),
-        wal: createReserve({ directory: walReserve(walPath(settings), settings.dataDir) }),
-      },
-      volumes: createVolumes({ mounts: mountsOf(settings), clock }),
+  return {
+    ...{ instance, kube, peers, fence },
+    records: createRecords({ dataDir: settings.dataDir }),
+    brake: createBrake({ dataDir: settings.dataDir }),
+    reserves: {
+      data: createReserve({ directory: async () => join(settings.dataDir, 'agent') }),
+      wal: createReserve({ directory: walReserve(walPath(settings), settings.dataDir) }),
     },
+    volumes: createVolumes({ mounts: mountsOf(settings), clock }),
+  };
+}
+
+async function serve(env: Environment, settings: Settings, secrets: Secrets, parts: Parts): Promise<number> {
+  const { clock, board, metrics, sink } = parts;
+  const main = wordFirst(sink.log, 'main');
+  const self = selfOf(settings, clock.now());
+  const ports = portsOf(env, settings, secrets, parts);
+  const { fence, instance, kube, peers } = ports;
+  const loop = createLoop({
+    ports: { ...ports, clock, board },
     self: { ...self, guarded: fence.present },
     log: wordFirst(sink.log, 'loop'),
     tally: metrics.tally,

@@ -4,9 +4,9 @@
  * without a permit is killed comes before all of it (I1).
  */
 import { isScheduled, liveRequest } from './asked.ts';
+import { isOwnPast } from './death.ts';
 import { only, renewing } from './decision.ts';
 import { bestHeir } from './election.ts';
-import { isOwnPast } from './follower.ts';
 import { whenStoppingAsLeader } from './leader.ts';
 import { holds, leads, recordOf } from './lease.ts';
 import type { PrimaryInstance } from './model.ts';

@@ -4,13 +4,16 @@
  * server can have. It promises: no primary without a valid permit (I1), nothing decided on the unknown (I2), no step
  * that relies on another one of the same cycle (I3). It does not promise that an effect happens; the next view tells.
  */
+import { isStranger, mayAcknowledge, processOf } from './acting.ts';
 import { whenFenced, whenPaused } from './byhand.ts';
+import { whenLeaderStopped, whenStarting } from './crash.ts';
 import { only, renewing } from './decision.ts';
 import { bestHeir } from './election.ts';
 import { whenEmpty, whenPending, whenStandby, whenStopped, whenUnfinished } from './follower.ts';
-import { takeLead, whenLeaderStopped, whenLeading, whenStoppingAsLeader } from './leader.ts';
+import { takeLead, whenLeading, whenStoppingAsLeader } from './leader.ts';
+import { lostVolume, whenKilled, whenMute } from './hang.ts';
 import { holds, leads, mending, recordOf, vanished } from './lease.ts';
-import type { Instance, ServerProcess } from './model.ts';
+import type { Instance } from './model.ts';
 import { ordered } from './orders.ts';
 import { isValid } from './permit.ts';
 import { reapFirst } from './reap.ts';
@@ -46,14 +49,10 @@ function byShape(view: View, instance: Instance): Decision {
     case 'stopped':
       return permit === undefined || foreign(view, instance) ? whenStopped(view, instance) : whenLeaderStopped(view, instance);
     case 'starting':
-      return whenStarting(view, instance);
+      // Found running, and not heard yet: it may be a primary that has no session left for the agent.
+      return isStranger(view) ? whenMute(view, instance.since) : whenStarting(view, instance);
     case 'hung':
-      // What cannot be killed cannot be waited for: without a renewal the permit ends, and others take over (K14).
-      if (permit !== undefined && view.disk?.stuck !== undefined)
-        return only('hung', { instance: { do: 'fence' }, note: view.disk.stuck });
-      return view.now - instance.since >= view.config.hangSeconds * 1000
-        ? renewing(view, 'hung', { instance: { do: 'fence' } })
-        : renewing(view, 'hung', { note: 'waiting for an answer' });
+      return instance.killed === true ? whenKilled(view) : whenMute(view, instance.since);
     case 'pending':
       return permit === undefined ? whenPending(view) : takeLead(view, instance, permit);
     case 'standby':
@@ -62,17 +61,6 @@ function byShape(view: View, instance: Instance): Decision {
       if (permit === undefined) return only('permit-lost', { instance: { do: 'fence' } });
       return lostVolume(view) ?? whenLeading(view, instance, permit);
   }
-}
-
-/**
- * A primary whose volume hangs or is broken acknowledges nothing more; where a standby can take over it is killed. Its
- * lease is not renewed any more: a process that waits for the volume may be killed and still be there (K14).
- */
-function lostVolume(view: View): Decision | undefined {
-  const { stuck, broken } = view.disk ?? {};
-  const why = stuck ?? (/read-only|failed/.test(broken ?? '') ? broken : undefined);
-  if (why === undefined || bestHeir(view) === undefined) return undefined;
-  return only(stuck === undefined ? 'volume-failed' : 'hung', { instance: { do: 'fence' }, note: why });
 }
 
 function foreign(view: View, instance: Extract<Instance, { is: 'stopped' }>): boolean {
@@ -111,19 +99,6 @@ function mendLease(view: View): Decision | undefined {
   return only('lease-mended', { lease: { do: 'renew', change: mending(view.held) }, note: garbage });
 }
 
-function mayAcknowledge(view: View): boolean {
-  const process = processOf(view.instance);
-  if (process === undefined) return false;
-  if (view.instance.is === 'primary') return true;
-  if (view.instance.is === 'hung' && (view.instance.last === 'Primary' || view.instance.last === 'Normal')) return true;
-  const asked = view.promotion?.process;
-  return asked !== undefined && asked.pid === process.pid && asked.startTime === process.startTime;
-}
-
-export function processOf(instance: Instance): ServerProcess | undefined {
-  return 'process' in instance ? instance.process : undefined;
-}
-
 function jobReason(view: View): 'building' | 'initialising' | 'promoting' | 'switchover' | 'stopping' | 'fenced' | 'restarting' {
   switch (view.job?.kind) {
     case 'build':
@@ -137,17 +112,6 @@ function jobReason(view: View): 'building' | 'initialising' | 'promoting' | 'swi
     default:
       return 'switchover';
   }
-}
-
-function whenStarting(view: View, instance: Extract<Instance, { is: 'starting' }>): Decision {
-  const age = view.now - instance.since;
-  if (holds(view) && age > view.config.primaryStartTimeoutSeconds * 1000) {
-    const heir = bestHeir(view);
-    // Recovery may take long; without anybody to take over, waiting is all there is.
-    if (heir !== undefined)
-      return only('hand-over', { lease: { do: 'release', heir: heir.name }, note: 'the server takes too long to start' });
-  }
-  return renewing(view, 'starting');
 }
 
 /** SIGTERM: hand over first, stop second, release last; the process ends when a view shows all of it done. */

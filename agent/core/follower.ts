@@ -3,6 +3,8 @@
  * when it is free, expired or left to it. Unknown is never taken for absent (I2): without a readable lease and
  * readable cluster facts nothing is acquired, initialised or wiped.
  */
+import { heldOff } from './crash.ts';
+import { isOwnPast, isTerminated } from './death.ts';
 import { only } from './decision.ts';
 import { bestHeir, freshPeer, freshPeers, isBest, knownPrimary, livingHolder, missing, obstacle, voters } from './election.ts';
 import { boundBy } from './failsafe.ts';
@@ -105,7 +107,8 @@ function isSucceeded(view: View): boolean {
   const record = recordOf(view.lease);
   if (exit?.role !== 'Primary' || view.now - exit.at >= successorMs || record === undefined) return false;
   const holder = memberOf(record.holder);
-  if (holder === view.self.name) return false;
+  // Given up without an heir: there is no successor to wait for.
+  if (holder === view.self.name || (record.holder === '' && record.heir === undefined)) return false;
   const pod = view.pods.known ? view.pods.value.find((one) => one.name === holder) : undefined;
   if (knownPrimary(view) === undefined && pod?.labels['opengauss.role'] !== 'primary') return true;
   const last = record.entries.at(-1);
@@ -120,12 +123,6 @@ function oldIncarnation(view: View): Decision | undefined {
   const heir = bestHeir(view);
   if (heir === undefined) return undefined;
   return only('hand-over', { lease: { do: 'release', heir: heir.name }, note: 'this container is new, the old one is dead' });
-}
-
-/** The lease names an earlier container of this very pod, which our own start proves to have ended. */
-export function isOwnPast(view: View, record: LeaseRecord): boolean {
-  const [name, uid] = record.holder.split('/');
-  return view.self.provesDeath && name === view.self.name && uid === view.self.uid && record.holder !== view.self.identity;
 }
 
 export function whenPending(view: View): Decision {
@@ -175,6 +172,8 @@ function stand(view: View, me: StandbyInstance, lease: SeenLease, reason: Reason
     const note = lossInOff(view, record, { name: view.self.name, ...me });
     if (note !== undefined) return { ...only('not-eligible', { note }), blocked: note };
   }
+  const held = reason === 'lease-heir' ? undefined : heldOff(view);
+  if (held !== undefined) return only('held-off', { note: held });
   if (reason !== 'lease-heir' && !isBest(view, me)) return only('better-candidate');
   if (isOutOfTurn(view)) return only('better-candidate', { note: 'its own promotion has just stalled' });
   return only(reason, { lease: { do: 'acquire', over: lease } });
@@ -240,6 +239,7 @@ export function claimOf(view: View, lease: SeenLease): Claim {
     return { free: false, reason: 'waits-for-heir' };
   }
   if (isOwnPast(view, record)) return { free: true, reason: 'lease-free' };
+  if (isTerminated(view, record)) return { free: true, reason: 'holder-dead' };
   if (isExpired(lease, view)) return { free: true, reason: 'lease-expired' };
   if (record.holder === '') return { free: false, reason: 'waits-for-expiry' };
   const late = view.now >= lease.firstSeenAt + view.config.lease.renewSeconds * 2000;
@@ -253,8 +253,8 @@ export function claimOf(view: View, lease: SeenLease): Claim {
 export function nextLook(view: View): number | undefined {
   if (!view.lease.known || holds(view)) return undefined;
   const lease = view.lease.value;
-  if (lease.record !== undefined && isReleased(lease.record)) return lease.firstSeenAt + heirTurnMs;
-  const end = expiresAt(lease, view.config.lease.durationSeconds);
+  const free = lease.record !== undefined && isReleased(lease.record);
+  const end = free ? lease.firstSeenAt + heirTurnMs : expiresAt(lease, view.config.lease.durationSeconds);
   return end > view.now ? end : undefined;
 }
 

@@ -9,7 +9,7 @@ import { acknowledgers, bestHeir, freshPeer, freshPeers, livingPredecessor, obst
 import { boundToHolder } from './failsafe.ts';
 import { highestTerm, recordOf } from './lease.ts';
 import { enoughVotes } from './loss.ts';
-import type { Instance, LeaseRecord, PeerState, PrimaryInstance, Running, StandbyInstance } from './model.ts';
+import type { LeaseRecord, PeerState, PrimaryInstance, Running, StandbyInstance } from './model.ts';
 import { withoutApiServer } from './outage.ts';
 import type { LeaderPermit } from './permit.ts';
 import { bestStreaming, requested } from './requests.ts';
@@ -242,20 +242,4 @@ function handingOver(view: View, me: PrimaryInstance, permit: LeaderPermit, plan
   }
   if (rest.length > 0 && view.now - plan.pointedAt < settleMs) return renewing(view, reason, { note: 'the others settle' });
   return renewing(view, reason, { instance: { do: 'hand-over', permit, target: plan.target } });
-}
-
-/** The holder's server is gone: hand over when somebody can take over, restart in place otherwise (crash policy). */
-export function whenLeaderStopped(view: View, instance: Extract<Instance, { is: 'stopped' }>): Decision {
-  if (view.switchover?.handedOver === true) {
-    return only('switchover', { lease: { do: 'release', heir: view.switchover.target } });
-  }
-  const heir = bestHeir(view);
-  const wasPrimary = view.lastExit?.role === 'Primary' || view.lastExit?.role === 'Normal' || view.promotion !== undefined;
-  if (heir !== undefined && (wasPrimary || instance.exit !== undefined)) {
-    return only('hand-over', { lease: { do: 'release', heir: heir.name }, note: `heir ${heir.name}` });
-  }
-  if (view.disk?.noRoom !== undefined) return renewing(view, 'disk-full', { note: view.disk.noRoom });
-  const failure = view.failures['start'];
-  if (failure !== undefined && view.now < failure.retryAt) return renewing(view, 'start-failed', { note: failure.fault.detail });
-  return renewing(view, 'restart-in-place', { instance: { do: 'start', mode: 'pending' } });
 }

@@ -3,6 +3,7 @@
  * is the fence's business, and the freeze's. A holder counts from the moment a renewal was sent, an observer from
  * the moment it first saw the version; nobody compares clocks.
  */
+import { ownContainerId } from './death.ts';
 import type { LeaseRecord, MemberName, Mono, SeenLease, SyncEntry, Term } from './model.ts';
 import { isValid } from './permit.ts';
 import type { Observed } from './result.ts';
@@ -104,7 +105,7 @@ export function acquired(view: View, over: LeaseRecord | undefined): LeaseDraft 
     syncMode: over?.syncMode ?? view.config.sync.mode,
     promoting: over?.promoting,
     heir: undefined,
-    containerId: undefined,
+    containerId: ownContainerId(view),
     written: over?.written,
   };
 }

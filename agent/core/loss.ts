@@ -4,6 +4,7 @@
  * may accept, so the primary of every entry that is not met has to be proven to have ended: by its own
  * word, by the kubelet's, or by the word of the operator, who has seen to it.
  */
+import { isTerminated } from './death.ts';
 import { comparePositions, freshPeer, freshPeers, type Position, positionOf } from './election.ts';
 import { boundBy, isBoundAway } from './failsafe.ts';
 import { memberOf } from './lease.ts';
@@ -41,12 +42,8 @@ export function proofOfEnd(view: View, record: LeaseRecord, entry: SyncEntry, re
 function endOfContainer(view: View, record: LeaseRecord, entry: SyncEntry, request: Request): string | undefined {
   const said = 'its container has ended';
   if (namesIn(request.options['proven']).includes(keyOf(entry))) return said;
-  const pod = view.pods.known ? view.pods.value.find((one) => one.name === entry.primary) : undefined;
-  const [, uid] = record.holder.split('/');
-  const container = record.containerId;
-  const itsLease = memberOf(record.holder) === entry.primary && pod?.uid === uid && container !== undefined;
-  const ended = pod?.container.state === 'terminated' && pod.container.id === container;
-  return itsLease && ended && !isHeardBy(view, entry.primary) ? said : undefined;
+  const ended = memberOf(record.holder) === entry.primary && isTerminated(view, record);
+  return ended && !isHeardBy(view, entry.primary) ? said : undefined;
 }
 
 /**

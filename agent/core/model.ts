@@ -118,7 +118,15 @@ export type Instance =
   | { is: 'stopped'; data: DataState; exit: ServerExit | undefined }
   | { is: 'starting'; process: ServerProcess; since: Mono; data: DataState | undefined }
   /** The process lives, nothing answers. */
-  | { is: 'hung'; process: ServerProcess; since: Mono; last: Role; data: DataState | undefined }
+  | {
+      is: 'hung';
+      process: ServerProcess;
+      since: Mono;
+      last: Role;
+      data: DataState | undefined;
+      /** SIGKILL was sent: none of it runs any more, though it may not be gone while a volume holds it. */
+      killed?: true;
+    }
   | ({ is: 'pending' } & Running)
   | PrimaryInstance
   | StandbyInstance;
@@ -199,7 +207,14 @@ export interface PodSight {
   /** Where container `og` has claims mounted; absent: nowhere, or that is not told. */
   claims?: { path: string; claim: string }[];
   /** Of container `og`. */
-  container: { id: string | undefined; state: 'waiting' | 'running' | 'terminated' | 'unknown' };
+  container: {
+    id: string | undefined;
+    state: 'waiting' | 'running' | 'terminated' | 'unknown';
+    /** Wall-clock ISO time of its node. */
+    startedAt?: string;
+    /** Ids of containers that the kubelet says have ended: this one, or the one before. */
+    ended?: string[];
+  };
 }
 
 /** What a peer says of itself over the peer API; the same shape answers /status for the own member. */

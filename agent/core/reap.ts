@@ -3,9 +3,9 @@
  * would promote beside it. The server goes first, and the lease in a later cycle that shows no process (I1, I9). It stands
  * between all rules and their effect, so that none of them has to think of it.
  */
+import { isDoomed, isSame, processOf } from './acting.ts';
 import { renewing } from './decision.ts';
 import { recordOf } from './lease.ts';
-import type { ServerProcess } from './model.ts';
 import type { Decision, View } from './view.ts';
 
 /** The decision, or the end of the server that has to come before it. */
@@ -18,13 +18,10 @@ export function reapFirst(view: View, decision: Decision): Decision {
 }
 
 function mayBePromoting(view: View): boolean {
-  const process = 'process' in view.instance ? view.instance.process : undefined;
-  if (process === undefined) return false;
+  const process = processOf(view.instance);
+  // What was killed does nothing more, though a volume may hold it in the kernel.
+  if (process === undefined || isDoomed(view.instance)) return false;
   // What an agent before this one asked of the server that it left running, only the record tells.
-  const asked = recordOf(view.lease)?.promoting?.member === view.self.name && isSame(view.found, process);
+  const asked = recordOf(view.lease)?.promoting?.member === view.self.name && !isSame(view.startedHere, process);
   return asked || isSame(view.promotion?.process, process);
-}
-
-function isSame(a: ServerProcess | undefined, b: ServerProcess): boolean {
-  return a !== undefined && a.pid === b.pid && a.startTime === b.startTime;
 }

@@ -50,6 +50,8 @@ export interface Self {
   guarded: boolean;
   /** The container has a PID namespace of its own, so that its end proves the end of everything in it. */
   provesDeath: boolean;
+  /** When PID 1 started; undefined where that is not known. */
+  bornAt?: Mono;
 }
 
 /** A peer as gossip tells it; older than two periods counts as unknown. */
@@ -94,6 +96,13 @@ export interface Failsafe {
   promisers: MemberName[];
 }
 
+/** An end of the local server as primary that nobody meant. */
+export interface Crash {
+  at: Mono;
+  /** How long it had been primary. */
+  reignMs: number;
+}
+
 /** A planned hand-over; its steps are decided on what the view shows, so that a crash between two needs no recovery. */
 export interface Switchover {
   target: MemberName;
@@ -119,7 +128,15 @@ export interface View {
   permit: LeaderPermit | undefined;
   /** The record as this incarnation last saw it while it held the lease, and nobody else since. */
   held?: LeaseRecord;
+  /** When the local server ended as primary, or in its promotion, without being told to; the latest ones. */
+  crashes?: readonly Crash[];
+  /** The server that this agent started last; any other one was found running, and what was asked of it is not known. */
+  startedHere?: ServerProcess | undefined;
+  /** Containers of the own pod that were ever seen terminated. */
+  endedContainers?: readonly string[];
   instance: Instance;
+  /** Wall-clock ISO time since the server is in this role and state; display only. */
+  since?: string;
   /** The last exit of the local server that this agent saw. */
   lastExit: ServerExit | undefined;
   records: LocalRecords;
@@ -157,8 +174,6 @@ export interface View {
   stalledAt?: Mono | undefined;
   /** Absent: nobody looks. */
   disk?: DiskView;
-  /** The server that ran already when this agent started: what was asked of it is not known. */
-  found?: ServerProcess | undefined;
 }
 
 /** What people have asked of a member by configuration and annotations; `paused` of the view sums the first two up. */

@@ -38,7 +38,7 @@ export interface Tally {
   cycle(reason: string, seconds: number): void;
   renewed(seconds: number, marginSeconds: number): void;
   fenced(reason: string): void;
-  promoted(seconds: number): void;
+  promoted(seconds: number, kind?: 'failover' | 'switchover' | 'start'): void;
   switched(outcome: string): void;
   built(mode: string, outcome: string): void;
 }

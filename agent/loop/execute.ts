@@ -3,7 +3,6 @@
  * initialise, hand over, stop) go to the single job slot while the loop goes on renewing. What needs leadership gets
  * the permit and checks it again right before acting.
  */
-import { processOf } from '../core/decide.ts';
 import type { PeerState } from '../core/model.ts';
 import { failed, ok, type Result } from '../core/result.ts';
 import type { Decision, InstanceIntent, PeerSight, View } from '../core/view.ts';
@@ -28,7 +27,8 @@ export async function executeInstance(ctx: Context, view: View, decision: Decisi
   const result = await carryOut(ctx, view, intent, decision);
   if (result === undefined) return 'nothing';
   if (result.ok) {
-    delete ctx.memory.failures[intent.do];
+    // A server whose process exists has not started yet; that is forgotten once it is up (observe.ts).
+    if (intent.do !== 'start') delete ctx.memory.failures[intent.do];
     return 'done';
   }
   noteFailure(ctx.memory, intent.do, result.fault, ctx.ports.clock.now());
@@ -113,14 +113,19 @@ async function start(ctx: Context, mode: 'standby' | 'pending'): Promise<Result<
   const configured = await configure(ctx);
   if (!configured.ok) return configured;
   const started = await startFrozen(ctx, mode);
-  if (started.ok) ctx.log.info('server started', { mode, pid: started.value.pid });
+  if (started.ok) {
+    memory.startedHere = started.value;
+    ctx.log.info('server started', { mode, pid: started.value.pid });
+  }
   memory.observedAt = Number.NEGATIVE_INFINITY;
   return started;
 }
 
 async function fence(ctx: Context, reason: string): Promise<Result<unknown>> {
   const { memory, ports } = ctx;
+  memory.fencing = reason;
   const killed = await ports.instance.kill(memory.config.lease.stopSeconds * 1000);
+  memory.fencing = undefined;
   ctx.tally.fenced(reason);
   if (reason === 'promotion-stalled') memory.stalledAt = ports.clock.now();
   ctx.log.error('server killed', { reason });
@@ -215,4 +220,3 @@ async function undoSwitchover(ctx: Context, view: View, why: string): Promise<Re
 }
 
 export type { PeerSight, PeerState };
-export { processOf };

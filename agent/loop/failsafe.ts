@@ -5,7 +5,7 @@
  * never revives one that has ended: by then the server is being killed. Each answer counts when it arrives, so a member
  * that is dead or slow holds up nobody.
  */
-import { processOf } from '../core/decide.ts';
+import { processOf } from '../core/acting.ts';
 import { heldUntil } from '../core/failsafe.ts';
 import type { LeaseRecord, MemberName, Mono } from '../core/model.ts';
 import { isValid, permitFrom } from '../core/permit.ts';

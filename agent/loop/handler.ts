@@ -69,7 +69,7 @@ export function peerState(ctx: Context): PeerState {
     volumes: view.volumes,
     ...(primary === undefined ? {} : { syncObserved: syncNames(primary.senders), readOnly: primary.readOnly }),
     agentVersion: ctx.self.version,
-    since: undefined,
+    since: ctx.memory.since?.at,
     ...promisedNow(view),
     ...(view.disk?.owner === undefined ? {} : { readOnlyOwner: view.disk.owner }),
     ...(view.disk?.pressure === undefined ? {} : { pressure: view.disk.pressure }),

@@ -2,7 +2,7 @@
  * The single job slot: long work that runs beside the loop, which goes on renewing or fencing. A job never touches the
  * lease. When it ends, well or badly, the loop is nudged and the next view shows what became of it.
  */
-import { processOf } from '../core/decide.ts';
+import { processOf } from '../core/acting.ts';
 import { flushedBy } from '../core/flushed.ts';
 import { formatLsn, lsnOrNull } from '../core/lsn.ts';
 import type { BuildProgress, Job } from '../core/model.ts';
@@ -71,7 +71,8 @@ export function runPromotion(ctx: Context, permit: LeaderPermit, names: string):
     const deadline = startedAt + memory.config.primaryStartTimeoutSeconds * 1000;
     const promoted = await ports.instance.promote({ permit, names, deadline });
     if (!promoted.ok) return promoted;
-    ctx.tally.promoted((ports.clock.now() - startedAt) / 1000);
+    ctx.tally.promoted((ports.clock.now() - (memory.troubleAt ?? startedAt)) / 1000, kindOf(ctx));
+    memory.troubleAt = undefined;
     ctx.event({ reason: 'Promoted', type: 'Normal', action: 'Promote', note: `term ${permit.term}` });
     // In force and looked at before the promotion was asked for, so that the next look may give the barrier.
     memory.inForce = inForceOf(names, false);
@@ -80,6 +81,16 @@ export function runPromotion(ctx: Context, permit: LeaderPermit, names: string):
   });
 }
 
+/** A start: nobody else led before. A switchover: somebody asked for this very member. */
+function kindOf(ctx: Context): 'failover' | 'switchover' | 'start' {
+  const { entries = [] } = (ctx.memory.lease.known ? ctx.memory.lease.value.record : undefined) ?? {};
+  if (entries.every((entry) => entry.primary === ctx.self.name)) return 'start';
+  const request = ctx.memory.request.known ? ctx.memory.request.value : undefined;
+  const asked = request?.kind === 'switchover' && request.phase === 'running' && request.target === ctx.self.name;
+  return asked ? 'switchover' : 'failover';
+}
+
+/** An echo of an older deadline says that PID 1 lived then, and nothing about now. */
 async function awaitEcho(ctx: Context): Promise<Result<void>> {
   const { memory, ports } = ctx;
   if (!ports.fence.present) return ok();
@@ -92,7 +103,9 @@ async function awaitEcho(ctx: Context): Promise<Result<void>> {
       echo !== undefined &&
       process !== undefined &&
       echo.process.pid === process.pid &&
-      echo.process.startTime === process.startTime
+      echo.process.startTime === process.startTime &&
+      // PID 1 counts in hundredths of a second, rounded down.
+      echo.deadline > (memory.permit?.until ?? Number.POSITIVE_INFINITY) - 10
     )
       return ok();
     await ports.clock.until(ports.clock.now() + 5);

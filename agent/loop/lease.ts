@@ -3,17 +3,19 @@
  * is unknown, not loss: the record is read back and the permit is neither extended nor dropped (K3). The permit counts
  * from the moment a write was sent, and every confirmed renewal moves the fence of PID 1 with it.
  */
-import { processOf } from '../core/decide.ts';
+import { ownContainerId } from '../core/death.ts';
+import { processOf } from '../core/acting.ts';
 import { boundToHolder } from '../core/failsafe.ts';
 import { writtenBy } from '../core/lag.ts';
 import { acquired, memberOf, recordOf, released, renewed } from '../core/lease.ts';
-import type { LeaseRecord, Mono } from '../core/model.ts';
+import type { LeaseRecord, Mono, SeenLease } from '../core/model.ts';
 import { durationFor, isValid, latestUntil, type LeaderPermit, permitFrom } from '../core/permit.ts';
 import type { Decision, LeaseChange, LeaseDraft, View } from '../core/view.ts';
 import type { Context } from './context.ts';
 import { endFailsafe } from './failsafe.ts';
-import { adoptLease, viewOf } from './observe.ts';
+import { viewOf } from './observe.ts';
 import { armFence, givePermit } from './permit.ts';
+import { adoptLease } from './sight.ts';
 
 /** What became of a step: `done` may be followed at once by the next cycle, `failed` may not. */
 export type Outcome = 'nothing' | 'done' | 'failed';
@@ -24,7 +26,7 @@ export async function executeLease(ctx: Context, view: View, decision: Decision)
     case 'nothing':
       return 'nothing';
     case 'acquire':
-      return await acquire(ctx, view, intent.over.record);
+      return await acquire(ctx, view, intent.over);
     case 'renew':
       return await renew(ctx, view, intent.change);
     case 'recreate':
@@ -70,7 +72,7 @@ function noteDraft(ctx: Context, draft: Context['memory']['unanswered'][number])
   return true;
 }
 
-async function acquire(ctx: Context, view: View, over: LeaseRecord | undefined): Promise<Outcome> {
+async function acquire(ctx: Context, view: View, { record: over, firstSeenAt }: SeenLease): Promise<Outcome> {
   // Between the decision and now a promise may have been given (I14).
   if (boundToHolder(viewOf(ctx)) !== undefined) return 'failed';
   const { lease } = ctx.memory.config;
@@ -82,6 +84,7 @@ async function acquire(ctx: Context, view: View, over: LeaseRecord | undefined):
   if (record === undefined) return 'failed';
   ctx.memory.takeover = undefined;
   ctx.memory.switchover = undefined;
+  ctx.memory.troubleAt = firstSeenAt;
   renewedAs(ctx, sentAt, permitFrom(sentAt, record.term, lease.fenceSeconds));
   ctx.memory.renewSentAt = sentAt;
   ctx.memory.acquiredAt = ctx.ports.clock.now();
@@ -103,7 +106,10 @@ async function renew(ctx: Context, view: View, change: LeaseChange | undefined):
   const period = memory.config.lease.renewSeconds * 1000;
   const due = ports.clock.now() - memory.renewSentAt >= period - 50;
   if (change === undefined && !due && isValid(memory.permit, ports.clock.now())) return 'nothing';
-  const outcome = await put(ctx, record, change ?? {}, record, writtenBy(view, record, change ?? {}));
+  // Which container it is becomes known some time after its start, and goes along with any renewal.
+  const containerId = ownContainerId(view);
+  const named = containerId === undefined || containerId === record.containerId ? {} : { containerId };
+  const outcome = await put(ctx, record, { ...change, ...named }, record, writtenBy(view, record, change ?? {}));
   const promoting = outcome === 'done' && record.garbage === undefined ? change?.promoting : undefined;
   const process = processOf(memory.instance);
   if (promoting !== undefined && process !== undefined) {

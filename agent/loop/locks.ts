@@ -6,12 +6,13 @@
  */
 import { granted, lockAtStart, refusal, staysFrozen } from '../core/grant.ts';
 import { memberOf } from '../core/lease.ts';
-import type { LocalRecords, MemberName } from '../core/model.ts';
+import type { LocalRecords, MemberName, ServerProcess } from '../core/model.ts';
 import { type Fault, failed, ok, type Result } from '../core/result.ts';
 import type { FreezeAsk } from '../ports/others.ts';
 import type { Context } from './context.ts';
-import { adoptLease, observeAfresh } from './observe.ts';
+import { observeAfresh } from './observe.ts';
 import { amend } from './records.ts';
+import { adoptLease } from './sight.ts';
 
 const sqlDeadlineMs = 1000;
 
@@ -99,6 +100,6 @@ async function forget(ctx: Context, undoneBy?: MemberName): Promise<Result<void>
 }
 
 /** Starts the server frozen as the record says, in any mode: a build deletes the server's own record of its lock. */
-export function startFrozen(ctx: Context, mode: 'standby' | 'pending'): Promise<Result<{ pid: number }>> {
+export function startFrozen(ctx: Context, mode: 'standby' | 'pending'): Promise<Result<ServerProcess>> {
   return inTurn(ctx, async () => await ctx.ports.instance.start(mode, lockAtStart(ctx.memory.records)));
 }

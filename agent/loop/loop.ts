@@ -18,6 +18,7 @@ import { executeInstance } from './execute.ts';
 import { keepFailsafe } from './failsafe.ts';
 import { createHandler } from './handler.ts';
 import { executeLease, type Outcome } from './lease.ts';
+import { noteExit } from './exit.ts';
 import { emptyMemory } from './memory.ts';
 import { tellMilestones } from './milestones.ts';
 import { observe, onHint, viewOf } from './observe.ts';
@@ -82,7 +83,7 @@ export function createLoop(options: LoopOptions): Loop {
   async function run(): Promise<void> {
     if (!(await loadRecords(ctx))) return;
     ports.instance.onExit((exit) => {
-      ctx.memory.lastExit = exit;
+      noteExit(ctx, exit);
       ctx.memory.observedAt = Number.NEGATIVE_INFINITY;
       options.log.warn('server exited', { pid: exit.process.pid, role: exit.role });
       ctx.nudge();

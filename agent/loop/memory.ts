@@ -26,7 +26,7 @@ import type {
 import type { LeaderPermit } from '../core/permit.ts';
 import { type Observed, type Result, unknown } from '../core/result.ts';
 import { type Told, untold } from './milestones.ts';
-import type { Failsafe, Promised, Promotion, Switchover, Takeover } from '../core/view.ts';
+import type { Crash, Failsafe, Promised, Promotion, Switchover, Takeover } from '../core/view.ts';
 
 export interface Memory {
   lease: Observed<SeenLease>;
@@ -97,6 +97,19 @@ export interface Memory {
   told: Told;
   /** Whether the last cycle was paused; an Event tells the change. */
   wasPaused: boolean;
+  crashes: Crash[];
+  /** What the clocks said at the last cycle. */
+  clocks: { now: Mono; wall: number; suspended: number } | undefined;
+  /** The server that this agent started last. */
+  startedHere: ServerProcess | undefined;
+  /** Why the agent is killing its server right now. */
+  fencing: string | undefined;
+  /** Containers of the own pod that were ever seen terminated, the latest ones. */
+  endedContainers: string[];
+  /** When what the next promotion mends began: the first sight of the lease that was taken, or the server's exit. */
+  troubleAt: Mono | undefined;
+  /** The server's role and state, and the wall-clock ISO time since which it has them; for people. */
+  since: { shape: string; at: string } | undefined;
   /** The last sight of the lease, which outlives readings that fail: a version first seen long ago stays seen. */
   sighting: SeenLease | undefined;
   /** When the last GET of the lease was sent; what a watch delivers does not count. */
@@ -105,8 +118,6 @@ export interface Memory {
   held: LeaseRecord | undefined;
   /** The latest end of any permit given: until then PID 1 may let a server live. */
   longestUntil: Mono;
-  /** Whether the server has been looked at since the start, and the process that ran then. */
-  found: { process: ServerProcess | undefined } | undefined;
   /** The end of the primary's WAL, and since when it is there. */
   wrote: { lsn: Lsn | undefined; at: Mono };
   /** How the volumes stand. */
@@ -177,11 +188,17 @@ export function emptyMemory(records: LocalRecords): Memory {
     ownAnnotations: undefined,
     told: { ...untold },
     wasPaused: false,
+    crashes: [],
+    clocks: undefined,
+    startedHere: undefined,
+    fencing: undefined,
+    endedContainers: [],
+    troubleAt: undefined,
+    since: undefined,
     sighting: undefined,
     leaseReadAt: Number.NEGATIVE_INFINITY,
     held: undefined,
     longestUntil: Number.NEGATIVE_INFINITY,
-    found: undefined,
     wrote: { lsn: undefined, at: Number.NEGATIVE_INFINITY },
     disk: freshDisk(Number.NEGATIVE_INFINITY),
     brake: {

@@ -3,24 +3,22 @@
  * with an age; a watch only says what to read again, and a reading that failed leaves the last one standing as
  * unknown where a decision would rest on it (I2). Everything runs side by side under one deadline.
  */
-import { isReleasedBy } from '../core/failsafe.ts';
 import { handOf } from '../core/hand.ts';
-import { expiresAt, holds, isExpired, seen } from '../core/lease.ts';
-import type { LeaseRecord, Mono, PodSight } from '../core/model.ts';
-import { isValid } from '../core/permit.ts';
+import type { Mono, PodSight } from '../core/model.ts';
 import { known, type Result, unknown } from '../core/result.ts';
 import { isStreaming } from '../core/sync.ts';
 import type { View } from '../core/view.ts';
 import type { KubeHint } from '../ports/kube.ts';
+import { noteClocks } from './clocks.ts';
 import { configInForce, refreshConfig } from './config.ts';
 import type { Context } from './context.ts';
 import { noteBarrier, noteRedo } from './barrier.ts';
 import { diskView } from './diskview.ts';
 import { meetPeers } from './roster.ts';
+import { adoptLease, refreshLease } from './sight.ts';
 import { limitUnknown } from './unknown.ts';
 
 /** Readings older than this are taken again; the watch makes them fresh in between. */
-const leaseAgeMs = 10_000;
 const listAgeMs = 30_000;
 const slowAgeMs = 60_000;
 /** A failed reading may serve for this long before it counts as unknown. */
@@ -29,17 +27,19 @@ const instanceDeadlineMs = 1000;
 
 export async function observe(ctx: Context): Promise<View> {
   const { memory, ports } = ctx;
+  noteClocks(ctx);
   const deadlineMs = memory.config.lease.requestTimeoutSeconds * 1000;
   await Promise.all([
     observeInstance(ctx, 0),
     refreshConfig(ctx, deadlineMs),
-    refreshLease(ctx, deadlineMs),
+    refreshLease(ctx, viewOf(ctx), deadlineMs),
     refreshPods(ctx, deadlineMs),
     refreshFacts(ctx, deadlineMs),
     refreshRequest(ctx, deadlineMs),
   ]);
   limitUnknown(ctx);
   noteHeard(ctx);
+  noteEnded(ctx);
   tellPeers(ctx);
   noteOwnPod(ctx);
   const view = viewOf(ctx);
@@ -88,9 +88,12 @@ export function viewOf(ctx: Context): View {
     standing: memory.standing,
     failsafe: memory.failsafe,
     hand,
-    found: memory.found?.process,
+    crashes: memory.crashes,
+    startedHere: memory.startedHere,
+    endedContainers: memory.endedContainers,
     ...(memory.held === undefined ? {} : { held: memory.held }),
     ...volumesOf(ctx),
+    ...(memory.since === undefined ? {} : { since: memory.since.at }),
   };
 }
 
@@ -111,9 +114,9 @@ export async function observeInstance(ctx: Context, maxAgeMs: number): Promise<v
     const startedAt = ports.clock.now();
     memory.instance = await ports.instance.observe(instanceDeadlineMs);
     memory.observedAt = startedAt;
-    memory.found ??= { process: 'process' in memory.instance ? memory.instance.process : undefined };
     noteProgress(ctx, startedAt);
     forgetOldPromotion(ctx);
+    noteShape(ctx);
     if (memory.instance.is === 'standby' && memory.instance.state === 'Normal') {
       delete memory.failures['rebuilt'];
       memory.followedAt = startedAt;
@@ -143,6 +146,15 @@ function noteProgress({ memory }: Context, now: Mono): void {
   if (instance.is === 'hung') return;
   const written = instance.is === 'primary' ? instance.written : undefined;
   if (written === undefined || written !== memory.wrote.lsn) memory.wrote = { lsn: written, at: now };
+}
+
+/** Since when the server is what it is, and that a start which led to a server that answers was none that failed. */
+function noteShape(ctx: Context): void {
+  const { memory, ports } = ctx;
+  const { instance } = memory;
+  if (instance.is === 'standby' || instance.is === 'primary' || instance.is === 'pending') delete memory.failures['start'];
+  const shape = 'role' in instance ? `${instance.role} ${instance.state}` : instance.is;
+  if (memory.since?.shape !== shape) memory.since = { shape, at: ports.clock.wall() };
 }
 
 /** A promotion belongs to one server process; a running primary that this container promoted before is adopted. */
@@ -201,6 +213,13 @@ function noteOwnPod(ctx: Context): void {
   if (!memory.pods.known) return;
   const own = memory.pods.value.find((pod) => pod.name === self.name && pod.uid === self.uid);
   memory.ownAnnotations = own?.annotations ?? memory.ownAnnotations ?? {};
+}
+
+function noteEnded(ctx: Context): void {
+  const { memory, self } = ctx;
+  const own = memory.pods.known ? memory.pods.value.find((pod) => pod.uid === self.uid) : undefined;
+  const news = (own?.container.ended ?? []).filter((id) => !memory.endedContainers.includes(id));
+  if (news.length > 0) memory.endedContainers = [...memory.endedContainers, ...news].slice(-16);
 }
 
 function tellPeers(ctx: Context): void {
@@ -281,62 +300,6 @@ async function refreshRequest(ctx: Context, deadlineMs: number): Promise<void> {
       memory.request = value;
     },
   );
-}
-
-/**
- * The lease: the holder knows it from its own renewals, the others from the watch, confirmed by a GET at least every
- * 10 s and always at the expiry (the GET must be *sent* after it, S5).
- */
-async function refreshLease(ctx: Context, deadlineMs: number): Promise<void> {
-  const { memory, ports } = ctx;
-  const view = viewOf(ctx);
-  const now = view.now;
-  const lease = memory.lease;
-  if (lease.known && !memory.stale.has('lease')) {
-    if (holds(view)) return;
-    const end = expiresAt(lease.value, memory.config.lease.durationSeconds);
-    const due = now >= end && !isExpired(lease.value, view);
-    if (!due && now - memory.leaseReadAt < leaseAgeMs) return;
-  }
-  const sentAt = ports.clock.now();
-  memory.leaseReadAt = sentAt;
-  memory.stale.delete('lease');
-  const result = await ports.kube.readLease(deadlineMs);
-  if (result.ok) {
-    adoptLease(ctx, result.value, sentAt);
-    return;
-  }
-  memory.stale.add('lease');
-  // What was seen stays seen: an expiry is never concluded from it, as that needs a confirmation.
-  // A holder that nobody can have followed knows what stands in it, for as long as it knows that.
-  const held = memory.held !== undefined && isValid(memory.permit, now);
-  if (!held && (!lease.known || now - lease.at > graceMs)) memory.lease = unknown(result.fault);
-}
-
-/**
- * Takes a newer reading of the lease; an older version than the one known is a lagging cache and is ignored (K26). A
- * reading confirms a version, what a watch delivers (`sentAt` undefined) does not: it may have been on its way for long.
- */
-export function adoptLease(ctx: Context, record: LeaseRecord | undefined, sentAt: Mono | undefined): void {
-  const { memory, ports } = ctx;
-  const before = memory.sighting;
-  if (before?.record !== undefined && record !== undefined && isOlder(record, before.record)) return;
-  const now = ports.clock.now();
-  memory.sighting = seen(before, record, sentAt, now);
-  memory.lease = known(memory.sighting, now);
-  // For good: the next version of the record will not show the release any more.
-  if (memory.promised !== undefined && isReleasedBy(memory.promised, record)) memory.promised = undefined;
-  if (record === undefined) return;
-  if (record.holder !== ctx.self.identity) memory.held = undefined;
-  else if (record.garbage === undefined) memory.held = record;
-  // A write over a version that is not the last any more cannot happen any more.
-  memory.unanswered = memory.unanswered.filter((draft) => draft.over === record.resourceVersion);
-}
-
-function isOlder(a: LeaseRecord, b: LeaseRecord): boolean {
-  const digits = /^[0-9]{1,20}$/;
-  if (!digits.test(a.resourceVersion) || !digits.test(b.resourceVersion)) return a.term < b.term;
-  return BigInt(a.resourceVersion) < BigInt(b.resourceVersion);
 }
 
 /** What a watch tells: the lease and pods are taken over, the rest is read again in the next cycle. */

@@ -3,7 +3,7 @@
  * other replaced this process kills the server itself, whatever the loop is waiting for (I1). Where permits come from
  * (renewals, promises) is decided elsewhere.
  */
-import { processOf } from '../core/decide.ts';
+import { mayAcknowledge, processOf } from '../core/acting.ts';
 import type { LeaderPermit } from '../core/permit.ts';
 import type { Context } from './context.ts';
 
@@ -20,8 +20,7 @@ export function givePermit(ctx: Context, permit: LeaderPermit): void {
 export function armFence(ctx: Context): void {
   const { memory, ports } = ctx;
   const process = processOf(memory.instance);
-  const acting = memory.instance.is === 'primary' || memory.promotion !== undefined;
-  if (process === undefined || !acting || memory.permit === undefined) return;
+  if (process === undefined || memory.permit === undefined || !mayAcknowledge({ ...memory, self: ctx.self })) return;
   const armed = ports.fence.arm(process, memory.permit.until);
   if (!armed.ok) ctx.log.error('the fence could not be armed', { fault: armed.fault });
 }
@@ -31,9 +30,10 @@ async function guard(ctx: Context, permit: LeaderPermit): Promise<void> {
   const { memory, ports } = ctx;
   await ports.clock.until(permit.until);
   if (memory.permit !== permit) return;
-  const acting = memory.instance.is === 'primary' || memory.promotion !== undefined;
-  if (!acting || processOf(memory.instance) === undefined) return;
+  if (!mayAcknowledge({ ...memory, self: ctx.self })) return;
+  memory.fencing = 'permit-lost';
   const killed = await ports.instance.kill(memory.config.lease.stopSeconds * 1000);
+  memory.fencing = undefined;
   ctx.tally.fenced('permit-lost');
   ctx.log.error('permit ended, server killed', { reason: 'permit-lost', term: permit.term, ok: killed.ok });
   ctx.event({

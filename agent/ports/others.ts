@@ -23,6 +23,8 @@ export interface Clock {
   wall(): string;
   /** Resolves at that moment or when the signal aborts, whichever is first; never rejects. */
   until(moment: Mono, signal?: AbortSignal): Promise<void>;
+  /** How long the machine was suspended in all since the clock was made, in ms; noise stays below 20. */
+  suspended?(): number;
 }
 
 /** PID 1, which kills the server at the last deadline written. */

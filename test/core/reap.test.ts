@@ -27,33 +27,37 @@ function unwilling(part: Partial<View> = {}): View {
 
 describe('a holder that gives its lease away', () => {
   test('kills a server first of which an agent before this one may have asked a promotion', () => {
-    const { lease, instance } = decide(unwilling({ found: process }));
+    const { lease, instance } = decide(unwilling());
     assert.deepEqual([lease.do, instance.do], ['renew', 'fence']);
   });
   test('kills a server first that takes too long to start and ran before this agent did', () => {
     const starting = { is: 'starting', process, since: now - 60_000, data: someData() } as const;
-    const { lease, instance } = decide(unwilling({ found: process, instance: starting }));
+    const { lease, instance } = decide(unwilling({ instance: starting }));
     assert.notEqual(lease.do, 'release');
     assert.equal(instance.do, 'fence');
   });
   test('releases at once over a server that it has started itself', () => {
-    assert.equal(decide(unwilling({ found: { pid: 10, startTime: '100' } })).lease.do, 'release');
-    assert.equal(decide(unwilling()).lease.do, 'release');
+    assert.equal(decide(unwilling({ startedHere: process })).lease.do, 'release');
+    assert.equal(decide(unwilling({ startedHere: { pid: 10, startTime: '100' } })).lease.do, 'renew');
   });
   test('releases at once when the record names somebody else as the last promoted', () => {
     const lease = known(aSeen({ holder: identity, term: 8 }), now);
-    assert.equal(decide(unwilling({ found: process, lease })).lease.do, 'release');
+    assert.equal(decide(unwilling({ lease })).lease.do, 'release');
   });
   test('releases when the server is gone', () => {
     const instance = { is: 'stopped', data: someData(), exit: undefined } as const;
-    assert.equal(
-      decide(unwilling({ found: process, instance, lastExit: { process, role: 'Primary', at: now } })).lease.do,
-      'release',
-    );
+    assert.equal(decide(unwilling({ instance, lastExit: { process, role: 'Primary', at: now } })).lease.do, 'release');
   });
   test('kills a server first that people have fenced while its promotion was under way', () => {
     const promotion = { term: 8, process, recordedAt: now - 100, settled: false };
-    const { lease, instance } = decide(unwilling({ promotion, instance: aStandby({ receiver: undefined }) }));
+    const { lease, instance } = decide(
+      unwilling({ promotion, startedHere: process, instance: aStandby({ receiver: undefined }) }),
+    );
     assert.deepEqual([lease.do, instance.do], ['renew', 'fence']);
+  });
+  test('releases over a server that was killed in its promotion and is held by a dead volume', () => {
+    const promotion = { term: 8, process, recordedAt: now - 100, settled: false };
+    const instance = { is: 'hung', process, since: now, last: 'Standby', data: someData(), killed: true } as const;
+    assert.equal(decide(unwilling({ promotion, instance })).lease.do, 'release');
   });
 });

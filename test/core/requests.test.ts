@@ -78,7 +78,10 @@ describe('a take-over by hand', () => {
     assert.deepEqual([decision.lease.do, decision.answer?.result], ['nothing', 'waiting for a proof that og-demo-0 has ended']);
   });
   test('keeps what the kubelet said, which the lease of the next holder does not show', () => {
-    const pods = known([aPod('og-demo-0', { container: { id: 'c1', state: 'terminated' } }), aPod('og-demo-1')], now);
+    const pods = known(
+      [aPod('og-demo-0', { container: { id: 'c1', state: 'terminated', ended: ['c1'] } }), aPod('og-demo-1')],
+      now,
+    );
     const said = decide(blocked({ allowDataLoss: 'true' }, {}, { containerId: 'c1' }, { pods }));
     assert.equal(said.answer?.options?.['proven'], '7/og-demo-0');
   });
@@ -195,7 +198,7 @@ describe('the end of a former primary', () => {
   });
   test('is proven by the kubelet for exactly the container that holds the lease', () => {
     const pods = (id: string, state: 'running' | 'terminated', uid = 'uid-0') =>
-      known([aPod('og-demo-0', { uid, container: { id, state } })], now);
+      known([aPod('og-demo-0', { uid, container: { id, state, ...(state === 'terminated' ? { ended: [id] } : {}) } })], now);
     assert.equal(proof({ peers: {}, pods: pods('c1', 'terminated') }, { containerId: 'c1' }), 'its container has ended');
     assert.equal(proof({ peers: {}, pods: pods('c1', 'running') }, { containerId: 'c1' }), undefined);
     assert.equal(proof({ peers: {}, pods: pods('c2', 'terminated') }, { containerId: 'c1' }), undefined);

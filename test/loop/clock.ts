@@ -8,6 +8,10 @@ export interface VirtualClock extends Clock {
   /** Lets that many milliseconds pass, waking everybody whose moment comes. */
   run(ms: number): Promise<void>;
   every(ms: number, work: () => void): void;
+  /** The machine sleeps: time passes and no timer runs. */
+  suspend(ms: number): void;
+  /** Sets the wall clock forward. */
+  setWall(ms: number): void;
 }
 
 interface Timer {
@@ -19,6 +23,8 @@ interface Timer {
 export function createVirtualClock(start = 1_000_000): VirtualClock {
   let now = start;
   let order = 0;
+  let suspended = 0;
+  let wallAhead = 0;
   const timers: Timer[] = [];
 
   function at(moment: number, wake: () => void): Timer {
@@ -35,7 +41,15 @@ export function createVirtualClock(start = 1_000_000): VirtualClock {
 
   return {
     now: () => now,
-    wall: () => new Date(Date.UTC(2026, 0, 1) + now).toISOString(),
+    wall: () => new Date(Date.UTC(2026, 0, 1) + now + wallAhead).toISOString(),
+    suspended: () => suspended,
+    suspend(ms) {
+      now += ms;
+      suspended += ms;
+    },
+    setWall(ms) {
+      wallAhead += ms;
+    },
     until(moment, signal) {
       return new Promise((resolve) => {
         if (signal?.aborted === true) {

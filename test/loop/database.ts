@@ -34,7 +34,16 @@ export interface ModelServer {
   frozen: boolean;
   /** What is killed is still there: it waits for its volume. */
   undying?: boolean;
+  /** Its volume takes nothing: it answers, and no commit gets anywhere. */
+  dry?: boolean;
   exits: ((exit: ServerExit) => void)[];
+  /** How long it takes to start; one that ends before it is up never gets there. */
+  startMs: number;
+  /** Ends so long after its start. */
+  livesMs: number | undefined;
+  starts: number;
+  /** How often it was looked at. */
+  looks: number;
 }
 
 export interface Database {
@@ -80,6 +89,10 @@ export function createDatabase(clock: VirtualClock, members: { name: string; ip:
       streamEndedAt: 0,
       frozen: false,
       exits: [],
+      startMs,
+      livesMs: undefined,
+      starts: 0,
+      looks: 0,
     });
   }
 
@@ -88,7 +101,8 @@ export function createDatabase(clock: VirtualClock, members: { name: string; ip:
     if (found === undefined) throw new Error(`no server ${name}`);
     return found;
   };
-  const up = (one: ModelServer): boolean => one.process !== undefined && !one.frozen && clock.now() - one.startedAt >= startMs;
+  const up = (one: ModelServer): boolean =>
+    one.process !== undefined && !one.frozen && clock.now() - one.startedAt >= one.startMs;
   const isPrimary = (one: ModelServer): boolean => up(one) && (one.role === 'Primary' || one.role === 'Normal');
   const linked = (a: string, b: string): boolean => !cutPairs.has(`${a} ${b}`) && !cutPairs.has(`${b} ${a}`);
   const wal = (one: ModelServer): WalRecord[] => one.data?.wal ?? [];
@@ -231,6 +245,20 @@ export function createDatabase(clock: VirtualClock, members: { name: string; ip:
 
   function port(name: string): InstancePort {
     const one = server(name);
+    /** What this agent heard last of the running process, and since when it has heard nothing. */
+    let heard: { process: ServerProcess; role: Role; silentSince: number | undefined } | undefined;
+    let doomed: ServerProcess | undefined;
+    function hear(seen: Instance): Instance {
+      if (!('process' in seen)) return seen;
+      if (heard?.process !== seen.process) heard = { process: seen.process, role: 'Unknown', silentSince: undefined };
+      if (seen.is !== 'hung') {
+        if ('role' in seen) heard = { ...heard, role: seen.role, silentSince: undefined };
+        return seen;
+      }
+      heard.silentSince ??= clock.now();
+      const killed = doomed === seen.process ? { killed: true as const } : {};
+      return { ...seen, last: heard.role, since: heard.silentSince, ...killed };
+    }
     const pause = (ms: number) => clock.until(clock.now() + ms);
     const fault = (detail: string) => failed<never>({ of: 'sql', kind: 'refused', done: 'no', detail });
     const quick = async (effect: () => void): Promise<Result<void>> => {
@@ -241,8 +269,9 @@ export function createDatabase(clock: VirtualClock, members: { name: string; ip:
     };
     return {
       async observe() {
+        one.looks += 1;
         await pause(1);
-        return look(one);
+        return hear(look(one));
       },
       onExit: (listener) => void one.exits.push(listener),
       async initialise() {
@@ -265,11 +294,19 @@ export function createDatabase(clock: VirtualClock, members: { name: string; ip:
         one.startedAt = clock.now();
         one.streamEndedAt = clock.now();
         one.role = mode === 'pending' ? 'Pending' : 'Standby';
+        one.starts += 1;
+        const { process, livesMs } = one;
+        if (livesMs !== undefined) void pause(livesMs).then(() => one.process === process && ended(one));
         return ok(one.process);
       },
-      async kill() {
+      async kill(deadlineMs) {
         await pause(2);
-        if (one.undying === true) return fault('it is not gone after SIGKILL');
+        if (one.undying === true) {
+          doomed = one.process;
+          one.frozen = true;
+          await pause(deadlineMs);
+          return fault('it is not gone after SIGKILL');
+        }
         ended(one);
         return ok();
       },
@@ -351,7 +388,7 @@ export function createDatabase(clock: VirtualClock, members: { name: string; ip:
     step,
     write(name) {
       const one = server(name);
-      if (!isPrimary(one) || one.readOnly || one.process === undefined) return false;
+      if (!isPrimary(one) || one.readOnly || one.dry === true || one.process === undefined) return false;
       const term = one.data?.promotedTerm ?? 0;
       waiting.push({ id: append(one, term), by: name, at: clock.now(), process: one.process });
       return true;

@@ -16,6 +16,8 @@ export interface FakeKube {
   ask(request: Partial<Request> & { kind: Request['kind'] }): void;
   setConfig(text: string): void;
   deleteLease(): void;
+  /** What the kubelet writes about the container of a pod. */
+  setContainer(name: string, container: PodSight['container']): void;
   /** Writes to the lease as somebody who is no agent does. */
   editLease(change: Partial<LeaseRecord>): void;
   /**
@@ -72,6 +74,13 @@ export function createFakeKube(clock: VirtualClock): FakeKube {
       tell({ of: 'lease', record: kube.lease });
     },
     trouble: () => undefined,
+    setContainer(name, container) {
+      const pod = kube.pods.get(name);
+      if (pod === undefined) throw new Error(`no pod ${name}`);
+      const changed = { ...pod, container, resourceVersion: next() };
+      kube.pods.set(name, changed);
+      tell({ of: 'pods', pod: changed, deleted: false });
+    },
     setConfig(text) {
       kube.config = text;
       tell({ of: 'config' });

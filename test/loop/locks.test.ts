@@ -36,7 +36,7 @@ function scene() {
       },
     });
   const ports = {
-    clock: { now: () => (time += 1) },
+    clock: { now: () => (time += 1), wall: () => new Date(time).toISOString() },
     kube: {
       async readLease() {
         await world.beforeLease;

@@ -41,6 +41,10 @@ interface Node {
   volumes: VolumeUse[];
   /** Bytes held back, by mount. */
   reserves: Record<string, number>;
+  /** Since when the data volume has not answered. */
+  stalledSince?: number;
+  /** PID 1 stands still: what it echoed last is older than what it was told. */
+  echoBehindMs: number;
 }
 
 export interface World {
@@ -65,10 +69,13 @@ export interface World {
   loseNothing(): void;
   singleWriter(): void;
   story: string[];
+  promotions: { member: string; kind: string | undefined; seconds: number }[];
   nodes: Map<string, Node>;
 }
 
 const gone: Fault = { of: 'peer', kind: 'unreachable', done: 'maybe', detail: 'no answer' };
+
+const volume = { mount: 'data', capacityBytes: 1000, availableBytes: 900, usedRatio: 0.1 };
 
 export interface WorldOptions {
   members?: number;
@@ -90,6 +97,7 @@ export function createWorld(options: WorldOptions = {}): World {
   const nodes = new Map<string, Node>();
   const peersCut = new Set<string>();
   const story: string[] = [];
+  const promotions: World['promotions'] = [];
   let markedAt = 0;
   let doubleWriters: string | undefined;
   let ticks = 0;
@@ -123,6 +131,7 @@ export function createWorld(options: WorldOptions = {}): World {
       brake: undefined,
       reserves: { data: 0, wal: 0 },
       volumes: [],
+      echoBehindMs: 0,
     });
   }
   const nodeOf = (name: string): Node => {
@@ -222,7 +231,7 @@ export function createWorld(options: WorldOptions = {}): World {
         node.fence = { process, deadline: same ? Math.max(deadline, node.fence?.deadline ?? 0) : deadline };
         return ok();
       },
-      echo: () => node.fence,
+      echo: () => node.fence && { ...node.fence, deadline: node.fence.deadline - node.echoBehindMs },
     };
     const records: RecordsPort = {
       load: async () => ok(node.records),
@@ -258,7 +267,10 @@ export function createWorld(options: WorldOptions = {}): World {
       },
     });
     const volumes: VolumesPort = {
-      seen: () => node.volumes,
+      seen() {
+        const { stalledSince } = node;
+        return stalledSince === undefined ? node.volumes : [{ ...volume, stalled: true, stalledMs: clock.now() - stalledSince }];
+      },
       watch(listener) {
         clock.every(100, () => epoch.dead || listener());
         return { stop() {} };
@@ -298,9 +310,13 @@ export function createWorld(options: WorldOptions = {}): World {
         startedAt: clock.now(),
         guarded: true,
         provesDeath: true,
+        bornAt: clock.now(),
       },
       log: { info: line('info'), warn: line('warn'), error: line('error'), debug: quiet },
-      tally: { cycle: quiet, renewed: quiet, fenced: quiet, promoted: quiet, switched: quiet, built: quiet },
+      tally: {
+        ...{ cycle: quiet, renewed: quiet, fenced: quiet, switched: quiet, built: quiet },
+        promoted: (seconds, kind) => void promotions.push({ member: name, kind, seconds }),
+      },
       parseConfig,
       haPort: 5433,
     });
@@ -343,6 +359,7 @@ export function createWorld(options: WorldOptions = {}): World {
     database,
     nodes,
     story,
+    promotions,
     primary: settledPrimary,
     standbys: () => names.filter((name) => database.server(name).streamsFrom !== undefined),
     run: (ms) => clock.run(ms),

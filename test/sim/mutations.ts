@@ -52,8 +52,8 @@ export const mutations: Mutation[] = [
     edits: [
       {
         file: 'loop/permit.ts',
-        from: "const acting = memory.instance.is === 'primary' || memory.promotion !== undefined;\n  if (process === undefined || !acting || memory.permit === undefined) return;",
-        to: "const acting = memory.instance.is === 'primary';\n  if (process === undefined || !acting || memory.permit === undefined) return;",
+        from: 'if (process === undefined || memory.permit === undefined || !mayAcknowledge({ ...memory, self: ctx.self })) return;',
+        to: "if (process === undefined || memory.permit === undefined || memory.instance.is !== 'primary') return;",
       },
       { file: 'loop/jobs.ts', from: 'if (!guarded.ok) return guarded;', to: '' },
     ],

@@ -86,6 +86,7 @@ export function createObserver(options: InstanceOptions, keeper: ServerKeeper, s
     const mind = same && memory !== undefined ? memory : fresh(process, now);
     if (!same) session.drop();
     memory = mind;
+    if (keeper.isDoomed(process)) return { is: 'hung', process, data, since: now, last: mind.role, killed: true };
     if (data === undefined) await Promise.race([learnData(), options.clock.until(now + firstReadMs)]);
     const answer = await session.query(statusSql, Math.max(10, end - options.clock.now()));
     if (!answer.ok) return whenSilent(mind, answer.fault, now);

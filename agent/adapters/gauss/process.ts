@@ -45,6 +45,8 @@ export interface ServerKeeper {
   /** What the exit will say the server was. */
   remember(role: Role): void;
   role(): Role;
+  /** SIGKILL was sent to that process: none of its threads gets back to its own code. */
+  isDoomed(process: ServerProcess): boolean;
   lastExit(): ServerExit | undefined;
   onExit(listener: (exit: ServerExit) => void): void;
   close(): void;
@@ -59,6 +61,7 @@ export function createServerKeeper(options: InstanceOptions): ServerKeeper {
   let role: Role = 'Unknown';
   let exit: ServerExit | undefined;
   let scanned = false;
+  let doomed: ServerProcess | undefined;
   let watch = setInterval(() => void look(), lookEveryMs.child).unref();
 
   function take(keeping: Keeping): void {
@@ -171,7 +174,9 @@ export function createServerKeeper(options: InstanceOptions): ServerKeeper {
   async function signal(target: ServerProcess, name: NodeJS.Signals): Promise<boolean> {
     if (await hasEnded(target)) return false;
     try {
-      return process.kill(target.pid, name);
+      const sent = process.kill(target.pid, name);
+      if (sent && name === 'SIGKILL') doomed = target;
+      return sent;
     } catch {
       return false;
     }
@@ -203,6 +208,7 @@ export function createServerKeeper(options: InstanceOptions): ServerKeeper {
       role = seen;
     },
     role: () => role,
+    isDoomed: (target) => doomed?.pid === target.pid && doomed.startTime === target.startTime,
     lastExit: () => exit,
     onExit: (listener) => {
       listeners.push(listener);

@@ -98,7 +98,7 @@ function ownWord(snapshot: Snapshot): Word {
     reason: why ?? snapshot.decision.reason,
     build: view.job?.progress,
     volumes: view.volumes,
-    since: undefined,
+    since: view.since,
     agentVersion: view.self.version,
     paused: view.paused,
   };

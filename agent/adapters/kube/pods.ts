@@ -10,6 +10,10 @@ const ownContainer = 'og';
 export function decodePod(pod: Wire<V1Pod>): PodSight {
   const { metadata = {}, spec, status } = pod;
   const container = status?.containerStatuses?.find((one) => one.name === ownContainer);
+  const startedAt = container?.state?.running?.startedAt;
+  const ends = [container?.state?.terminated, container?.lastState?.terminated];
+  // A kubelet that has lost sight of a container writes an end of it as well, and says so: that one proves nothing.
+  const ended = ends.flatMap((end) => (end?.containerID && end.reason !== 'ContainerStatusUnknown' ? [end.containerID] : []));
   return {
     name: metadata.name ?? '',
     uid: metadata.uid ?? '',
@@ -21,7 +25,12 @@ export function decodePod(pod: Wire<V1Pod>): PodSight {
     createdAt: metadata.creationTimestamp ?? '',
     node: spec?.nodeName || undefined,
     ...claimsOf(spec),
-    container: { id: container?.containerID || undefined, state: stateOf(container?.state) },
+    container: {
+      id: container?.containerID || undefined,
+      state: stateOf(container?.state),
+      ...(startedAt === undefined || startedAt === null ? {} : { startedAt }),
+      ...(ended.length === 0 ? {} : { ended }),
+    },
   };
 }
 

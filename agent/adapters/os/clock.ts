@@ -21,6 +21,7 @@ export interface ClockSources {
 /** The clock of this machine. */
 export function createClock(sources: ClockSources = machine()): Clock {
   let offset = Number.NEGATIVE_INFINITY;
+  let first: number | undefined;
 
   function now(): Mono {
     // The file first: a process that is held up between the two readings must come out behind the truth, never ahead.
@@ -29,7 +30,14 @@ export function createClock(sources: ClockSources = machine()): Clock {
     // The file is rounded down: its value is a lower bound, and the best one seen so far counts.
     if (up !== undefined) offset = Math.max(offset, up - steady);
     else if (!Number.isFinite(offset)) throw new Error('/proc/uptime cannot be read');
+    first ??= offset;
     return steady + offset;
+  }
+
+  /** Boot time runs ahead of the steady clock by what was slept through. */
+  function suspended(): number {
+    now();
+    return offset - (first ?? offset);
   }
 
   async function until(moment: Mono, signal?: AbortSignal): Promise<void> {
@@ -40,7 +48,7 @@ export function createClock(sources: ClockSources = machine()): Clock {
     }
   }
 
-  return { now, wall: () => new Date().toISOString(), until };
+  return { now, wall: () => new Date().toISOString(), until, suspended };
 }
 
 /** Milliseconds from the first field of /proc/uptime. */

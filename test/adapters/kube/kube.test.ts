@@ -94,9 +94,35 @@ test('pods are those of the cluster, by name, with what the container does', asy
     pods.map((pod) => [pod.name, pod.ip, pod.container, pod.terminating, pod.node]),
     [
       ['og-demo-0', undefined, { id: undefined, state: 'unknown' }, false, 'node-0'],
-      ['og-demo-1', '127.0.0.9', { id: 'c://9', state: 'running' }, false, 'node-1'],
+      ['og-demo-1', '127.0.0.9', { id: 'c://9', state: 'running', startedAt: '2026-11-21T07:00:00Z' }, false, 'node-1'],
     ],
   );
+});
+
+test('containers of a pod that the kubelet says have ended are told by id, and lost ones are not', async (t) => {
+  const cluster = await startCluster(t);
+  const kube = cluster.adapter();
+  cluster.addPod(0);
+  const ended = (containerID: string | undefined, reason: string) => ({ terminated: { containerID, reason, exitCode: 137 } });
+  for (const [state, lastState, ids] of [
+    [ended('c://2', 'Error'), ended('c://1', 'OOMKilled'), ['c://2', 'c://1']],
+    [{ waiting: { reason: 'CrashLoopBackOff' } }, ended('c://2', 'Error'), ['c://2']],
+    [ended('c://2', 'ContainerStatusUnknown'), {}, undefined],
+    [ended(undefined, 'ContainerStatusUnknown'), ended('', 'Error'), undefined],
+  ] as const) {
+    const status = {
+      name: 'og',
+      ready: false,
+      restartCount: 0,
+      image: 'og',
+      imageID: 'og',
+      containerID: 'c://2',
+      state,
+      lastState,
+    };
+    cluster.server.store.patchStatus('pods', 'og-demo-0', { containerStatuses: [status] });
+    assert.deepEqual(must(await kube.listPods(1000))[0]?.container.ended, ids);
+  }
 });
 
 test('a pod is labelled only while it is that pod, and that version where one is given', async (t) => {

@@ -62,6 +62,10 @@ test('a suspend counts, though the finer clock stood still', () => {
   uptime = '160.00 0.00\n';
   steady += 1;
   assert.equal(clock.now() - before, 60_000);
+  assert.ok(Math.abs((clock.suspended?.() ?? 0) - 59_999) < 20, 'and it is told for how long');
+  steady += 500;
+  uptime = '160.50 0.00\n';
+  assert.ok(Math.abs((clock.suspended?.() ?? 0) - 59_999) < 20);
 });
 
 test('the clock never steps back, whatever the two sources say', () => {

@@ -1,0 +1,86 @@
+/**
+ * The crash policy (ha-semantics 7.3): a holder that sees its server gone gives the lease to an heir at once when a vote
+ * set answers, and restarts in place otherwise, for a bounded time and once in five minutes. A member whose server has
+ * just ended as primary lets another one go first, and one that ends again and again right after its promotion waits
+ * ever longer: what kills it may well be what all members share. The lease is never given away while a promotion that
+ * was asked of a living server may still happen.
+ */
+import { only, renewing } from './decision.ts';
+import { bestHeir } from './election.ts';
+import { holds, recordOf } from './lease.ts';
+import type { Instance, Mono } from './model.ts';
+import { isVoteSet } from './sync.ts';
+import type { Decision, View } from './view.ts';
+
+/** Crashes longer ago than this are forgotten. */
+const windowMs = 5 * 60_000;
+/** After so many in the window nothing is restarted in place any more. */
+const restartsMax = 1;
+/** A server that was primary for less than this has not proven that it can be one. */
+const shortReignMs = 3000;
+const shortReignsMax = 2;
+const longestWaitMs = 60_000;
+
+/** The holder's server is gone. */
+export function whenLeaderStopped(view: View, instance: Extract<Instance, { is: 'stopped' }>): Decision {
+  if (view.switchover?.handedOver === true) {
+    return only('switchover', { lease: { do: 'release', heir: view.switchover.target } });
+  }
+  const heir = bestHeir(view);
+  if (heir !== undefined) return only('hand-over', { lease: { do: 'release', heir: heir.name }, note: `heir ${heir.name}` });
+  const why = hasOthers(view) ? tooMuch(view) : undefined;
+  if (why !== undefined) return only('hand-over', { lease: { do: 'release', heir: undefined }, note: why });
+  if (view.disk?.noRoom !== undefined) return renewing(view, 'disk-full', { note: view.disk.noRoom });
+  const held = heldOff(view);
+  if (held !== undefined) return renewing(view, 'held-off', { note: held });
+  const failure = view.failures['start'];
+  if (failure !== undefined && view.now < failure.retryAt) return renewing(view, 'start-failed', { note: failure.fault.detail });
+  const record = recordOf(view.lease);
+  const alone = record !== undefined && isVoteSet(record, [{ name: view.self.name, dataId: instance.data.dataId }]);
+  // Who needs the others' votes freezes and compares first, which takes a standby.
+  return renewing(view, 'restart-in-place', { instance: { do: 'start', mode: alone ? 'pending' : 'standby' } });
+}
+
+/** Recovery may take long; others that this member does not see may be able to go on meanwhile. */
+export function whenStarting(view: View, instance: Extract<Instance, { is: 'starting' }>): Decision {
+  const age = view.now - instance.since;
+  if (!holds(view) || age <= view.config.primaryStartTimeoutSeconds * 1000 || !hasOthers(view)) return renewing(view, 'starting');
+  if (view.promotion !== undefined) return renewing(view, 'promotion-stalled', { instance: { do: 'fence' } });
+  const note = 'the server takes too long to start';
+  return only('hand-over', { lease: { do: 'release', heir: bestHeir(view)?.name }, note });
+}
+
+function hasOthers(view: View): boolean {
+  return !view.pods.known || view.pods.value.some((pod) => pod.name !== view.self.name);
+}
+
+/** Why the lease is not kept for another try here. */
+function tooMuch(view: View): string | undefined {
+  const crashes = recent(view).length;
+  if (crashes > restartsMax) return `the server has ended ${crashes} times in ${windowMs / 60_000} minutes`;
+  const goneAt = view.lastExit?.at;
+  const late = goneAt !== undefined && view.now - goneAt > view.config.primaryStartTimeoutSeconds * 1000;
+  return late ? 'the server could not be started in time' : undefined;
+}
+
+/** Why this member does not stand now although it could; bounded, and never while it is needed for want of another. */
+export function heldOff(view: View): string | undefined {
+  const crashes = recent(view);
+  const last = crashes.at(-1);
+  if (last === undefined) return undefined;
+  const short = crashes.filter((crash) => crash.reignMs < shortReignMs).length;
+  const waitMs = short > shortReignsMax ? Math.min(longestWaitMs, 1000 * 2 ** (short - shortReignsMax)) : 0;
+  if (view.now < last.at + waitMs)
+    return `${short} promotions ended at once; the next one waits ${seconds(last.at + waitMs, view.now)} s`;
+  const turnEnds = last.at + view.config.lease.durationSeconds * 1000;
+  const other = view.now < turnEnds ? bestHeir(view) : undefined;
+  return other === undefined ? undefined : `${other.name} goes first for ${seconds(turnEnds, view.now)} s`;
+}
+
+function recent(view: View) {
+  return (view.crashes ?? []).filter((crash) => view.now - crash.at < windowMs);
+}
+
+function seconds(end: Mono, now: Mono): number {
+  return Math.ceil((end - now) / 1000);
+}

@@ -1,0 +1,71 @@
+/**
+ * What this member knows of the lease, and since when it has seen it. Reading and watching feed one sight: a version's
+ * first sight is never moved, an older version never replaces a newer one, and only a GET confirms (S5, K26).
+ */
+import { isReleasedBy } from '../core/failsafe.ts';
+import { expiresAt, holds, isExpired, seen } from '../core/lease.ts';
+import type { LeaseRecord, Mono } from '../core/model.ts';
+import { isValid } from '../core/permit.ts';
+import { known, unknown } from '../core/result.ts';
+import type { View } from '../core/view.ts';
+import type { Context } from './context.ts';
+
+/** A standby reads it at least this often; the watch makes it fresh in between. */
+const leaseAgeMs = 10_000;
+/** After so long without a reading that succeeds it counts as unknown. */
+const graceMs = 60_000;
+
+/**
+ * The lease: the holder knows it from its own renewals, the others from the watch, confirmed by a GET at least every
+ * 10 s and always at the expiry (the GET must be *sent* after it, S5).
+ */
+export async function refreshLease(ctx: Context, view: View, deadlineMs: number): Promise<void> {
+  const { memory, ports } = ctx;
+  const now = view.now;
+  const lease = memory.lease;
+  if (lease.known && !memory.stale.has('lease')) {
+    if (holds(view)) return;
+    const end = expiresAt(lease.value, memory.config.lease.durationSeconds);
+    const due = now >= end && !isExpired(lease.value, view);
+    if (!due && now - memory.leaseReadAt < leaseAgeMs) return;
+  }
+  const sentAt = ports.clock.now();
+  memory.leaseReadAt = sentAt;
+  memory.stale.delete('lease');
+  const result = await ports.kube.readLease(deadlineMs);
+  if (result.ok) {
+    adoptLease(ctx, result.value, sentAt);
+    return;
+  }
+  memory.stale.add('lease');
+  // What was seen stays seen: an expiry is never concluded from it, as that needs a confirmation.
+  // A holder that nobody can have followed knows what stands in it, for as long as it knows that.
+  const held = memory.held !== undefined && isValid(memory.permit, now);
+  if (!held && (!lease.known || now - lease.at > graceMs)) memory.lease = unknown(result.fault);
+}
+
+/**
+ * Takes a newer reading of the lease; an older version than the one known is a lagging cache and is ignored (K26). A
+ * reading confirms a version, what a watch delivers (`sentAt` undefined) does not: it may have been on its way for long.
+ */
+export function adoptLease(ctx: Context, record: LeaseRecord | undefined, sentAt: Mono | undefined): void {
+  const { memory, ports } = ctx;
+  const before = memory.sighting;
+  if (before?.record !== undefined && record !== undefined && isOlder(record, before.record)) return;
+  const now = ports.clock.now();
+  memory.sighting = seen(before, record, sentAt, now);
+  memory.lease = known(memory.sighting, now);
+  // For good: the next version of the record will not show the release any more.
+  if (memory.promised !== undefined && isReleasedBy(memory.promised, record)) memory.promised = undefined;
+  if (record === undefined) return;
+  if (record.holder !== ctx.self.identity) memory.held = undefined;
+  else if (record.garbage === undefined) memory.held = record;
+  // A write over a version that is not the last any more cannot happen any more.
+  memory.unanswered = memory.unanswered.filter((draft) => draft.over === record.resourceVersion);
+}
+
+function isOlder(a: LeaseRecord, b: LeaseRecord): boolean {
+  const digits = /^[0-9]{1,20}$/;
+  if (!digits.test(a.resourceVersion) || !digits.test(b.resourceVersion)) return a.term < b.term;
+  return BigInt(a.resourceVersion) < BigInt(b.resourceVersion);
+}

@@ -1,0 +1,89 @@
+/**
+ * Goal: only a listed proof of death replaces the wait for the lease's end, and a holder names its container only when
+ * it is certain which one it is. Method: a view that differs in one thing.
+ */
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { ownContainerId } from '../../agent/core/death.ts';
+import { decide } from '../../agent/core/decide.ts';
+import type { PodSight } from '../../agent/core/model.ts';
+import { known } from '../../agent/core/result.ts';
+import type { View } from '../../agent/core/view.ts';
+import { aPeer, aPod, aSeen, aView, now } from './builders.ts';
+
+const peers = { 'og-demo-2': aPeer('og-demo-2') };
+
+/** og-demo-1 watches a lease of og-demo-0 that names container c-1, and is told this about the pod og-demo-0. */
+function watching(pod: Partial<PodSight>, containerId: string | undefined = 'c-1'): View {
+  const pods = known([aPod('og-demo-0', pod), aPod('og-demo-1'), aPod('og-demo-2')], now);
+  return aView({ peers, pods, lease: known(aSeen({ containerId }), now) });
+}
+
+describe('a standby takes the lease before it runs out', () => {
+  for (const [what, container] of [
+    ['has ended', { id: 'c-1', state: 'terminated', ended: ['c-1'] }],
+    ['has ended and waits for its restart', { id: 'c-1', state: 'waiting', ended: ['c-1'] }],
+    ['was followed by another', { id: 'c-2', state: 'running', ended: ['c-1'] }],
+  ] as const) {
+    test(`when the kubelet says that its container ${what}`, () => {
+      const decision = decide(watching({ container: { ...container, ended: [...container.ended] } }));
+      assert.deepEqual([decision.reason, decision.lease.do], ['holder-dead', 'acquire']);
+    });
+  }
+});
+
+describe('a standby goes on waiting', () => {
+  const ended = { id: 'c-1', state: 'terminated', ended: ['c-1'] } as const;
+  for (const [what, view] of [
+    ['while another container of that pod has ended', watching({ container: { id: 'c-1', state: 'running', ended: ['c-0'] } })],
+    ['while the container is not running, and not said to have ended', watching({ container: { id: 'c-1', state: 'waiting' } })],
+    [
+      'when the lease names no container',
+      { ...watching({ container: { ...ended, ended: ['c-1'] } }), lease: known(aSeen(), now) },
+    ],
+    ['when another pod of that name says so', watching({ uid: 'uid-9', container: { ...ended, ended: ['c-1'] } })],
+    ['while the pod is being deleted', watching({ terminating: true })],
+  ] as [string, View][]) {
+    test(what, () => {
+      assert.equal(decide(view).lease.do, 'nothing');
+    });
+  }
+  test('when the pod is gone', () => {
+    const view = watching({});
+    const pods = known([aPod('og-demo-1'), aPod('og-demo-2')], now);
+    assert.equal(decide({ ...view, pods }).lease.do, 'nothing');
+  });
+});
+
+describe('a holder names its container', () => {
+  const wall = '2026-11-21T00:01:00.400Z';
+  /** PID 1 started 30.2 s before `wall`, at 00:00:30.2. */
+  function born(container: PodSight['container'], part: Partial<View> = {}, self: Partial<View['self']> = {}): View {
+    const pods = known([aPod('og-demo-1', { container })], now);
+    const view = aView({ wall, pods, ...part });
+    return { ...view, self: { ...view.self, bornAt: now - 30_200, ...self } };
+  }
+  const running = { id: 'c-2', state: 'running', startedAt: '2026-11-21T00:00:30Z' } as const;
+  test('once its status shows it running since PID 1 started', () => {
+    assert.equal(ownContainerId(born(running)), 'c-2');
+    assert.equal(ownContainerId(born({ ...running, ended: ['c-1'] })), 'c-2');
+  });
+  for (const [what, view] of [
+    ['while the status shows the container before it', born({ ...running, startedAt: '2026-11-21T00:00:29Z' })],
+    [
+      'while the status may not have been written since its start',
+      born({ ...running, startedAt: '2026-11-21T00:00:56Z' }, {}, { bornAt: now - 4000 }),
+    ],
+    ['where the clock was stepped in between', born({ ...running, startedAt: '2026-11-21T01:00:30Z' })],
+    ['when that one was seen terminated', born(running, { endedContainers: ['c-2'] })],
+    ['when the status says itself that it has ended', born({ ...running, ended: ['c-2'] })],
+    ['that waits', born({ ...running, state: 'waiting' })],
+    ['whose start is not told', born({ id: 'c-2', state: 'running' })],
+    ['where PID 1 is not the entrypoint', born(running, {}, { provesDeath: false })],
+    ['when another pod has its name', born(running, {}, { uid: 'uid-9' })],
+  ] as [string, View][]) {
+    test(`but not one ${what}`, () => {
+      assert.equal(ownContainerId(view), undefined);
+    });
+  }
+});

@@ -1,0 +1,63 @@
+/** Goal: servers that crash, once or again and again, cost as little as they can, and no leadership goes to and fro. Method: the real loop under virtual time. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { settledWorld, type World } from './world.ts';
+
+function terms(world: World): number {
+  return world.kube.lease?.term ?? 0;
+}
+
+test('a primary that cannot restart in time gives its lease up, and comes back in the end (one of two members)', async () => {
+  const world = await settledWorld({ members: 2 });
+  const old = world.primary() ?? '';
+  const other = world.standbys()[0] ?? '';
+  world.killNode(other);
+  await world.run(1000);
+  world.database.server(old).startMs = 20_000;
+  world.database.kill(old);
+  await world.until('the lease is free', () => world.kube.lease?.holder === '', 9000);
+  world.startAgent(other);
+  await world.until('a primary', () => world.promotions.length > 1, 60_000);
+  await world.run(3000);
+  world.singleWriter();
+  world.loseNothing();
+});
+
+test('a server that crashes a second time in five minutes is not restarted in place again', async () => {
+  const world = await settledWorld({ members: 2, config: 'sync:\n  degradeAfterSeconds: 2\n' });
+  const old = world.primary() ?? '';
+  world.killNode(world.standbys()[0] ?? '');
+  await world.until('degraded', () => world.kube.lease?.entries.at(-1)?.w === 0 && world.kube.lease.entries.length === 1);
+  world.database.kill(old);
+  await world.until('it writes again', () => world.database.write(old), 5000);
+  await world.run(10_000);
+  const story = world.story.length;
+  world.database.kill(old);
+  await world.run(500);
+  assert.ok(world.story.slice(story).some((line) => line.includes('lease released')));
+  await world.until('it leads again', () => world.primary() === old && world.database.write(old), 20_000);
+  world.loseNothing();
+});
+
+test('two members whose servers crash right after each promotion do not hand the lease to and fro all the time', async () => {
+  const world = await settledWorld({ members: 2 });
+  const before = terms(world);
+  world.clock.every(100, () => {
+    for (const name of world.nodes.keys()) if (world.database.server(name).role === 'Primary') world.database.kill(name);
+  });
+  await world.run(40_000);
+  const changes = terms(world) - before;
+  assert.ok(changes > 2 && changes < 10, `${changes} terms in 40 s`);
+  assert.ok(world.story.some((line) => line.includes('"reason":"held-off"')));
+});
+
+test('a member that waits while the lease is free looks at its pace, not all the time', async () => {
+  const world = await settledWorld({ members: 2 });
+  const entries = [{ term: 1, primary: 'og-demo-9', dataId: 'nobody', names: ['og-demo-8'], w: 1 }];
+  world.kube.editLease({ holder: '', entries });
+  await world.run(5000);
+  const server = world.database.server('og-demo-1');
+  const before = server.looks;
+  await world.run(10_000);
+  assert.ok(server.looks - before < 60, `${server.looks - before} looks in 10 s`);
+});
