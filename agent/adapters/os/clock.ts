@@ -9,6 +9,7 @@ import type { Clock } from '../../ports/others.ts';
 
 /** Timers stand still in a suspend; a wait is looked at again this often. */
 const longestTimerMs = 1000;
+const readings = 8;
 
 /** Replaced in tests only. */
 export interface ClockSources {
@@ -30,14 +31,15 @@ export function createClock(sources: ClockSources = machine()): Clock {
     // The file is rounded down: its value is a lower bound, and the best one seen so far counts.
     if (up !== undefined) offset = Math.max(offset, up - steady);
     else if (!Number.isFinite(offset)) throw new Error('/proc/uptime cannot be read');
-    first ??= offset;
     return steady + offset;
   }
 
-  /** Boot time runs ahead of the steady clock by what was slept through. */
+  /** Boot time runs ahead of the steady clock by what was slept through; counted from the first question on. */
   function suspended(): number {
-    now();
-    return offset - (first ?? offset);
+    // A reading that is held up between the two clocks seems too low, and the next one to have slept: the best of some counts.
+    for (let reading = 0; reading < (first === undefined ? readings : 1); reading += 1) now();
+    first ??= offset;
+    return offset - first;
   }
 
   async function until(moment: Mono, signal?: AbortSignal): Promise<void> {

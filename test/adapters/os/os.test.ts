@@ -30,6 +30,21 @@ function directory(t: TestContext): string {
   return dir;
 }
 
+test('the clock does not take a reading that was held up for a sleep', () => {
+  let truth = 1_000_000;
+  let heldUp = 500;
+  const clock = createClock({
+    uptime: () => `${(truth / 1000).toFixed(2)} 0.00\n`,
+    steady: () => {
+      truth += heldUp;
+      heldUp = 1;
+      return truth;
+    },
+  });
+  clock.suspended?.();
+  for (let turn = 0; turn < 20; turn += 1) assert.ok((clock.suspended?.() ?? 0) < 20, `${clock.suspended?.()} ms`);
+});
+
 test('the clock tells boot time, never ahead of the kernel’s own', () => {
   const clock = createClock();
   for (let i = 0; i < 200; i += 1) {
@@ -59,6 +74,7 @@ test('a suspend counts, though the finer clock stood still', () => {
   let steady = 5_000;
   const clock = createClock({ uptime: () => uptime, steady: () => steady });
   const before = clock.now();
+  assert.equal(clock.suspended?.(), 0);
   uptime = '160.00 0.00\n';
   steady += 1;
   assert.equal(clock.now() - before, 60_000);
