@@ -63,8 +63,11 @@ function tooMuch(view: View): string | undefined {
   return late ? 'the server could not be started in time' : undefined;
 }
 
-/** Why this member does not stand now although it could; bounded, and never while it is needed for want of another. */
-export function heldOff(view: View): string | undefined {
+/**
+ * Why this member does not stand now although it could; bounded. An heir need not let another one go first, but it waits
+ * as well when promotions end at once: naming each other as heirs is how two members would go to and fro.
+ */
+export function heldOff(view: View, heir = false): string | undefined {
   const crashes = recent(view);
   const last = crashes.at(-1);
   if (last === undefined) return undefined;
@@ -73,7 +76,7 @@ export function heldOff(view: View): string | undefined {
   if (view.now < last.at + waitMs)
     return `${short} promotions ended at once; the next one waits ${seconds(last.at + waitMs, view.now)} s`;
   const turnEnds = last.at + view.config.lease.durationSeconds * 1000;
-  const other = view.now < turnEnds ? bestHeir(view) : undefined;
+  const other = !heir && view.now < turnEnds ? bestHeir(view) : undefined;
   return other === undefined ? undefined : `${other.name} goes first for ${seconds(turnEnds, view.now)} s`;
 }
 

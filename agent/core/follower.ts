@@ -172,7 +172,7 @@ function stand(view: View, me: StandbyInstance, lease: SeenLease, reason: Reason
     const note = lossInOff(view, record, { name: view.self.name, ...me });
     if (note !== undefined) return { ...only('not-eligible', { note }), blocked: note };
   }
-  const held = reason === 'lease-heir' ? undefined : heldOff(view);
+  const held = heldOff(view, reason === 'lease-heir');
   if (held !== undefined) return only('held-off', { note: held });
   if (reason !== 'lease-heir' && !isBest(view, me)) return only('better-candidate');
   if (isOutOfTurn(view)) return only('better-candidate', { note: 'its own promotion has just stalled' });

@@ -112,6 +112,8 @@ describe('a member whose server has just ended as primary', () => {
   test('takes a lease that names it as the heir', () => {
     const lease = known(aSeen({ holder: '', heir: 'og-demo-1' }), now);
     assert.equal(decide(aView({ lease, peers: two, crashes })).reason, 'lease-heir');
+    const again = [1, 2, 3].map((nth) => ({ at: now - 1900 + nth, reignMs: 100 }));
+    assert.equal(decide(aView({ lease, peers: two, crashes: again })).reason, 'held-off');
   });
 });
 
