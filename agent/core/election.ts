@@ -6,7 +6,7 @@
 import { acceptsLoss } from './asked.ts';
 import { isBoundAway } from './failsafe.ts';
 import { lossInOff } from './lag.ts';
-import { memberOf, recordOf } from './lease.ts';
+import { isReleased, memberOf, recordOf } from './lease.ts';
 import type { Instance, LeaseRecord, MemberName, PeerState, PodSight, StandbyInstance } from './model.ts';
 import { comparePositions, positionOf } from './position.ts';
 import { isVoteSet } from './sync.ts';
@@ -153,8 +153,9 @@ export function isBest(view: View, own: StandbyInstance): boolean {
  * primary. Its lease may have run out here because it cannot reach the API server, or because clocks run apart.
  */
 export function livingHolder(view: View, record: LeaseRecord): MemberName | undefined {
-  if (record.syncMode !== 'off' || record.holder === '') return undefined;
-  const name = memberOf(record.holder);
+  if (record.syncMode !== 'off' || isReleased(record)) return undefined;
+  // Where somebody took the name out by hand, it is whoever was promoted last.
+  const name = record.holder === '' ? (record.promoting?.member ?? '') : memberOf(record.holder);
   const state = name === view.self.name ? undefined : freshPeer(view, name);
   return state !== undefined && isActing(state) && state.leaseTerm >= record.term ? name : undefined;
 }

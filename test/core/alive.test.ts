@@ -8,7 +8,7 @@ import { decide } from '../../agent/core/decide.ts';
 import type { LeaseRecord, PeerState } from '../../agent/core/model.ts';
 import { known } from '../../agent/core/result.ts';
 import type { View } from '../../agent/core/view.ts';
-import { anExpired, aPeer, aPrimaryPeer, aSeen, aStandby, aTakingView, aView, identity, lsn, now } from './builders.ts';
+import { anExpired, aPeer, aPrimaryPeer, aRecord, aSeen, aStandby, aTakingView, aView, identity, lsn, now } from './builders.ts';
 
 const written = { term: 7, from: lsn('0/4000000'), lsn: lsn('0/5000100') };
 const off: Partial<LeaseRecord> = { syncMode: 'off', entries: [], written };
@@ -34,7 +34,12 @@ describe('a standby in mode off', () => {
   });
 
   test('takes a lease that was released at once: its holder has stopped its server before', () => {
-    assert.equal(decide(standing({}, { holder: '', heir: 'og-demo-1' })).lease.do, 'acquire');
+    const released = { holder: '', heir: 'og-demo-1', releasedBy: 'og-demo-0/uid-0/inc-0' };
+    assert.equal(decide(standing({}, released)).lease.do, 'acquire');
+    const emptied = aRecord({ ...off, holder: '' });
+    delete emptied.releasedBy;
+    const lease = known({ record: emptied, firstSeenAt: now - 9000, confirmedAt: now - 50 }, now);
+    assert.equal(decide({ ...standing({}), lease }).reason, 'holder-alive', 'a name taken out by hand stops no server');
   });
 
   test('asks nobody in the synchronous modes, where the freeze decides', () => {

@@ -43,7 +43,10 @@ const rules: Rule[] = [
     invariant: 'L6',
     withinMs: 20_000,
     wrong(sim) {
-      const told = sim.machines.filter(lives).map(({ shown }) => shown?.reason);
+      // A member without data is of no use to the Lease, nor the Lease to it.
+      const told = sim.machines
+        .filter((machine) => lives(machine) && machine.server.data !== undefined)
+        .map(({ shown }) => shown?.reason);
       if (sim.kube.lease !== undefined || told.length === 0) return undefined;
       return told.some((reason) => reason !== undefined && ofTheLease.includes(reason))
         ? undefined
@@ -68,6 +71,21 @@ const rules: Rule[] = [
       const { request } = sim.kube;
       if (request === undefined || request.kind !== 'switchover' || sim.primaries().length !== 1) return undefined;
       return request.phase === 'open' || request.phase === 'running' ? `a switchover stays ${request.phase}` : undefined;
+    },
+  },
+  {
+    invariant: 'L9',
+    withinMs: 5000,
+    wrong(sim) {
+      const [primary, other] = sim.primaries();
+      if (primary === undefined || other !== undefined || !lives(primary) || primary.shown?.reason !== 'leads') return undefined;
+      const { server } = primary;
+      const there = server.downstream.filter(({ standby }) => server.names.includes(standby.machine.name)).length;
+      if (server.conf.readOnly || server.proc?.frozen === true || there < server.need) return undefined;
+      const waits = server.waiting[0];
+      return waits !== undefined && sim.engine.now - waits.at > 2000
+        ? `${primary.name} acknowledges nothing, with ${there} standbys of ${server.need}`
+        : undefined;
     },
   },
   {
