@@ -8,7 +8,7 @@ import { annotate } from './annotate.ts';
 import { type Command, type Parsed, textOption } from './command.ts';
 import { complain, exit, type Io } from './io.ts';
 import { type KubeAccess, openKube } from './kube.ts';
-import { isDown, isPrimary, localStatus } from './members.ts';
+import { isDown, isPrimary, localStatus, primaryIn } from './members.ts';
 import { secondsHint, secondsOf } from './request.ts';
 import { waitForStatus } from './wait.ts';
 
@@ -120,7 +120,9 @@ async function unfenceOne(parsed: Parsed, io: Io, access: KubeAccess, seconds: n
   if (code !== exit.done) return code;
   return await waitForStatus(io, seconds * 1000, `the server of ${name} is up`, (status) => {
     const member = memberOf(status, name);
-    if (member?.state === 'Normal' && member.reason !== 'fenced by hand')
+    // Without a primary there is nobody to follow, and no state gets better by waiting.
+    const up = member?.state === 'Normal' || (member?.role === 'Standby' && primaryIn(status) === undefined);
+    if (member !== undefined && up && member.reason !== 'fenced by hand')
       return { done: `${name} is no longer fenced: ${member.role}, ${member.state}` };
     return { waiting: `${name} is ${member?.role ?? 'Unknown'}, ${member?.state ?? 'Unknown'}` };
   });

@@ -165,6 +165,16 @@ test('fence annotates the pod and ends when the server is down; unfence when it 
   });
 });
 
+test('unfence of a member ends when its server is up, where there is no primary to follow', async (t) => {
+  const alone = { ...peers({ state: 'Need repair', detail: 'Connecting...' }) };
+  const { env } = await aCluster(t, aView({ pods, peers: alone }));
+  assert.deepEqual(await agent(env, ['unfence', 'og-demo-2', '--timeout', '5']), {
+    code: 0,
+    out: 'done: og-demo-2 is no longer fenced: Standby, Need repair\n',
+    err: '',
+  });
+});
+
 test('fencing a primary that nobody can take over from is refused unless it is forced, and during a pause', async (t) => {
   const { env, kube } = await aCluster(t, aLeadingView({ pods, peers: peers({ eligible: false }) }));
   const refused = await agent(env, ['fence', 'og-demo-1']);

@@ -210,7 +210,9 @@ function memberFindings(view: View, member: MemberStatus): Finding[] {
       true,
       'server-down',
       `its server is not up: ${reasonText(member.reason)}`,
-      'The log of its agent says what it is doing about it.',
+      member.reason === 'fenced by hand'
+        ? `Run \`agent unfence ${name}\` when it may come back.`
+        : 'The log of its agent says what it is doing about it.',
     );
   }
   if (member.paused === true && !isPaused(view))

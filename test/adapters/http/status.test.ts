@@ -236,6 +236,16 @@ test('paused is told as such', () => {
   assert.deepEqual([status.state, status.paused, codes(status)], ['Paused', true, ['paused']]);
 });
 
+test('a member that people have fenced is told with the way back', () => {
+  const down = { instance: 'stopped', role: 'Unknown', state: 'Unknown', eligible: false } as const;
+  const hintOf = (reason: string) => {
+    const peers = { 'og-demo-0': aPeer('og-demo-0'), 'og-demo-2': aPeer('og-demo-2', { ...down, reason }) };
+    return statusDocument(shot(aLeadingView({ peers }))).warnings.find((one) => one.code === 'server-down')?.hint ?? '';
+  };
+  assert.match(hintOf('fenced by hand'), /agent unfence og-demo-2/);
+  assert.doesNotMatch(hintOf('start-failed'), /unfence/);
+});
+
 test('a lease that ran out counts down to nothing and says so', () => {
   const status = statusDocument(shot(aView()), now + 60_000);
   assert.equal(status.lease.remainingSeconds, 0);
