@@ -30,7 +30,7 @@ export function whenEmpty(view: View): Decision {
   if (view.facts.value.systemId !== undefined) {
     if (held)
       return only('not-eligible', { lease: { do: 'release', heir: bestHeir(view)?.name }, note: 'the data directory is empty' });
-    return build(view, 'full', 'building');
+    return givesBack(view) ?? build(view, 'full', 'building');
   }
   const first = firstMember(view);
   if (first === undefined) return only('waits-for-data-check', held ? { lease: { do: 'renew' } } : {});
@@ -83,7 +83,7 @@ function build(view: View, mode: 'full' | 'incremental', reason: Reason): Decisi
 export function whenUnfinished(view: View): Decision {
   if (holds(view))
     return only('not-eligible', { lease: { do: 'release', heir: bestHeir(view)?.name }, note: 'an unfinished build' });
-  return build(view, 'full', 'building');
+  return givesBack(view) ?? build(view, 'full', 'building');
 }
 
 export function whenStopped(view: View, instance: Extract<Instance, { is: 'stopped' }>): Decision {
@@ -123,6 +123,16 @@ function oldIncarnation(view: View): Decision | undefined {
   const heir = bestHeir(view);
   if (heir === undefined) return undefined;
   return only('hand-over', { lease: { do: 'release', heir: heir.name }, note: 'this container is new, the old one is dead' });
+}
+
+/** Without data nothing of that container's can go on here: nobody has to wait for it, and people need no other proof. */
+function givesBack(view: View): Decision | undefined {
+  const record = recordOf(view.lease);
+  if (record === undefined || record.garbage !== undefined || !isOwnPast(view, record)) return undefined;
+  return only('hand-over', {
+    lease: { do: 'release', heir: bestHeir(view)?.name },
+    note: 'this container is new, and has no data',
+  });
 }
 
 export function whenPending(view: View): Decision {

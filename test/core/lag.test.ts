@@ -153,3 +153,15 @@ describe('a member in mode off that may not stand by itself', () => {
     assert.match(decision.blocked ?? '', /misses the last promotion/);
   });
 });
+
+test('a member that comes back without data gives the lease of its earlier container back, for people to go on', () => {
+  const record = aRecord({ holder: 'og-demo-1/uid-1/inc-0', entries: [{ term: 7, primary: me, dataId: 'x', names: [], w: 0 }] });
+  for (const instance of [{ is: 'empty' }, { is: 'unfinished', mode: 'full' }] as const) {
+    const view = aView({ lease: known(aSeen(record), now), instance, peers: { 'og-demo-2': aPeer('og-demo-2') } });
+    assert.deepEqual(decide(view).lease, { do: 'release', heir: undefined });
+    const { self } = view;
+    assert.equal(decide({ ...view, self: { ...self, provesDeath: false } }).lease.do, 'nothing');
+    const other = known(aSeen({ ...record, holder: 'og-demo-0/uid-0/inc-0' }), now);
+    assert.equal(decide({ ...view, lease: other }).lease.do, 'nothing');
+  }
+});
