@@ -4,12 +4,13 @@
  * it since. Where neither is known, nothing is: unknown is not zero (I2).
  */
 import type { Lsn } from './lsn.ts';
-import type { LeaseRecord, MemberName, PeerState, Written } from './model.ts';
+import type { DataState, LeaseRecord, MemberName, PeerState, Written } from './model.ts';
 import { positionOf } from './position.ts';
 import { formatBytes } from './quantity.ts';
 import type { LeaseChange, View } from './view.ts';
 
-type Behind = Pick<PeerState, 'name' | 'term' | 'received' | 'replayed'>;
+type Behind = Pick<PeerState, 'name' | 'term' | 'received' | 'replayed'> &
+  Partial<Pick<PeerState, 'dataId' | 'promotedTerm'>> & { data?: Pick<DataState, 'dataId' | 'promotedTerm'> };
 
 /** The furthest position of the primary of the last recorded promotion that this member knows of. */
 function furthest(view: View, record: LeaseRecord): Lsn | undefined {
@@ -27,7 +28,7 @@ function furthest(view: View, record: LeaseRecord): Lsn | undefined {
 
 /** How many bytes of the last primary a standby does not have; undefined: that is not known. */
 export function lagBehind(view: View, record: LeaseRecord, standby: Behind): bigint | undefined {
-  if (record.promoting === undefined) return 0n;
+  if (record.promoting === undefined || isItself(record.promoting, standby)) return 0n;
   const last = furthest(view, record);
   if (last === undefined) return undefined;
   const mine = positionOf(standby).lsn;
@@ -35,6 +36,12 @@ export function lagBehind(view: View, record: LeaseRecord, standby: Behind): big
   // Without the last term in its WAL it may have what others wrote there, and nothing of what was written since.
   const shared = standby.term < record.promoting.term && from !== undefined && from < mine ? from : mine;
   return last < shared ? 0n : last - shared;
+}
+
+/** The last primary has what it wrote, also when it ended before it could say how far that was. */
+function isItself(promoting: NonNullable<LeaseRecord['promoting']>, { name, data, ...told }: Behind): boolean {
+  const { dataId, promotedTerm } = data ?? told;
+  return name === promoting.member && dataId === promoting.dataId && promotedTerm === promoting.term;
 }
 
 /** What a take-over in mode `off` would lose beyond the limit, in words; undefined: nothing that people have not allowed. */

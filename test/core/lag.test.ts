@@ -73,6 +73,15 @@ describe('mode off', () => {
     assert.equal(lagBehind(view, record, { name: me, ...aStandby() }), 0x100n);
   });
 
+  test('the last primary is not behind itself, also when it ended before it had said how far it was', () => {
+    const record = aRecord({ ...off, promoting: { member: me, term: 7, dataId: 'data-1' } });
+    const mine = (promotedTerm: number, dataId = 'data-1') =>
+      lagBehind(alone(record), record, { name: me, ...aStandby({ data: someData({ promotedTerm, dataId }) }) });
+    assert.equal(mine(7), 0n);
+    assert.equal(mine(6), undefined);
+    assert.equal(mine(7, 'data-9'), undefined);
+  });
+
   test('nobody is behind a primary that never was', () => {
     const record = aRecord({ ...off, promoting: undefined });
     assert.equal(lagBehind(alone(record), record, { name: me, ...aStandby() }), 0n);
