@@ -116,6 +116,12 @@ const kinds = {
       resume(sim);
     };
   },
+  'clients away': (sim, _machine, fault) => {
+    sim.quietUntil = sim.engine.now + fault.lasts;
+    return () => {
+      sim.quietUntil = 0;
+    };
+  },
   'records cannot be written': (_sim, machine) => weaken(machine, 'saveFails', true),
   'disk stuck': (sim, machine, fault) => {
     machine.weak.diskStuckUntil = sim.engine.now + fault.lasts;

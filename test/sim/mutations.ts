@@ -22,6 +22,8 @@ export interface Mutation {
   edits: Edit[];
   focus: FaultKind[];
   modes?: DynamicConfig['sync']['mode'][];
+  /** The row of the table of faults whose scenes notice. */
+  row?: string;
   /** The faults with which the small model notices. */
   small?: SmallFault[];
   /** Changes nothing that matters. */
@@ -222,7 +224,7 @@ export const mutations: Mutation[] = [
   },
   {
     name: 'record-before-names',
-    rule: 'the record of votes changes before the names do',
+    rule: 'set and lease are one record, and it changes before the names do',
     protects: 'S13',
     edits: [
       {
@@ -383,8 +385,37 @@ export const mutations: Mutation[] = [
         to: "return only('promotion-stalled', { lease: { do: 'release', heir: undefined } });",
       },
       { file: 'core/decide.ts', from: 'return reapFirst(view, policy(view));', to: 'return policy(view);' },
+      {
+        file: 'core/decide.ts',
+        from: 'const asked = view.promotion?.process;',
+        to: 'const asked = view.now < 0 ? view.promotion?.process : undefined;',
+      },
     ],
     focus: ['promotion slow', 'promotion requests lost', ...deaths],
+  },
+  {
+    name: 'no-grant-after-start',
+    rule: 'after a start a promise binds for its whole duration again',
+    protects: 'S20, S22',
+    edits: [
+      {
+        file: 'loop/promised.ts',
+        from: 'if (binding === undefined) return;',
+        to: 'if (binding === undefined || ctx.self.name !== "") return;',
+      },
+    ],
+    row: 'F22',
+    focus: ['cut from the API server', 'cut from the API server', 'agent killed', 'container killed', 'cut from one member'],
+  },
+  {
+    name: 'no-vote-in-build',
+    rule: 'a member that is being built does not vote',
+    protects: 'S6, S22',
+    edits: [
+      { file: 'core/grant.ts', from: "if (records.build !== undefined || view.job?.kind === 'build')", to: 'if (view.now < 0)' },
+      { file: 'core/grant.ts', from: "if (view.instance.is !== 'standby') return", to: 'if (view.now < 0) return' },
+    ],
+    focus: ['volume lost', 'server killed', 'container killed', 'server killed again and again', 'reinit asked for'],
   },
   {
     name: 'incarnation',

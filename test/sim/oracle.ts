@@ -173,6 +173,9 @@ export function createOracle(
       const decided = promoting?.term === term && promoting.member === candidate;
       if (other !== candidate && !decided)
         oracle.fail('S22', `${machine.name} votes for ${other} and for ${candidate} in term ${term}`);
+      const { data } = machine.server;
+      if (machine.records.build !== undefined || data === undefined || data.unfinished !== undefined)
+        oracle.fail('S22', `${machine.name} votes in term ${term} while it is being built`);
       const { freeze, granted } = machine.records;
       if (granted < term || freeze === undefined || freeze.term < term)
         oracle.fail('S22', `${machine.name} gives its vote for term ${term}, and its disk does not know`);

@@ -1,7 +1,10 @@
 /** Spreads seeds over threads and gathers what they found. */
 import { Worker } from 'node:worker_threads';
 import { createCounters } from './counters.ts';
+import { mutations } from './mutations.ts';
 import type { Failure, Share, ShareResult, Word } from './share.ts';
+import { planFor } from './small/plans.ts';
+import { exploreInThread } from './small/run.ts';
 
 export interface Wish {
   first: number;
@@ -57,6 +60,18 @@ export interface Verdict {
 export async function tryMutation(name: string, seeds: number, first: number): Promise<Verdict> {
   const begun = performance.now();
   const until = Number.MAX_SAFE_INTEGER;
+  const small = mutations.find((one) => one.name === name)?.small;
+  if (small !== undefined) {
+    const { violation } = await exploreInThread(planFor(3, small, { states: 200_000 }), name);
+    const seconds = (performance.now() - begun) / 1000;
+    if (violation !== undefined)
+      return {
+        name,
+        caughtBy: { seed: 0, invariant: violation.invariant, text: `small model: ${violation.text}` },
+        seeds: 0,
+        seconds,
+      };
+  }
   const result = await runShareInThread({ first, count: seeds, step: 1, until, failures: 1, mutation: name });
   const seconds = (performance.now() - begun) / 1000;
   return { name, caughtBy: result.failures[0], seeds: result.seeds, seconds };

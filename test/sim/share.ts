@@ -1,6 +1,8 @@
 /** A share of the seeds, run in one thread; what it found goes back as plain data. */
-import { createCounters } from './counters.ts';
+import { type Counters, createCounters } from './counters.ts';
 import { mutations } from './mutations.ts';
+import { scenes } from './scenes/index.ts';
+import { play } from './scenes/play.ts';
 import { planOf, runPlan } from './seed.ts';
 
 export interface Share {
@@ -44,6 +46,7 @@ export function runShare(share: Share, say: (word: Word) => void = () => undefin
   let seeds = 0;
   let thin = 0;
   const focus = mutations.find((one) => one.name === share.mutation);
+  if (focus?.row !== undefined) failures.push(...sceneFailures(focus.row, counters));
   let toldAt = Date.now();
   for (let turn = 0; turn < share.count; turn += 1) {
     if (Date.now() - toldAt >= tellEveryMs) {
@@ -62,4 +65,18 @@ export function runShare(share: Share, say: (word: Word) => void = () => undefin
   }
   const used = process.threadCpuUsage(begun);
   return { seeds, failures, thin, cpuMs: (used.user + used.system) / 1000, counters: counters.table() };
+}
+
+const scenePlays = 20;
+
+/** What the scenes of that row find. */
+function sceneFailures(row: string, counters: Counters): Failure[] {
+  for (const scene of scenes.filter((one) => one.row === row)) {
+    for (let seed = 1; seed <= scenePlays; seed += 1) {
+      const { problems } = play(scene, seed, { counters });
+      const [text] = problems;
+      if (text !== undefined) return [{ seed, invariant: `scene ${row}`, text }];
+    }
+  }
+  return [];
 }

@@ -38,6 +38,8 @@ export interface Simulation extends World {
   standing: Set<() => void>;
   /** Who plays whom in a scene: the primary first. */
   cast?: Machine[];
+  /** Clients commit nothing before this moment. */
+  quietUntil: number;
   /** One volume of this world is gone. */
   volumeLost: boolean;
   /** Another configuration by this name; `edit` puts it into the ConfigMap. */
@@ -93,6 +95,7 @@ export function createWorld(options: WorldOptions): Simulation {
   world.config = options.config;
   world.standing = new Set();
   world.volumeLost = false;
+  world.quietUntil = 0;
   world.healthy = { ...healthy, ...options.weak };
   world.tell = telling === undefined ? undefined : (who, what) => telling(engine.now, who, what);
   world.oracle = createOracle({ engine, machines, counters, network, tell: world.tell, kube: () => world.kube });
@@ -114,6 +117,7 @@ export function createWorld(options: WorldOptions): Simulation {
   };
   world.primaries = () => machines.filter((machine) => isPrimary(world, machine.server));
   world.commitNow = () => {
+    if (engine.now < world.quietUntil) return;
     for (const machine of machines) commit(world, machine.server);
   };
   world.settled = () => isSettled(world);

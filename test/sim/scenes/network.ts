@@ -28,6 +28,19 @@ export const networkScenes: Scene[] = [
     expect: same(500),
   },
   {
+    row: 'F22',
+    title: 'the primary goes on by the promise of one standby, whose agent starts again and again; nobody writes',
+    steps: [
+      { kind: 'clients away', lasts: 42_000 },
+      { kind: 'cut from the API server', lasts: 40_000 },
+      { kind: 'cut from one member', other: S1, lasts: 40_000 },
+      ...[11_000, 13_300, 15_700, 18_100, 20_400, 22_900, 25_300, 27_800, 30_100].map((at) => ({
+        ...{ at, member: S2, kind: 'agent killed' as const },
+      })),
+    ],
+    expect: { leader: 'same', promotions: [0, 0] },
+  },
+  {
     row: 'F23',
     title: 'the primary and one standby without the API server, the other alone with it',
     steps: [
