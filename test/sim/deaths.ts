@@ -46,7 +46,7 @@ export const deaths = {
     if (!sim.primaries().some((one) => one.server.term > (server.data?.promotedTerm ?? 0))) return undefined;
     if (server.process !== undefined) end(sim, server);
     if (server.data.unfinished !== undefined || machine.weak.startFails) return undefined;
-    startServer(sim, server, 'pending');
+    startServer(sim, server, 'pending', 'person');
     server.role = 'Primary';
     server.term = server.data.promotedTerm;
     return undefined;

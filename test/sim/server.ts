@@ -47,11 +47,11 @@ export function resetNumbers(): void {
 }
 
 /** Starts the process; what it finds in its directory may end it at once. */
-export function startServer(world: World, server: Server, mode: 'standby' | 'pending'): void {
+export function startServer(world: World, server: Server, mode: 'standby' | 'pending', who: 'agent' | 'person' = 'agent'): void {
   const { engine, dice } = world;
   const { data, machine } = server;
   if (data === undefined) return;
-  world.oracle.started(server);
+  if (who === 'agent') world.oracle.started(server);
   server.work += 1;
   pids += 1;
   const proc = newProc();
