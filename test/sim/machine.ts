@@ -295,6 +295,7 @@ export function createLives(world: World, configOf: Lives['configOf']): Lives {
         calls.call<Result<void>>('records.save', dice.between(0.5, 4) + stuck(), 0.2, () => {
           if (machine.weak.saveFails)
             return failed({ of: 'disk', kind: 'refused', done: 'maybe', detail: 'the record could not be written' });
+          world.oracle.recorded(machine, machine.records, records);
           machine.records = records;
           return ok();
         }),

@@ -120,7 +120,12 @@ export const mutations: Mutation[] = [
     name: 'term-check',
     rule: 'no vote for a lower term than was voted for',
     protects: 'S9, S22',
-    edits: [{ file: 'core/grant.ts', from: 'if (ask.term < records.granted)', to: 'if (ask.term < 0)' }],
+    edits: [
+      { file: 'core/grant.ts', from: 'if (ask.term < records.granted)', to: 'if (ask.term < 0)' },
+      { file: 'core/grant.ts', from: 'if (ask.term < term) return', to: 'if (ask.term < 0) return' },
+      { file: 'core/grant.ts', from: 'freeze.term > term ? refusal(', to: 'freeze.term > term + 1000 ? refusal(' },
+    ],
+    small: ['silent', 'silent'],
     focus: ['pod frozen', 'agent frozen', 'API server slow', 'bad network', 'cut from the API server'],
   },
   {

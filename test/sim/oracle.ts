@@ -2,7 +2,7 @@
  * The oracles stand beside the world, see true time and every server, and judge at every step. They take no part: an
  * agent never learns anything from them. Each violation names the invariant.
  */
-import type { LeaseRecord } from '../../agent/core/model.ts';
+import type { LocalRecords, LeaseRecord } from '../../agent/core/model.ts';
 import type { Commit, Machine, Server, World } from './model.ts';
 import { bootTime } from './process.ts';
 import { isPrimary } from './stream.ts';
@@ -33,6 +33,8 @@ export interface Oracle {
   leaseRead(by: Machine, sentAt: number): void;
   /** A vote was given: it must be on disk. */
   granted(machine: Machine, term: number, candidate: string): void;
+  /** A member's own records are on disk. */
+  recorded(machine: Machine, before: LocalRecords, after: LocalRecords): void;
   wiped(server: Server): void;
   labelled(): void;
   /** An agent has ended. */
@@ -179,6 +181,10 @@ export function createOracle(
       const { freeze, granted } = machine.records;
       if (granted < term || freeze === undefined || freeze.term < term)
         oracle.fail('S22', `${machine.name} gives its vote for term ${term}, and its disk does not know`);
+    },
+    recorded(machine, before, after) {
+      if (before.freeze === undefined || after.freeze === undefined || after.freeze.term >= before.freeze.term) return;
+      oracle.fail('S22', `${machine.name} is frozen for term ${after.freeze.term} after term ${before.freeze.term}`);
     },
     wiped(server) {
       if (!synchronous()) return;

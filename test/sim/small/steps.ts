@@ -385,6 +385,8 @@ function deliver(before: State, order: Order): State | undefined {
 function votes(state: State, { to, term, candidate }: Pick<Order, 'to' | 'term' | 'candidate'>): State {
   const mine = `${to} ${term} `;
   const before = state.given.find((text) => text.startsWith(mine));
+  const higher = state.given.find((one) => one.startsWith(`${to} `) && Number(one.split(' ')[1]) > term);
+  if (higher !== undefined) throw new Broken('S22', `${nameOf(to)} votes in term ${term} after a higher one`);
   const text = `${mine}${candidate}`;
   if (before !== undefined && before !== text) throw new Broken('S22', `${nameOf(to)} votes twice in term ${term}`);
   // Only the latest term of a voter can be asked again.
