@@ -144,6 +144,7 @@ export function createInstance(world: World, machine: Machine, calls: Calls): In
     pointAt: (peer, deadlineMs) =>
       sql('instance.pointAt', deadlineMs, () => {
         if (server.data === undefined) return fault('absent', 'no', 'no data');
+        if (server.role === 'Primary') return ok();
         server.data.lock = { host: peer.host, port: peer.haPort };
         leave(world, server);
         seek(world, server);
