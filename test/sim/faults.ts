@@ -48,6 +48,15 @@ const kinds = {
   'agent frozen': (sim, machine) => freeze(sim.engine, [machine.agent?.proc]),
   'PID 1 frozen': (sim, machine) => freeze(sim.engine, [machine.pid1]),
   'pod frozen': (sim, machine) => sim.lives.freezePod(machine),
+  'machine suspended': (sim, machine) => {
+    const since = sim.engine.now;
+    const go = sim.lives.freezePod(machine);
+    return () => {
+      // Boot time has gone on, and the other clock of the machine has not.
+      machine.clock.suspended += (sim.engine.now - since) * machine.clock.rate;
+      go();
+    };
+  },
   'volume lost': (sim, machine) => {
     // The promise is about one member; a second volume would be a second one.
     if (sim.volumeLost) return undefined;

@@ -391,9 +391,9 @@ export const mutations: Mutation[] = [
       },
       { file: 'core/decide.ts', from: 'return reapFirst(view, policy(view));', to: 'return policy(view);' },
       {
-        file: 'core/decide.ts',
-        from: 'const asked = view.promotion?.process;',
-        to: 'const asked = view.now < 0 ? view.promotion?.process : undefined;',
+        file: 'core/acting.ts',
+        from: "if (instance.is === 'primary' || isSame(promotion?.process, process)) return true;",
+        to: "if (instance.is === 'primary') return true;",
       },
     ],
     focus: ['promotion slow', 'promotion requests lost', ...deaths],

@@ -59,6 +59,8 @@ export interface MachineClock {
   offset: number;
   /** How far the wall clock has been set away from the truth. */
   wallOffset: number;
+  /** How long the machine was suspended in all. */
+  suspended: number;
 }
 
 /** Boot time of that machine. */
@@ -95,6 +97,7 @@ export function clockOf(engine: Engine, clock: MachineClock, proc: Proc): Clock 
   return {
     now: () => bootTime(engine, clock),
     wall: () => wallTime(engine, clock),
+    suspended: () => clock.suspended,
     until(moment, signal) {
       return new Promise<void>((resolve) => {
         if (signal?.aborted === true) {

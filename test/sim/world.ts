@@ -70,7 +70,12 @@ function createMachine(index: number, dice: Random, options: WorldOptions): Mach
     name: `og-demo-${index}`,
     ip: `10.0.1.${10 + index}`,
     uid: `uid-${index}-1`,
-    clock: { rate: options.rates?.[index] ?? 1, offset: dice.between(1e5, 1e7), wallOffset: dice.between(-2000, 2000) },
+    clock: {
+      rate: options.rates?.[index] ?? 1,
+      offset: dice.between(1e5, 1e7),
+      wallOffset: dice.between(-2000, 2000),
+      suspended: 0,
+    },
     powered: true,
     container: '',
     incarnation: 0,

@@ -61,9 +61,9 @@ export const memberScenes: Scene[] = [
   },
   {
     row: 'F8',
-    title: 'machine of the primary paused, its wall clock jumps',
+    title: 'machine of the primary suspended, its wall clock jumps',
     steps: [
-      { kind: 'pod frozen', lasts: 40_000 },
+      { kind: 'machine suspended', lasts: 40_000 },
       { at: 39_900, kind: 'wall clock jumps', amount: 0.99 },
     ],
     expect: other(9500),
