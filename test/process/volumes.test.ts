@@ -4,6 +4,7 @@
  * runs twenty times as fast, so that deadlines pass while the test looks on.
  */
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -109,6 +110,18 @@ for (const kind of fileSystems) {
     });
   });
 }
+
+test('a volume whose inodes are used up is too full, whatever room it has', async (t) => {
+  if (skips(t, 'tmpfs')) return;
+  await withVolume('tmpfs', async ({ volume, until }) => {
+    execFileSync('mount', ['-o', 'remount,nr_inodes=64', volume.path]);
+    const take = () => {
+      for (let count = 0; count < 64; count += 1) writeFileSync(join(volume.path, `small-${count}`), '');
+    };
+    assert.throws(take, /ENOSPC/);
+    await until('it is too full', (use) => levelOf(use) === 'critical' && use.usedRatio < 0.1 && use.inodesFree === 0);
+  });
+});
 
 for (const kind of ['ext4', 'xfs'] as const) {
   test(`a volume on ${kind} that freezes is told as mute, looked at all the same, and well again when it thaws`, async (t) => {
