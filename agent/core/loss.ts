@@ -113,6 +113,7 @@ function lastSeen(view: View, mine: Position, name: MemberName): string[] {
   const { state } = sight;
   const there: Position = state.written === undefined ? positionOf(state) : { term: state.term, lsn: state.written };
   const seconds = Math.round((view.now - sight.at) / 1000);
+  if (there.lsn === 0n) return [`${name} did not tell where it is, ${seconds} s ago`];
   const ahead = comparePositions(there, mine) < 0 && there.lsn > mine.lsn ? `, ${formatBytes(there.lsn - mine.lsn)} ahead` : '';
   return [`${name} was at ${positionText(there)}${ahead}, ${seconds} s ago`];
 }

@@ -216,6 +216,14 @@ test('what may be lost names positions, the entry, and whose acknowledgements ca
   );
 });
 
+test('a position that nobody has told is not made up', () => {
+  const down = { instance: 'stopped', role: 'Unknown', received: undefined, replayed: undefined } as const;
+  const peers = { 'og-demo-0': aPeer('og-demo-0', down) };
+  const text = lossText(aView({ peers }), aStandby(), [alone], [{ name: 'og-demo-1', dataId: 'data-1' }]);
+  assert.match(text, /og-demo-0 did not tell where it is, 0 s ago$/);
+  assert.doesNotMatch(text, /0\/0/);
+});
+
 describe('a reinit', () => {
   const running = { kind: 'reinit', phase: 'running', options: { dataId: 'data-1' } } as const;
   const others = [{ term: 7, primary: 'og-demo-0', dataId: 'data-0', names: ['og-demo-2'], w: 1 }];
