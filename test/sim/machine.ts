@@ -11,7 +11,7 @@ import { type Calls, createCalls } from './calls.ts';
 import { createInstance } from './instance.ts';
 import type { Machine, World } from './model.ts';
 import { createPeers } from './peers.ts';
-import { bootTime, clockOf, freeze, newProc, post, trueTime } from './process.ts';
+import { bootTime, clockOf, freeze, newProc, post, trueTime, wallTime } from './process.ts';
 import { end, kill } from './server.ts';
 
 export interface Lives {
@@ -42,20 +42,26 @@ export function createLives(world: World, configOf: Lives['configOf']): Lives {
     machine.pid1 = pid1;
     machine.incarnation += 1;
     machine.container = `${machine.name}-c${machine.incarnation}`;
+    machine.bornAt = bootTime(engine, machine.clock);
     machine.fence = undefined;
     machine.echo = undefined;
     world.tell?.(machine.name, `container ${machine.container} starts`);
     post(engine, pid1, dice.between(20, 150), () => startAgent(machine));
     const id = machine.container;
-    engine.after(dice.between(100, 800), () => tellContainer(machine, id, 'running'));
+    // The kubelet tells whole seconds.
+    const startedAt = `${wallTime(engine, machine.clock).slice(0, 19)}Z`;
+    engine.after(dice.between(100, 800), () => tellContainer(machine, id, 'running', startedAt));
   }
 
   /** The kubelet's word, for the pod that is still there. */
-  function tellContainer(machine: Machine, id: string, state: 'running' | 'terminated'): void {
+  function tellContainer(machine: Machine, id: string, state: 'running' | 'terminated', startedAt?: string): void {
     const pod = kube.pods.get(machine.name);
     if (!machine.powered || pod === undefined || pod.uid !== machine.uid) return;
     if (state === 'running' && machine.container !== id) return;
-    kube.setPod({ ...pod, ip: machine.ip, container: { id, state } });
+    const before = pod.container.id;
+    const last = before === id || before === undefined ? (pod.container.ended ?? []) : [before];
+    const ended = state === 'terminated' ? [id] : last.filter((one) => one !== id);
+    kube.setPod({ ...pod, ip: machine.ip, container: { id, state, ...(startedAt === undefined ? {} : { startedAt }), ended } });
   }
 
   function startAgent(machine: Machine): void {
@@ -98,6 +104,7 @@ export function createLives(world: World, configOf: Lives['configOf']): Lives {
           startedAt: bootTime(engine, machine.clock),
           guarded: true,
           provesDeath: true,
+          bornAt: machine.bornAt,
         },
       },
       log,

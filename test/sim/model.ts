@@ -108,6 +108,8 @@ export interface Machine {
   /** PID 1 of the container; undefined while there is none. */
   pid1: Proc | undefined;
   container: string;
+  /** When its PID 1 started, in boot time. */
+  bornAt: number;
   incarnation: number;
   fence: { process: ServerProcess; deadline: number } | undefined;
   echo: { process: ServerProcess; deadline: number } | undefined;

@@ -436,6 +436,33 @@ export const mutations: Mutation[] = [
     focus: ['container killed', 'pod deleted by force', 'node without power'],
   },
   {
+    name: 'container-of-the-lease',
+    rule: 'only the end of the very container that the lease names proves its holder dead',
+    protects: 'S5',
+    edits: [
+      {
+        file: 'core/death.ts',
+        from: 'return pod?.container.ended?.includes(record.containerId) === true;',
+        to: 'return (pod?.container.ended?.length ?? 0) > 0;',
+      },
+    ],
+    focus: ['container killed', 'node without power'],
+  },
+  {
+    name: 'own-container',
+    rule: 'a holder names its container once the status certainly shows this one and not the one before',
+    protects: 'S5',
+    edits: [
+      { file: 'core/death.ts', from: 'const statusLagMs = 5000;', to: 'const statusLagMs = 0;' },
+      {
+        file: 'core/death.ts',
+        from: 'return startedAsWe(view, own.container, self.bornAt) ? own.container.id : undefined;',
+        to: 'return own.container.id;',
+      },
+    ],
+    focus: ['container killed', 'node without power'],
+  },
+  {
     name: 'degrade-recorded',
     rule: 'a primary acknowledges alone only after the record says so',
     protects: 'S13',

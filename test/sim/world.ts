@@ -78,6 +78,7 @@ function createMachine(index: number, dice: Random, options: WorldOptions): Mach
     },
     powered: true,
     container: '',
+    bornAt: 0,
     incarnation: 0,
     records: { granted: 0, freeze: undefined, build: undefined, fresh: true },
     weak: { ...healthy, ...options.weak },
