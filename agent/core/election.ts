@@ -107,7 +107,7 @@ export function acknowledgers(view: View): PeerState[] {
 }
 
 /** What a member is ranked by. */
-type Ranked = Pick<PeerState, 'name' | 'term' | 'received' | 'replayed' | 'pressure'>;
+type Ranked = Pick<PeerState, 'name' | 'dataId' | 'term' | 'received' | 'replayed' | 'pressure'>;
 
 /**
  * Whether it stands back for its full volume. Where commits are acknowledged by standbys the furthest has to win, full or not;
@@ -144,7 +144,14 @@ export function bestHeir(view: View, except: MemberName[] = []): PeerState | und
 export function isBest(view: View, own: StandbyInstance): boolean {
   const { term, received, replayed } = own;
   const pressure = view.disk?.pressure;
-  const self = { name: view.self.name, term, received, replayed, ...(pressure === undefined ? {} : { pressure }) };
+  const self = {
+    name: view.self.name,
+    dataId: own.data.dataId,
+    term,
+    received,
+    replayed,
+    ...(pressure === undefined ? {} : { pressure }),
+  };
   return candidates(view).every((state) => order(view, self, state) < 0);
 }
 

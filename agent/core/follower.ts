@@ -179,7 +179,7 @@ function stand(view: View, me: StandbyInstance, lease: SeenLease, reason: Reason
     }
     const holder = livingHolder(view, record);
     if (holder !== undefined) return only('holder-alive', { note: `${holder} says that it is primary` });
-    const note = lossInOff(view, record, { name: view.self.name, ...me });
+    const note = lossInOff(view, record, { name: view.self.name, dataId: me.data.dataId, ...me });
     if (note !== undefined) return { ...only('not-eligible', { note }), blocked: note };
   }
   const held = heldOff(view, reason === 'lease-heir');

@@ -4,13 +4,12 @@
  * it since. Where neither is known, nothing is: unknown is not zero (I2).
  */
 import type { Lsn } from './lsn.ts';
-import type { DataState, LeaseRecord, MemberName, PeerState, Written } from './model.ts';
+import type { LeaseRecord, MemberName, PeerState, Written } from './model.ts';
 import { positionOf } from './position.ts';
 import { formatBytes } from './quantity.ts';
 import type { LeaseChange, View } from './view.ts';
 
-type Behind = Pick<PeerState, 'name' | 'term' | 'received' | 'replayed'> &
-  Partial<Pick<PeerState, 'dataId' | 'promotedTerm'>> & { data?: Pick<DataState, 'dataId' | 'promotedTerm'> };
+type Behind = Pick<PeerState, 'name' | 'dataId' | 'term' | 'received' | 'replayed'>;
 
 /** The furthest position of the primary of the last recorded promotion that this member knows of. */
 function furthest(view: View, record: LeaseRecord): Lsn | undefined {
@@ -28,20 +27,16 @@ function furthest(view: View, record: LeaseRecord): Lsn | undefined {
 
 /** How many bytes of the last primary a standby does not have; undefined: that is not known. */
 export function lagBehind(view: View, record: LeaseRecord, standby: Behind): bigint | undefined {
-  if (record.promoting === undefined || isItself(record.promoting, standby)) return 0n;
+  const { promoting } = record;
+  // Nobody was ever promoted; or it is the last primary itself, promoted or about to be: nobody wrote since but on its data.
+  if (promoting === undefined || (standby.name === promoting.member && standby.dataId === promoting.dataId)) return 0n;
   const last = furthest(view, record);
   if (last === undefined) return undefined;
   const mine = positionOf(standby).lsn;
-  const from = record.written?.term === record.promoting.term ? record.written.from : undefined;
+  const from = record.written?.term === promoting.term ? record.written.from : undefined;
   // Without the last term in its WAL it may have what others wrote there, and nothing of what was written since.
-  const shared = standby.term < record.promoting.term && from !== undefined && from < mine ? from : mine;
+  const shared = standby.term < promoting.term && from !== undefined && from < mine ? from : mine;
   return last < shared ? 0n : last - shared;
-}
-
-/** The last primary has what it wrote, also when it ended before it could say how far that was. */
-function isItself(promoting: NonNullable<LeaseRecord['promoting']>, { name, data, ...told }: Behind): boolean {
-  const { dataId, promotedTerm } = data ?? told;
-  return name === promoting.member && dataId === promoting.dataId && promotedTerm === promoting.term;
 }
 
 /** What a take-over in mode `off` would lose beyond the limit, in words; undefined: nothing that people have not allowed. */
@@ -65,7 +60,8 @@ export function writtenBy(view: View, record: LeaseRecord, change: LeaseChange):
   if (term === undefined || view.promotion?.term !== term) return before;
   const same = before?.term === term ? before : undefined;
   const lsn = same !== undefined && same.lsn > instance.written ? same.lsn : instance.written;
-  return { term, from: same?.from ?? instance.written, lsn };
+  // Where it began is not known any more: whoever lacks its term has nothing of it for certain.
+  return { term, from: same?.from ?? 1n, lsn };
 }
 
 function atPromotion(view: View, record: LeaseRecord, promoting: { member: MemberName; term: number }): Written | undefined {

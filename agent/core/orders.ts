@@ -99,7 +99,7 @@ function weigh(
   const self = { name: view.self.name, dataId: me.data.dataId };
   const votes = [self, ...voters(view)];
   const gaps = unmet(record, votes);
-  const behind = missing(view, me) ?? lossInOff(view, record, { name: self.name, ...me });
+  const behind = missing(view, me) ?? lossInOff(view, record, { name: view.self.name, dataId: me.data.dataId, ...me });
   const lost = gaps.length > 0 ? lossText(view, me, gaps, votes) : behind;
   if (lost !== undefined && request.options['allowDataLoss'] !== 'true')
     return refused(`commits may be lost: ${lost}`, 'Bring a member back that has them, or accept it with --allow-data-loss.');

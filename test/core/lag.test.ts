@@ -69,22 +69,23 @@ describe('mode off', () => {
     const record = aRecord({ ...off, written: { term: 7, from: lsn('0/4000000'), lsn: lsn('0/5000200') } });
     const older = aStandby({ term: 6, received: lsn('0/5000300'), replayed: lsn('0/5000300') });
     const view = alone(record);
-    assert.equal(lagBehind(view, record, { name: me, ...older }), 0x1000200n);
-    assert.equal(lagBehind(view, record, { name: me, ...aStandby() }), 0x100n);
+    assert.equal(lagBehind(view, record, { name: me, dataId: 'data-1', ...older }), 0x1000200n);
+    assert.equal(lagBehind(view, record, { name: me, dataId: 'data-1', ...aStandby() }), 0x100n);
   });
 
-  test('the last primary is not behind itself, also when it ended before it had said how far it was', () => {
-    const record = aRecord({ ...off, promoting: { member: me, term: 7, dataId: 'data-1' } });
-    const mine = (promotedTerm: number, dataId = 'data-1') =>
-      lagBehind(alone(record), record, { name: me, ...aStandby({ data: someData({ promotedTerm, dataId }) }) });
-    assert.equal(mine(7), 0n);
-    assert.equal(mine(6), undefined);
-    assert.equal(mine(7, 'data-9'), undefined);
+  test('the last primary itself misses nothing, by its very data, though nobody knows how far it had written', () => {
+    const promoting = { member: me, term: 7, dataId: 'data-1' };
+    const own = aStandby({ term: 6, data: someData({ promotedTerm: 7 }) });
+    assert.equal(decide(alone({ promoting }, { instance: own })).lease.do, 'acquire');
+    const recorded = aStandby({ term: 6, data: someData({ promotedTerm: 6 }) });
+    assert.equal(decide(alone({ promoting }, { instance: recorded })).lease.do, 'acquire', 'its promotion was not carried out');
+    const built = aStandby({ data: someData({ dataId: 'data-9' }) });
+    assert.equal(decide(alone({ promoting }, { instance: built })).reason, 'not-eligible');
   });
 
   test('nobody is behind a primary that never was', () => {
     const record = aRecord({ ...off, promoting: undefined });
-    assert.equal(lagBehind(alone(record), record, { name: me, ...aStandby() }), 0n);
+    assert.equal(lagBehind(alone(record), record, { name: me, dataId: 'data-1', ...aStandby() }), 0n);
   });
 });
 
@@ -95,6 +96,12 @@ describe('what a holder writes of its position', () => {
     const view = aLeadingView({ lease: known(aSeen(record), now) });
     assert.deepEqual(writtenBy(view, record, {}), { ...written, lsn: lsn('0/5000100') });
     assert.equal(writtenBy(view, { ...record, syncMode: 'quorum' }, {}), undefined);
+    const unknown = { term: 7, from: 1n, lsn: lsn('0/5000100') };
+    assert.deepEqual(
+      writtenBy(view, { ...record, written: undefined }, {}),
+      unknown,
+      'who lacks the term has nothing for certain',
+    );
     assert.deepEqual(writtenBy(view, { ...record, written: { ...written, lsn: lsn('0/7000000') } }, {})?.lsn, lsn('0/7000000'));
   });
 
