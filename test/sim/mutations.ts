@@ -284,7 +284,7 @@ export const mutations: Mutation[] = [
         to: 'return { now: true, next: true };',
       },
     ],
-    focus: ['acks edited', 'bad network', ...cuts, ...deaths],
+    focus: ['bad network', 'bad network', 'container killed', 'server killed'],
   },
   {
     name: 'every-entry',
