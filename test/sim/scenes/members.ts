@@ -73,14 +73,14 @@ export const memberScenes: Scene[] = [
     row: 'F9b',
     title: 'container of the primary killed',
     steps: [{ kind: 'container killed' }],
-    expect: { leader: 'any', promotions: [1, 1], outageMs: 5500 },
+    expect: { leader: 'any', promotions: [1, 1], outageMs: 5000 },
   },
   {
     row: 'F10',
     title: 'container of the primary killed, the kubelet starts it only 30 s later',
     steps: [{ kind: 'container killed for long', lasts: 30_000 }],
     untilMs: 45_000,
-    expect: other(9500),
+    expect: other(5000),
   },
   {
     row: 'F11',
