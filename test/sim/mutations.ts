@@ -297,6 +297,7 @@ export const mutations: Mutation[] = [
         to: 'return record.entries.some((entry) => meets(entry, votes)) ? [] : record.entries;',
       },
     ],
+    small: ['silent', 'cut', 'death'],
     focus: ['acks edited', ...cuts, ...deaths],
   },
   {
