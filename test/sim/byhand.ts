@@ -100,6 +100,11 @@ function edited(sim: Simulation, part: Partial<Simulation['config']>): Undo {
   return () => sim.edit(sim.config);
 }
 
+/** Until the marks are taken away. */
+export function fence(sim: Simulation, machine: Machine): void {
+  annotate(sim, machine, fencedAnnotation, 'true');
+}
+
 /** Marks that people have left on pods go with the end of the faults. */
 export function unmarkAll(sim: Simulation): void {
   for (const machine of sim.machines)

@@ -7,6 +7,7 @@ import type { Counters } from './counters.ts';
 import { type Fault, type FaultKind, faultKinds, healAll, strike } from './faults.ts';
 import { watchLiveness } from './liveness.ts';
 import type { Violation } from './oracle.ts';
+import { askPerson } from './person.ts';
 import { type Random, streamOf } from './random.ts';
 import { mayDecide } from './rules.ts';
 import { scenes } from './scenes/index.ts';
@@ -131,7 +132,7 @@ export function runPlan(plan: Plan, listeners: Listeners = {}): Outcome {
     else if (settledAt === 0) settledAt = engine.now;
     if (settledAt > 0 && engine.now >= lengthMs && engine.now - settledAt >= 3000) break;
   }
-  if (!engine.stopped && settledAt === 0 && beyondRepair(sim)) askPerson(sim);
+  if (!engine.stopped && settledAt === 0 && beyondRepair(sim)) askPerson(sim, settleMs, stateOf);
   else if (!engine.stopped && settledAt === 0)
     oracle.fail('L1', `no settled cluster ${settleMs / 1000} s after everything was healed: ${stateOf(sim)}`);
   sim.counters.count('run', 'seeds');
@@ -148,24 +149,6 @@ export function runPlan(plan: Plan, listeners: Listeners = {}): Outcome {
     events: engine.events,
     settledAt,
   };
-}
-
-/** Does what the member that waits for people tells them to do; then the cluster has to come back. */
-function askPerson(sim: Simulation): void {
-  const { engine, machines, oracle } = sim;
-  const told = machines.find(
-    ({ agent, shown, server }) => agent !== undefined && shown?.blocked !== undefined && server.data !== undefined,
-  );
-  sim.counters.count('run', told === undefined ? 'left to a person' : 'a person decides');
-  if (told === undefined) sim.tell?.('person', stateOf(sim));
-  if (told === undefined) return;
-  const dead = machines.filter((machine) => machine !== told).map(({ name }) => name);
-  sim.kube.ask({ kind: 'failover', target: told.name, options: { allowDataLoss: 'true', dead: dead.join() } });
-  const end = engine.now + settleMs;
-  while (!engine.stopped && engine.now < end && !sim.settled()) engine.run(engine.now + 500);
-  if (engine.stopped || sim.settled()) return;
-  const { phase, result } = sim.kube.request ?? {};
-  oracle.fail('L10', `${told.name} was told to take over (${phase}: ${result}), and nothing came of it: ${stateOf(sim)}`);
 }
 
 /** A volume is gone, and with it what only a person can give up. */
