@@ -4,12 +4,13 @@
  */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { ownContainerId } from '../../agent/core/death.ts';
+import { isOwnPast, ownContainerId } from '../../agent/core/death.ts';
 import { decide } from '../../agent/core/decide.ts';
-import type { PodSight } from '../../agent/core/model.ts';
+import { acquired } from '../../agent/core/lease.ts';
+import type { LeaseRecord, PodSight } from '../../agent/core/model.ts';
 import { known } from '../../agent/core/result.ts';
 import type { View } from '../../agent/core/view.ts';
-import { aPeer, aPod, aSeen, aView, now } from './builders.ts';
+import { aPeer, aPod, aSeen, aView, identity, now } from './builders.ts';
 
 const peers = { 'og-demo-2': aPeer('og-demo-2') };
 
@@ -86,4 +87,19 @@ describe('a holder names its container', () => {
       assert.equal(ownContainerId(view), undefined);
     });
   }
+});
+
+describe('an earlier container of the own pod', () => {
+  const record = (holder: string) => aSeen({ holder, containerId: 'c-1' }).record as LeaseRecord;
+  test('is told from this one, from another pod of the name, and from anything where PID 1 proves nothing', () => {
+    const view = aView();
+    assert.equal(isOwnPast(view, record('og-demo-1/uid-1/inc-0')), true);
+    assert.equal(isOwnPast(view, record(identity)), false);
+    assert.equal(isOwnPast(view, record('og-demo-1/uid-9/inc-0')), false);
+    const shared = { ...view, self: { ...view.self, provesDeath: false } };
+    assert.equal(isOwnPast(shared, record('og-demo-1/uid-1/inc-0')), false);
+  });
+  test('leaves its name to nobody: the next holder names its own container or none', () => {
+    assert.equal(acquired(aView(), record('og-demo-1/uid-1/inc-0')).containerId, undefined);
+  });
 });
