@@ -191,8 +191,10 @@ export function createKube(world: World): Kube {
       }
     },
     restore() {
-      const last = old.at(-1);
-      if (kube.lease === undefined && last !== undefined) putLease({ ...last, uid: `lease-${next()}`, resourceVersion: next() });
+      // Whoever puts it back takes the last version that can be read.
+      const last = old.findLast(({ garbage }) => garbage === undefined);
+      const fine = kube.lease !== undefined && kube.lease.garbage === undefined;
+      if (!fine && last !== undefined) putLease({ ...last, uid: `lease-${next()}`, resourceVersion: next() });
     },
     hush(member, until) {
       for (const watcher of watchers) {
