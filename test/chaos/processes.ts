@@ -128,7 +128,6 @@ export const processScenes: Scene[] = [
     rows: ['F9'],
     title: "PID 1 of the primary's container is killed, and everything with it",
     boundMs: 5000,
-    pending: 'proof of death by a terminated container',
     async play(stage) {
       await stage.crash(stage.old);
       await stage.rows();
