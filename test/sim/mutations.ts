@@ -564,6 +564,7 @@ export const mutations: Mutation[] = [
       },
       { file: 'loop/permit.ts', from: 'if (memory.permit !== permit) return;', to: 'if (ports.clock.now() > 0) return;' },
     ],
+    row: 'F21',
     focus: ['pod frozen', 'cut from the API server', 'agent frozen', 'PID 1 frozen'],
     modes: ['off'],
   },

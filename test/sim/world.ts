@@ -96,7 +96,9 @@ export function createWorld(options: WorldOptions): Simulation {
   const network = createNetwork(options.members, streamOf(options.seed, 'network'), options.networkMs ?? 1, () => engine.now);
   const counters = options.counters ?? createCounters();
   const telling = options.tell;
-  const configs = new Map<string | undefined, DynamicConfig>([[undefined, options.config]]);
+  // A ConfigMap that is not there means something else: it is there from the first moment.
+  const firstText = 'config 0';
+  const configs = new Map<string | undefined, DynamicConfig>([[firstText, options.config]]);
   const world = { engine, dice, machines, network, counters } as unknown as Simulation;
   world.config = options.config;
   world.standing = new Set();
@@ -106,6 +108,7 @@ export function createWorld(options: WorldOptions): Simulation {
   world.tell = telling === undefined ? undefined : (who, what) => telling(engine.now, who, what);
   world.oracle = createOracle({ engine, machines, counters, network, tell: world.tell, kube: () => world.kube });
   world.kube = createKube(world);
+  world.kube.config = { text: firstText, version: '1' };
   world.lives = createLives(world, (text) => configs.get(text) ?? defaultConfig);
   world.crash = (machine, takes) => (takes === 'agent' ? world.lives.crashAgent(machine) : world.lives.killContainer(machine));
   world.serverEnded = (machine, process, role) => {

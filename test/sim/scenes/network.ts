@@ -16,6 +16,16 @@ export const networkScenes: Scene[] = [
     expect: other(9500),
   },
   {
+    row: 'F21',
+    title: 'the primary cut from everything while PID 1 stands still: the agent alone ends its server (R=3, off)',
+    mode: 'off',
+    steps: [
+      { kind: 'PID 1 frozen', lasts: 40_000 },
+      { at: 100, kind: 'cut from everything', lasts: 39_000 },
+    ],
+    expect: { leader: 'any', promotions: [0, 1], outageMs: 45_000 },
+  },
+  {
     row: 'F22',
     title: 'the primary cut from the API server for 4 s',
     steps: [{ kind: 'cut from the API server', lasts: 4000 }],
