@@ -4,12 +4,12 @@
  */
 import { parseLsn } from '../../core/lsn.ts';
 import type { DataState, Instance, Mono, Role, ServerProcess } from '../../core/model.ts';
-import type { Fault } from '../../core/result.ts';
+import { type Fault, ok, type Result } from '../../core/result.ts';
 import { createDataReader, type DataDirectory } from './datadir.ts';
 import type { InstanceOptions } from './options.ts';
 import type { ServerKeeper } from './process.ts';
-import { type Session, silenceOf, textOf } from './sql.ts';
-import { parseStatus, type Status, statusSql } from './status.ts';
+import { type Row, type Session, silenceOf, textOf } from './sql.ts';
+import { loneStatusSql, parseStatus, saysLone, type Status, statusSql, withoutLock } from './status.ts';
 
 /** What is remembered of the one process that runs: answers, silence, and the data it was started on. */
 interface Memory {
@@ -24,6 +24,8 @@ interface Memory {
   tellsEnd: boolean | undefined;
   /** The senders that have had an acknowledgement. */
   heard: ReadonlySet<string>;
+  /** It has no replconninfo, and cannot be asked for its lock. */
+  lone: boolean;
 }
 
 export interface Observer {
@@ -88,7 +90,7 @@ export function createObserver(options: InstanceOptions, keeper: ServerKeeper, s
     memory = mind;
     if (keeper.isDoomed(process)) return { is: 'hung', process, data, since: now, last: mind.role, killed: true };
     if (data === undefined) await Promise.race([learnData(), options.clock.until(now + firstReadMs)]);
-    const answer = await session.query(statusSql, Math.max(10, end - options.clock.now()));
+    const answer = await ask(mind, () => Math.max(10, end - options.clock.now()));
     if (!answer.ok) return whenSilent(mind, answer.fault, now);
     const status = parseStatus(answer.value, mind.heard);
     if (status === undefined)
@@ -100,6 +102,18 @@ export function createObserver(options: InstanceOptions, keeper: ServerKeeper, s
     keeper.remember(status.role);
     await findEndOfWal(mind, status, end);
     return running(process, status, data ?? unread, mind.seenAt);
+  }
+
+  async function ask(mind: Memory, leftMs: () => number): Promise<Result<Row[][]>> {
+    if (!mind.lone) {
+      const answer = await session.query(statusSql, leftMs());
+      if (answer.ok || !saysLone(answer.fault.detail)) return answer;
+    }
+    const answer = await session.query(loneStatusSql, leftMs());
+    const told = answer.ok ? withoutLock(answer.value) : undefined;
+    if (answer.ok) mind.lone = told !== undefined;
+    if (told !== undefined) return ok(told);
+    return answer.ok ? await session.query(statusSql, leftMs()) : answer;
   }
 
   /** The receive location is NULL once the stream has ended; from 6.0 on the server can still tell the end of its WAL. */
@@ -168,6 +182,7 @@ function fresh(process: ServerProcess, now: Mono): Memory {
     role: 'Unknown',
     said: undefined,
     tellsEnd: undefined,
+    lone: false,
     heard: new Set(),
   };
 }

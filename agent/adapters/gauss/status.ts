@@ -7,8 +7,10 @@ import type { DbState, PrimaryInstance, Receiver, Role, Sender, StandbyInstance 
 import { parseLock } from './freeze.ts';
 import { type Row, textOf, truthOf } from './sql.ts';
 
+const lockSql = 'select disconn_mode, disconn_host, disconn_port, redo_finished from read_disable_conn_file()';
+
 /** All roles answer all of these; what a role cannot say is NULL or no row. */
-export const statusSql = [
+const statements = [
   'select local_role, db_state, detail_information from pg_stat_get_stream_replications()',
   'select pg_is_in_recovery() as recovering, case when pg_is_in_recovery() then null else pg_current_xlog_location() end as written',
   'select term, lsn, pg_last_xlog_receive_location() as received from pg_last_xlog_replay_location()',
@@ -16,11 +18,29 @@ export const statusSql = [
     ' receiver_flush_location, receiver_replay_location from pg_stat_get_wal_senders()',
   'select pid, application_name, extract(epoch from backend_start) as since from pg_stat_replication',
   'select state, channel from pg_stat_get_wal_receiver()',
-  'select disconn_mode, disconn_host, disconn_port, redo_finished from read_disable_conn_file()',
+  lockSql,
   'show synchronous_standby_names',
   'show most_available_sync',
   'show default_transaction_read_only',
-].join('; ');
+];
+export const statusSql = statements.join('; ');
+
+/**
+ * The same of a server without replconninfo, as a cluster of one has it: 5.0.3 answers the question for its lock with an
+ * error then ("get local host failed!"). It has none; whether that is still so is asked in its place.
+ */
+export const loneStatusSql = statements.map((one) => (one === lockSql ? 'show replconninfo1' : one)).join('; ');
+
+/** Whether an error says that there is no replconninfo. */
+export function saysLone(detail: string): boolean {
+  return /get local host failed/i.test(detail);
+}
+
+/** Takes the answer about replconninfo out; undefined: the server has peers by now, and perhaps a lock. */
+export function withoutLock(results: Row[][]): Row[][] | undefined {
+  const at = statements.indexOf(lockSql);
+  return textOf(first(results[at])) === '' ? results.with(at, []) : undefined;
+}
 
 /** The answers, in the order of the statements. */
 export interface Status {

@@ -131,6 +131,33 @@ test('a server is starting until its first answer, hung when it falls silent, an
   assert.ok(stopped.is === 'stopped' && stopped.exit?.role === 'Standby');
 });
 
+test('a server without replconninfo, which cannot be asked for its lock, is seen all the same; with one it is asked again', async (t) => {
+  const { options, instance, serving } = await scene(t);
+  const wire = await serving(() => 'silence');
+  const server = aServer(options, () => 'Pending');
+  const lock = { disconn_mode: 'specify_connection', disconn_host: '10.0.0.1', disconn_port: '5433', redo_finished: 'true' };
+  let peer = '';
+  let refused = 0;
+  const answer = (sql: string): Answer => {
+    if (sql.includes('read_disable_conn_file') && peer === '') {
+      refused += 1;
+      return { code: 'XX000', message: 'get local host failed!' };
+    }
+    const role = peer === '' ? server : aServer(options, () => 'Standby');
+    return sql.split(/;\s*/).map((one) => {
+      if (one === 'show replconninfo1') return [{ replconninfo1: peer }];
+      if (one.includes('read_disable_conn_file')) return [lock];
+      return (role(one) as Record<string, string | null>[][])[0] ?? [];
+    });
+  };
+  wire.behave({ is: 'serving', answer });
+  for (let look = 0; look < 3; look += 1) assert.equal((await seen(instance)).is, 'pending');
+  assert.equal(refused, 1, 'it is not asked in vain again and again');
+  peer = 'localhost=10.0.0.1';
+  const standby = await seen(instance);
+  assert.ok(standby.is === 'standby' && standby.lock?.mode === 'specify_connection', standby.is);
+});
+
 test('a server that has just ended is told of without running a program, however often it is looked at', async (t) => {
   const { options, instance, serving } = await scene(t);
   const wire = await serving(() => 'silence');
