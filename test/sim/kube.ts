@@ -127,6 +127,8 @@ export function createKube(world: World): Kube {
       const slow = kube.weather === 'slow' ? dice.between(0, 1200) : dice.between(0.3, 3);
       const refusal = refusalFor(machine);
       const held = what === 'kube.writeLease' ? (kube.heldUp.get(machine.index) ?? 0) : 0;
+      // Whoever asked has given up by then; what was asked for arrives all the same.
+      if (held > 0) engine.after(deadline, late);
       engine.after(there + slow + held, () => {
         if (!network.open(machine.index, network.kube) || kube.weather === 'down') return late();
         const applied = refusal === undefined || (refusal.done === 'maybe' && dice.chance(0.5));

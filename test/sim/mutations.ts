@@ -22,6 +22,8 @@ export interface Mutation {
   edits: Edit[];
   focus: FaultKind[];
   modes?: DynamicConfig['sync']['mode'][];
+  /** The test that holds the rule, where schedules seldom come to it. */
+  test?: string;
   /** The row of the table of faults whose scenes notice. */
   row?: string;
   /** The faults with which the small model notices. */
@@ -421,6 +423,7 @@ export const mutations: Mutation[] = [
       { file: 'core/grant.ts', from: "if (records.build !== undefined || view.job?.kind === 'build')", to: 'if (view.now < 0)' },
       { file: 'core/grant.ts', from: "if (view.instance.is !== 'standby') return", to: 'if (view.now < 0) return' },
     ],
+    test: 'test/core/grant.test.ts',
     focus: ['volume lost', 'server killed', 'container killed', 'server killed again and again', 'reinit asked for'],
   },
   {

@@ -103,6 +103,19 @@ export const changeScenes: Scene[] = [
     untilMs: 60_000,
     expect: other(3500),
   },
+  ...[300, 700, 1100, 1500, 1900, 2300].map(
+    (at): Scene => ({
+      row: 'F54',
+      title: `the server of the primary killed ${at} ms after a standby was asked to be built anew`,
+      weak: { buildMs: 6000 },
+      steps: [
+        { kind: 'reinit asked for', other: S2 },
+        { at, kind: 'server killed' },
+      ],
+      untilMs: 60_000,
+      expect: { leader: 'any', promotions: [1, 2], outageMs: 12_000 },
+    }),
+  ),
   {
     row: 'F64',
     title: 'every node without power, back in any order',
