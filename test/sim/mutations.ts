@@ -394,9 +394,9 @@ export const mutations: Mutation[] = [
       },
       { file: 'core/decide.ts', from: 'return reapFirst(view, policy(view));', to: 'return policy(view);' },
       {
-        file: 'core/acting.ts',
-        from: "if (instance.is === 'primary' || isSame(promotion?.process, process)) return true;",
-        to: "if (instance.is === 'primary') return true;",
+        file: 'core/decide.ts',
+        from: 'if (!mayAcknowledge(view)) return undefined;',
+        to: 'if (!mayAcknowledge({ ...view, promotion: undefined })) return undefined;',
       },
     ],
     focus: ['promotion slow', 'promotion requests lost', ...deaths],
