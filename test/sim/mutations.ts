@@ -399,6 +399,7 @@ export const mutations: Mutation[] = [
         to: 'if (!mayAcknowledge({ ...view, promotion: undefined })) return undefined;',
       },
     ],
+    test: 'test/core/reap.test.ts',
     focus: ['promotion slow', 'promotion requests lost', ...deaths],
   },
   {
