@@ -25,6 +25,7 @@ import { observe, onHint, viewOf } from './observe.ts';
 import { bindAgain } from './promised.ts';
 import { meetPeersAgain } from './roster.ts';
 import { logChange, publish } from './publish.ts';
+import { isRenewalOwed, leaseOwedMs } from './sight.ts';
 import { tellBlocked, tellPause } from './tell.ts';
 
 export interface LoopOptions {
@@ -201,6 +202,7 @@ function nextCycleAt(ctx: Context, decision: Decision, outcome: Outcome): number
   // Counted from the last renewal, not from this cycle: nudges in between must not put the next one off.
   const held = recordOf(view.lease)?.holder === ctx.self.identity;
   const period = held ? Math.max(now + hurryMs, Math.min(now + renewMs, memory.renewSentAt + renewMs)) : now + renewMs;
+  const usual = isRenewalOwed(ctx, view) ? Math.min(period, now + leaseOwedMs) : period;
   const look = nextLook(view);
-  return look === undefined ? period : Math.min(period, Math.max(now + 1, look));
+  return look === undefined ? usual : Math.min(usual, Math.max(now + 1, look));
 }

@@ -114,6 +114,8 @@ export interface Memory {
   sighting: SeenLease | undefined;
   /** When the last GET of the lease was sent; what a watch delivers does not count. */
   leaseReadAt: Mono;
+  /** A GET was the first to show this version of the lease: the watch is silent, or slower than that. */
+  foundByReading: boolean;
   /** The record as last seen under this incarnation, and nobody else's since. */
   held: LeaseRecord | undefined;
   /** The latest end of any permit given: until then PID 1 may let a server live. */
@@ -197,6 +199,7 @@ export function emptyMemory(records: LocalRecords): Memory {
     since: undefined,
     sighting: undefined,
     leaseReadAt: Number.NEGATIVE_INFINITY,
+    foundByReading: false,
     held: undefined,
     longestUntil: Number.NEGATIVE_INFINITY,
     wrote: { lsn: undefined, at: Number.NEGATIVE_INFINITY },

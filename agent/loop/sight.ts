@@ -12,12 +12,15 @@ import type { Context } from './context.ts';
 
 /** A standby reads it at least this often; the watch makes it fresh in between. */
 const leaseAgeMs = 10_000;
+/** While the watch owes a renewal it is read at most this often. */
+export const leaseOwedMs = 1000;
 /** After so long without a reading that succeeds it counts as unknown. */
 const graceMs = 60_000;
 
 /**
  * The lease: the holder knows it from its own renewals, the others from the watch, confirmed by a GET at least every
- * 10 s and always at the expiry (the GET must be *sent* after it, S5).
+ * 10 s and always at the expiry (the GET must be *sent* after it, S5). A renewal that is late is asked for: where the watch
+ * is silent, an expiry is counted from a first sight that is hardly later than the renewal.
  */
 export async function refreshLease(ctx: Context, view: View, deadlineMs: number): Promise<void> {
   const { memory, ports } = ctx;
@@ -27,7 +30,7 @@ export async function refreshLease(ctx: Context, view: View, deadlineMs: number)
     if (holds(view)) return;
     const end = expiresAt(lease.value, memory.config.lease.durationSeconds);
     const due = now >= end && !isExpired(lease.value, view);
-    if (!due && now - memory.leaseReadAt < leaseAgeMs) return;
+    if (!due && now - memory.leaseReadAt < (isRenewalOwed(ctx, view) ? leaseOwedMs : leaseAgeMs)) return;
   }
   const sentAt = ports.clock.now();
   memory.leaseReadAt = sentAt;
@@ -44,6 +47,13 @@ export async function refreshLease(ctx: Context, view: View, deadlineMs: number)
   if (!held && (!lease.known || now - lease.at > graceMs)) memory.lease = unknown(result.fault);
 }
 
+/** The watch has not delivered the holder's last renewal: a reading had to find it, or none has come when it should have. */
+export function isRenewalOwed(ctx: Context, view: View): boolean {
+  const { memory } = ctx;
+  if (!memory.lease.known || memory.lease.value.record === undefined || holds(view)) return false;
+  return memory.foundByReading || view.now - memory.lease.value.firstSeenAt > memory.config.lease.renewSeconds * 1250;
+}
+
 /**
  * Takes a newer reading of the lease; an older version than the one known is a lagging cache and is ignored (K26). A
  * reading confirms a version, what a watch delivers (`sentAt` undefined) does not: it may have been on its way for long.
@@ -53,6 +63,7 @@ export function adoptLease(ctx: Context, record: LeaseRecord | undefined, sentAt
   const before = memory.sighting;
   if (before?.record !== undefined && record !== undefined && isOlder(record, before.record)) return;
   const now = ports.clock.now();
+  if (record?.resourceVersion !== before?.record?.resourceVersion) memory.foundByReading = sentAt !== undefined;
   memory.sighting = seen(before, record, sentAt, now);
   memory.lease = known(memory.sighting, now);
   // For good: the next version of the record will not show the release any more.

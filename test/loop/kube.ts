@@ -25,6 +25,8 @@ export interface FakeKube {
    * for how many ms the answer is held up.
    */
   trouble: (call: { member: string; verb: keyof KubePort }) => Fault | 'lost' | number | undefined;
+  /** Members whose watches stay open and deliver nothing. */
+  deaf: Set<string>;
   /** A watch delivers an old version of the lease to one member, as a lagging cache does. */
   lag(member: string, record: LeaseRecord | undefined): void;
   primaries(): string[];
@@ -74,6 +76,7 @@ export function createFakeKube(clock: VirtualClock): FakeKube {
       tell({ of: 'lease', record: kube.lease });
     },
     trouble: () => undefined,
+    deaf: new Set(),
     setContainer(name, container) {
       const pod = kube.pods.get(name);
       if (pod === undefined) throw new Error(`no pod ${name}`);
@@ -94,7 +97,7 @@ export function createFakeKube(clock: VirtualClock): FakeKube {
 
   function tell(hint: KubeHint): void {
     for (const watcher of watchers) {
-      if (kube.cut.has(watcher.member)) continue;
+      if (kube.cut.has(watcher.member) || kube.deaf.has(watcher.member)) continue;
       void clock.until(clock.now() + latencyMs).then(() => watcher.tell(hint));
     }
   }

@@ -205,6 +205,23 @@ describe('observers', () => {
     assert.ok(reads >= 5 && reads <= 8, `${reads} reads in a minute`);
   });
 
+  test('whose watches are silent take over hardly later than others', async () => {
+    const takeOver = async (deaf: boolean, after: number): Promise<number> => {
+      const world = await settledWorld();
+      for (const name of deaf ? world.standbys() : []) world.kube.deaf.add(name);
+      await world.run(20_000 + after);
+      const old = world.primary() ?? '';
+      const lostAt = world.clock.now();
+      world.killNode(old);
+      await world.until('another one leads', () => world.primary() !== undefined && world.primary() !== old, 30_000);
+      return world.clock.now() - lostAt;
+    };
+    for (const after of [0, 2500, 5000, 7500]) {
+      const [heard, silent] = [await takeOver(false, after), await takeOver(true, after)];
+      assert.ok(silent < heard + 2000, `after ${after} ms: ${silent} ms, with a watch ${heard} ms`);
+    }
+  });
+
   test('who are told an older version by a lagging watch stay with the newer one', async () => {
     const world = await settledWorld();
     const old = leaseOf(world);
