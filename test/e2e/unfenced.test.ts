@@ -22,7 +22,7 @@ describe('a cluster of three in mode off, without the fence', { timeout: 300_000
       configText: 'sync:\n  mode: off\n',
       tamper: {
         agent(bundle) {
-          const unguarded = replaced(bundle, /async function guard\(ctx, ?permit\) ?\{/, '$&return;');
+          const unguarded = replaced(bundle, /async function guard\(ctx, ?permit\) ?\{/g, '$&return;');
           return replaced(unguarded, /do: ?"fence"/g, 'do: "nothing"');
         },
         entrypoint: (script) => replaced(script, /^( +)kill -KILL "\$\{process% \*\}".*$/gm, '$1:'),

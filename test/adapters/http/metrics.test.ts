@@ -74,7 +74,12 @@ test('what nobody has seen yet has no sample', async () => {
 test('a leading primary is told as one', async () => {
   const { board, metrics } = made();
   const volumes = [{ mount: 'data', capacityBytes: 1000, availableBytes: 600, usedRatio: 0.4, inodesFree: 9 }];
-  const senders = [aSender('og-demo-0', { flushed: lsn('0/5000000') }), aSender('og-demo-2', { flushed: undefined })];
+  const untold = { flushed: undefined };
+  const senders = [
+    aSender('og-demo-0', { flushed: lsn('0/5000000') }),
+    aSender('og-demo-2', untold),
+    aSender('stranger', { ...untold, sync: 'Async' }),
+  ];
   board.show(shot(aLeadingView({ volumes, instance: aPrimary({ senders }) })));
   const samples = await scrape({ board, metrics });
   const expected = {
@@ -87,6 +92,8 @@ test('a leading primary is told as one', async () => {
     'decision{reason="leads"}': 1,
     'wal_position_bytes{kind="written"}': 0x5000100,
     'replication_lag_bytes{standby="og-demo-0"}': 0x100,
+    // What the server does not know of it, it says itself.
+    'replication_lag_bytes{standby="og-demo-2"}': 0,
     'sync_standbys{kind="expected"}': 2,
     'sync_standbys{kind="observed"}': 2,
     'members{state="Normal"}': 3,
@@ -98,7 +105,7 @@ test('a leading primary is told as one', async () => {
     'read_only{owner="nobody"}': 0,
   };
   for (const [name, value] of Object.entries(expected)) assert.equal(samples[name], value, name);
-  assert.equal(samples['replication_lag_bytes{standby="og-demo-2"}'], undefined);
+  assert.equal(samples['replication_lag_bytes{standby="stranger"}'], undefined);
 });
 
 test('what is no longer known, or no longer so, loses its sample', async () => {
