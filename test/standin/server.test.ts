@@ -176,6 +176,8 @@ describe('a primary and two standbys of the stand-in', { timeout: 120_000 }, () 
     n3.request('failover', 9);
     await n3.becomes('Primary');
     await n2.sql('insert into t values (40)');
+    // Nobody waits for n1: without the row it would not have diverged.
+    await until('n1 has the row', async () => (await n1.sql('select i from t where i = 40')).length === 1);
     n2.signal('SIGKILL');
     await n2.ended();
     await n1.becomes('Standby', 'Need repair');
