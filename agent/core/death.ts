@@ -5,6 +5,7 @@
  * broke. Here is decided too when a holder may name its container; a wrong name would be a proof that lies.
  */
 import type { LeaseRecord, PodSight } from './model.ts';
+import { ownPod } from './pods.ts';
 import type { View } from './view.ts';
 
 /** The kubelet reports a new container within about a second; for this long its predecessor may still be shown. */
@@ -33,7 +34,7 @@ export function isOwnPast(view: View, record: LeaseRecord): boolean {
 export function ownContainerId(view: View): string | undefined {
   const { self } = view;
   if (!self.provesDeath || self.bornAt === undefined || view.now - self.bornAt < statusLagMs) return undefined;
-  const own = view.pods.known ? view.pods.value.find((pod) => pod.name === self.name && pod.uid === self.uid) : undefined;
+  const own = ownPod(view, self);
   if (own === undefined || view.endedContainers?.includes(own.container.id ?? '') === true) return undefined;
   return startedAsWe(view, own.container, self.bornAt) ? own.container.id : undefined;
 }

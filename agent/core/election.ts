@@ -7,7 +7,8 @@ import { acceptsLoss } from './asked.ts';
 import { isBoundAway } from './failsafe.ts';
 import { lossInOff } from './lag.ts';
 import { isReleased, memberOf, recordOf } from './lease.ts';
-import type { Instance, LeaseRecord, MemberName, PeerState, PodSight, StandbyInstance } from './model.ts';
+import type { Instance, LeaseRecord, MemberName, PeerState, StandbyInstance } from './model.ts';
+import { podOf } from './pods.ts';
 import { comparePositions, positionOf } from './position.ts';
 import { isVoteSet } from './sync.ts';
 import type { PeerSight, View } from './view.ts';
@@ -24,10 +25,6 @@ export function freshPeers(view: View, within = peerFreshMs): PeerSight[] {
 export function freshPeer(view: View, name: MemberName): PeerState | undefined {
   const peer = view.peers[name];
   return peer !== undefined && view.now - peer.at <= peerFreshMs ? peer.state : undefined;
-}
-
-function podOf(view: View, name: MemberName): PodSight | undefined {
-  return view.pods.known ? view.pods.value.find((pod) => pod.name === name) : undefined;
 }
 
 export function priorityOf(view: View, name: MemberName): number {

@@ -12,6 +12,7 @@ import { lossInOff } from './lag.ts';
 import { expiresAt, heirTurnMs, holds, isExpired, isReleased, memberOf, recordOf } from './lease.ts';
 import { lossText } from './loss.ts';
 import type { Instance, LeaseRecord, MemberName, Running, SeenLease, StandbyInstance } from './model.ts';
+import { podOf } from './pods.ts';
 import type { Reason } from './reasons.ts';
 import { isVoteSet, unmet } from './sync.ts';
 import type { Decision, View } from './view.ts';
@@ -109,7 +110,7 @@ function isSucceeded(view: View): boolean {
   const holder = memberOf(record.holder);
   // Given up without an heir: there is no successor to wait for.
   if (holder === view.self.name || (record.holder === '' && record.heir === undefined)) return false;
-  const pod = view.pods.known ? view.pods.value.find((one) => one.name === holder) : undefined;
+  const pod = podOf(view, holder);
   if (knownPrimary(view) === undefined && pod?.labels['opengauss.role'] !== 'primary') return true;
   const last = record.entries.at(-1);
   const others = last?.names.filter((name) => freshPeer(view, name)?.instance === 'standby') ?? [];
@@ -211,7 +212,7 @@ function repairs(view: View, me: StandbyInstance): Decision | undefined {
   }
   if (me.lock === undefined || me.lock.mode === 'polling_connection') return undefined;
   const leader = primary?.name ?? succeeding(view, record);
-  const pod = view.pods.known ? view.pods.value.find((one) => one.name === leader) : undefined;
+  const pod = leader === undefined ? undefined : podOf(view, leader);
   if (leader === undefined || pod?.ip === undefined) return undefined;
   const atLeader = me.lock.mode === 'specify_connection' && me.lock.host === pod.ip;
   const frozenFor = view.records.freeze?.term ?? 0;

@@ -4,6 +4,7 @@
  * this very view: a reinit only beside a primary of the own cluster, with a record that rests on this member no more
  * (S14); a take-over without a vote set only over primaries that are proven to have ended (loss.ts).
  */
+import { processOf } from './acting.ts';
 import { isOverdue, liveRequest, processKey } from './asked.ts';
 import { only } from './decision.ts';
 import { candidates, comparePositions, freshPeer, hindrance, knownPrimary, missing, positionOf, voters } from './election.ts';
@@ -135,7 +136,7 @@ function weigh(
 
 function restart(view: View, request: Request): Decision | undefined {
   const { instance, self } = view;
-  const process = 'process' in instance ? instance.process : undefined;
+  const process = processOf(instance);
   if (isOverdue(view, request))
     return answer(request, 'timed-out', { result: `${self.name} is not back yet`, hint: 'See agent status.' }, 'restarting');
   if (request.phase === 'open') {

@@ -9,6 +9,7 @@ import { candidates, comparePositions, freshPeer, positionOf } from './election.
 import { isFencedByHand } from './hand.ts';
 import { recordOf } from './lease.ts';
 import type { MemberName, PrimaryInstance, Request } from './model.ts';
+import { podOf } from './pods.ts';
 import { isStreaming, others } from './sync.ts';
 import type { Decision, InstanceIntent, RequestAnswer, View } from './view.ts';
 
@@ -148,7 +149,7 @@ function refuseReinit(view: View, me: PrimaryInstance, target: MemberName | unde
       result: `the data directory of ${target} cannot be used: ${state.reason}`,
       hint: 'Mend it by hand; nothing is deleted for you.',
     };
-  const pod = view.pods.known ? view.pods.value.find((one) => one.name === target) : undefined;
+  const pod = podOf(view, target);
   if (pod !== undefined && isFencedByHand(pod.annotations))
     return { result: `${target} is fenced: its server is kept down`, hint: `Run agent unfence ${target} first.` };
   if (state.paused) return { result: `${target} is paused`, hint: `Run agent resume ${target} first.` };

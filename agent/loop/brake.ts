@@ -10,7 +10,8 @@ import { failed, known, ok, type Result, unknown } from '../core/result.ts';
 import type { View } from '../core/view.ts';
 import type { Context } from './context.ts';
 import { noteFailure } from './memory.ts';
-import { observeInstance, viewOf } from './observe.ts';
+import { observeInstance } from './local.ts';
+import { viewOf } from './observe.ts';
 
 const setDeadlineMs = 3000;
 const clearDeadlineMs = 1000;

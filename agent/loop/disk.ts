@@ -5,10 +5,12 @@
  */
 import { type DiskNews, freshDisk, stepDisk, suggestedBytes } from '../core/disk.ts';
 import type { VolumeUse } from '../core/model.ts';
+import { ownPod } from '../core/pods.ts';
 import { formatBytes } from '../core/quantity.ts';
 import type { View } from '../core/view.ts';
 import { carryBrake, keepBrake } from './brake.ts';
 import type { Context } from './context.ts';
+import { changePod } from './readings.ts';
 import { keepReserve } from './reserve.ts';
 
 /** Takes up what an earlier agent recorded, and looks from now on until it is told to stop. */
@@ -93,8 +95,8 @@ const sizeAnnotation = 'opengauss.agent/suggested-size';
 
 /** `data=136Gi` on the own pod while a volume is above its pre-alarm. */
 async function suggestSize(ctx: Context, view: View): Promise<void> {
-  const { memory, ports, self } = ctx;
-  const own = view.pods.known ? view.pods.value.find((pod) => pod.name === self.name && pod.uid === self.uid) : undefined;
+  const { memory } = ctx;
+  const own = ownPod(view, ctx.self);
   if (own === undefined) return;
   const full = view.volumes.filter((one) => memory.disk.warned.includes(one.mount) && one.fault === undefined);
   const text = full.map((one) => `${one.mount}=${suggestedBytes(one) / 2 ** 30}Gi`).join(',');
@@ -102,10 +104,7 @@ async function suggestSize(ctx: Context, view: View): Promise<void> {
   // It does not follow every byte: once said, it stands until the volume has room again.
   if ((text === '') === (before === undefined) && mountsIn(text) === mountsIn(before ?? '')) return;
   const change = { annotations: { [sizeAnnotation]: text === '' ? null : text } };
-  const deadlineMs = memory.config.lease.requestTimeoutSeconds * 1000;
-  const patched = await ports.kube.patchPod({ name: own.name, uid: own.uid }, change, deadlineMs);
-  if (!patched.ok) memory.stale.add('pods');
-  else if (memory.pods.known) memory.pods.value = memory.pods.value.map((pod) => (pod.name === own.name ? patched.value : pod));
+  await changePod(ctx, { name: own.name, uid: own.uid }, change);
 }
 
 function mountsIn(text: string): string {

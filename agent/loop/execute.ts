@@ -15,6 +15,7 @@ import type { Outcome } from './lease.ts';
 import { point, startFrozen, unlock } from './locks.ts';
 import { noteFailure } from './memory.ts';
 import { viewOf } from './observe.ts';
+import { fence } from './permit.ts';
 import { finish, settle } from './settle.ts';
 import { gatherVotes } from './votes.ts';
 
@@ -27,7 +28,7 @@ export async function executeInstance(ctx: Context, view: View, decision: Decisi
   const result = await carryOut(ctx, view, intent, decision);
   if (result === undefined) return 'nothing';
   if (result.ok) {
-    // A server whose process exists has not started yet; that is forgotten once it is up (observe.ts).
+    // A server whose process exists has not started yet; that is forgotten once it is up (local.ts).
     if (intent.do !== 'start') delete ctx.memory.failures[intent.do];
     return 'done';
   }
@@ -52,7 +53,7 @@ async function carryOut(
     case 'notify-standby':
       return await ports.instance.notifyStandby(view.lease.known ? (view.lease.value.record?.term ?? 1) : 1);
     case 'fence':
-      return await fence(ctx, decision.reason);
+      return await kill(ctx, decision.reason);
     case 'stop':
       return runStop(ctx, intent.kill === true);
     case 'freeze':
@@ -121,12 +122,9 @@ async function start(ctx: Context, mode: 'standby' | 'pending'): Promise<Result<
   return started;
 }
 
-async function fence(ctx: Context, reason: string): Promise<Result<unknown>> {
+async function kill(ctx: Context, reason: string): Promise<Result<unknown>> {
   const { memory, ports } = ctx;
-  memory.fencing = reason;
-  const killed = await ports.instance.kill(memory.config.lease.stopSeconds * 1000);
-  memory.fencing = undefined;
-  ctx.tally.fenced(reason);
+  const killed = await fence(ctx, reason);
   if (reason === 'promotion-stalled') memory.stalledAt = ports.clock.now();
   ctx.log.error('server killed', { reason });
   ctx.event({ reason: 'Fenced', type: 'Warning', action: 'Fence', note: reason });

@@ -13,7 +13,8 @@ import type { View } from '../core/view.ts';
 import type { FreezeAsk, PeerHandler } from '../ports/others.ts';
 import type { Context } from './context.ts';
 import { point, unfreeze as forgetFreeze } from './locks.ts';
-import { observeAfresh, observeInstance, viewOf } from './observe.ts';
+import { observeAfresh, observeInstance } from './local.ts';
+import { viewOf } from './observe.ts';
 import { givePromise } from './promised.ts';
 
 /** An observation may serve gossip for this long. */

@@ -2,7 +2,7 @@
  * The single job slot: long work that runs beside the loop, which goes on renewing or fencing. A job never touches the
  * lease. When it ends, well or badly, the loop is nudged and the next view shows what became of it.
  */
-import { processOf } from '../core/acting.ts';
+import { isSame, processOf } from '../core/acting.ts';
 import { flushedBy } from '../core/flushed.ts';
 import { formatLsn, lsnOrNull } from '../core/lsn.ts';
 import type { BuildProgress, Job } from '../core/model.ts';
@@ -13,7 +13,8 @@ import { drainClients, releaseDrained } from './brake.ts';
 import { configure } from './configure.ts';
 import type { Context } from './context.ts';
 import { noteFailure } from './memory.ts';
-import { observeInstance, viewOf } from './observe.ts';
+import { observeInstance } from './local.ts';
+import { viewOf } from './observe.ts';
 import { isOverdue } from './failsafe.ts';
 import { armFence } from './permit.ts';
 import { settle } from './settle.ts';
@@ -102,8 +103,7 @@ async function awaitEcho(ctx: Context): Promise<Result<void>> {
     if (
       echo !== undefined &&
       process !== undefined &&
-      echo.process.pid === process.pid &&
-      echo.process.startTime === process.startTime &&
+      isSame(echo.process, process) &&
       // PID 1 counts in hundredths of a second, rounded down.
       echo.deadline > (memory.permit?.until ?? Number.POSITIVE_INFINITY) - 10
     )

@@ -10,7 +10,7 @@ import type { LocalRecords, MemberName, ServerProcess } from '../core/model.ts';
 import { type Fault, failed, ok, type Result } from '../core/result.ts';
 import type { FreezeAsk } from '../ports/others.ts';
 import type { Context } from './context.ts';
-import { observeAfresh } from './observe.ts';
+import { observeAfresh } from './local.ts';
 import { amend } from './records.ts';
 import { adoptLease } from './sight.ts';
 

@@ -1,29 +1,20 @@
 /**
- * The first step of a cycle: brings the memory up to date and makes the view. Readings of the API server are cached
- * with an age; a watch only says what to read again, and a reading that failed leaves the last one standing as
- * unknown where a decision would rest on it (I2). Everything runs side by side under one deadline.
+ * The first step of a cycle: brings the memory up to date, everything side by side under one deadline, and makes the
+ * view of it.
  */
 import { handOf } from '../core/hand.ts';
-import type { Mono, PodSight } from '../core/model.ts';
-import { known, type Result, unknown } from '../core/result.ts';
+import { ownPod } from '../core/pods.ts';
 import { isStreaming } from '../core/sync.ts';
 import type { View } from '../core/view.ts';
-import type { KubeHint } from '../ports/kube.ts';
 import { noteClocks } from './clocks.ts';
 import { configInForce, refreshConfig } from './config.ts';
 import type { Context } from './context.ts';
-import { noteBarrier, noteRedo } from './barrier.ts';
 import { diskView } from './diskview.ts';
+import { observeInstance } from './local.ts';
+import { refreshFacts, refreshPods, refreshRequest } from './readings.ts';
 import { meetPeers } from './roster.ts';
-import { adoptLease, refreshLease } from './sight.ts';
+import { refreshLease } from './sight.ts';
 import { limitUnknown } from './unknown.ts';
-
-/** Readings older than this are taken again; the watch makes them fresh in between. */
-const listAgeMs = 30_000;
-const slowAgeMs = 60_000;
-/** A failed reading may serve for this long before it counts as unknown. */
-const graceMs = 60_000;
-const instanceDeadlineMs = 1000;
 
 export async function observe(ctx: Context): Promise<View> {
   const { memory, ports } = ctx;
@@ -102,88 +93,6 @@ function volumesOf(ctx: Context): Pick<View, 'volumes' | 'disk'> {
   return { volumes, disk: diskView(ctx.memory, volumes, ctx.ports.clock.now()) };
 }
 
-const inFlight = new WeakMap<Context, Promise<void>>();
-
-/** Looks at the local server unless that was done within `maxAgeMs`; one look at a time. */
-export async function observeInstance(ctx: Context, maxAgeMs: number): Promise<void> {
-  const { memory, ports } = ctx;
-  if (ports.clock.now() - memory.observedAt <= maxAgeMs) return;
-  const running = inFlight.get(ctx);
-  if (running !== undefined) return running;
-  const look = (async () => {
-    const startedAt = ports.clock.now();
-    memory.instance = await ports.instance.observe(instanceDeadlineMs);
-    memory.observedAt = startedAt;
-    noteProgress(ctx, startedAt);
-    forgetOldPromotion(ctx);
-    noteShape(ctx);
-    if (memory.instance.is === 'standby' && memory.instance.state === 'Normal') {
-      delete memory.failures['rebuilt'];
-      memory.followedAt = startedAt;
-    }
-    noteBarrier(memory, startedAt);
-    noteRedo(memory, startedAt);
-  })();
-  inFlight.set(ctx, look);
-  try {
-    await look;
-  } finally {
-    inFlight.delete(ctx);
-  }
-}
-
-/** A look that begins now: one that is under way may show what was before the last change. */
-export async function observeAfresh(ctx: Context): Promise<void> {
-  await inFlight.get(ctx);
-  ctx.memory.observedAt = Number.NEGATIVE_INFINITY;
-  await observeInstance(ctx, 0);
-}
-
-/** WAL that moves shows that the volume takes writes, whatever a look at it says. */
-function noteProgress({ memory }: Context, now: Mono): void {
-  const { instance } = memory;
-  // One that answers nothing has not shown that it writes.
-  if (instance.is === 'hung') return;
-  const written = instance.is === 'primary' ? instance.written : undefined;
-  if (written === undefined || written !== memory.wrote.lsn) memory.wrote = { lsn: written, at: now };
-}
-
-/** Since when the server is what it is, and that a start which led to a server that answers was none that failed. */
-function noteShape(ctx: Context): void {
-  const { memory, ports } = ctx;
-  const { instance } = memory;
-  if (instance.is === 'standby' || instance.is === 'primary' || instance.is === 'pending') delete memory.failures['start'];
-  const shape = 'role' in instance ? `${instance.role} ${instance.state}` : instance.is;
-  if (memory.since?.shape !== shape) memory.since = { shape, at: ports.clock.wall() };
-}
-
-/** A promotion belongs to one server process; a running primary that this container promoted before is adopted. */
-function forgetOldPromotion(ctx: Context): void {
-  const { memory } = ctx;
-  const { instance, promotion } = memory;
-  const process = 'process' in instance ? instance.process : undefined;
-  if (
-    promotion !== undefined &&
-    (process === undefined || process.pid !== promotion.process.pid || process.startTime !== promotion.process.startTime)
-  ) {
-    memory.promotion = undefined;
-    memory.syncBarrier = undefined;
-    memory.draining = false;
-    if (memory.switchover?.handedOver === false && process !== undefined) memory.switchover = undefined;
-  }
-  const record = memory.lease.known ? memory.lease.value.record : undefined;
-  const adopts =
-    memory.promotion === undefined &&
-    instance.is === 'primary' &&
-    record?.holder === ctx.self.identity &&
-    record.promoting?.member === ctx.self.name &&
-    record.promoting.term === instance.data.promotedTerm;
-  if (adopts && record.promoting !== undefined) {
-    const now = ctx.ports.clock.now();
-    memory.promotion = { term: record.promoting.term, process: instance.process, recordedAt: now, settled: false };
-  }
-}
-
 function noteStreams(ctx: Context, view: View): void {
   const { memory } = ctx;
   const { instance } = view;
@@ -211,13 +120,13 @@ function noteHeard({ memory, ports }: Context): void {
 function noteOwnPod(ctx: Context): void {
   const { memory, self } = ctx;
   if (!memory.pods.known) return;
-  const own = memory.pods.value.find((pod) => pod.name === self.name && pod.uid === self.uid);
+  const own = ownPod(memory, self);
   memory.ownAnnotations = own?.annotations ?? memory.ownAnnotations ?? {};
 }
 
 function noteEnded(ctx: Context): void {
   const { memory, self } = ctx;
-  const own = memory.pods.known ? memory.pods.value.find((pod) => pod.uid === self.uid) : undefined;
+  const own = ownPod(memory, self);
   const news = (own?.container.ended ?? []).filter((id) => !memory.endedContainers.includes(id));
   if (news.length > 0) memory.endedContainers = [...memory.endedContainers, ...news].slice(-16);
 }
@@ -234,118 +143,4 @@ function tellPeers(ctx: Context): void {
     peers,
     memory.pods.at,
   );
-}
-
-/** A reading with its age: kept while fresh, taken again when stale, unknown when it has failed for too long. */
-async function refresh<T>(
-  ctx: Context,
-  key: 'pods' | 'facts' | 'request',
-  maxAgeMs: number,
-  read: () => Promise<Result<T>>,
-  get: () => { known: true; value: T; at: Mono } | { known: false; fault: unknown },
-  set: (value: ReturnType<typeof known<T>> | ReturnType<typeof unknown<T>>) => void,
-): Promise<void> {
-  const { memory, ports } = ctx;
-  const before = get();
-  const now = ports.clock.now();
-  if (before.known && now - before.at < maxAgeMs && !memory.stale.has(key)) return;
-  memory.stale.delete(key);
-  const result = await read();
-  if (result.ok) {
-    set(known(result.value, now));
-    return;
-  }
-  memory.stale.add(key);
-  if (!before.known || now - before.at > graceMs) set(unknown(result.fault));
-}
-
-async function refreshPods(ctx: Context, deadlineMs: number): Promise<void> {
-  const { memory, ports } = ctx;
-  await refresh(
-    ctx,
-    'pods',
-    listAgeMs,
-    () => ports.kube.listPods(deadlineMs),
-    () => memory.pods,
-    (value) => {
-      memory.pods = value;
-    },
-  );
-}
-
-async function refreshFacts(ctx: Context, deadlineMs: number): Promise<void> {
-  const { memory, ports } = ctx;
-  const uninitialised = memory.facts.known && memory.facts.value.systemId === undefined;
-  await refresh(
-    ctx,
-    'facts',
-    uninitialised ? 1000 : slowAgeMs,
-    () => ports.kube.readFacts(deadlineMs),
-    () => memory.facts,
-    (value) => {
-      memory.facts = value;
-    },
-  );
-}
-
-async function refreshRequest(ctx: Context, deadlineMs: number): Promise<void> {
-  const { memory, ports } = ctx;
-  await refresh(
-    ctx,
-    'request',
-    slowAgeMs,
-    () => ports.kube.readRequest(deadlineMs),
-    () => memory.request,
-    (value) => {
-      memory.request = value;
-    },
-  );
-}
-
-/** What a watch tells: the lease and pods are taken over, the rest is read again in the next cycle. */
-export function onHint(ctx: Context, hint: KubeHint): void {
-  const { memory } = ctx;
-  switch (hint.of) {
-    case 'lease': {
-      const before = memory.lease.known ? memory.lease.value.record?.resourceVersion : undefined;
-      if (hint.record === undefined) memory.stale.add('lease');
-      else adoptLease(ctx, hint.record, undefined);
-      if (hint.record?.resourceVersion === before || onlyRenewed(ctx, before)) return;
-      break;
-    }
-    case 'pods':
-      if (!takePod(memory.pods.known ? memory.pods.value : undefined, hint.pod, hint.deleted)) memory.stale.add('pods');
-      break;
-    case 'config':
-    case 'facts':
-    case 'request':
-      memory.stale.add(hint.of);
-      break;
-    case 'resync':
-      memory.stale.add('lease').add('pods').add('config').add('facts').add('request');
-      break;
-  }
-  ctx.nudge();
-}
-
-/** A foreign renewal changes nothing to act on; waking every standby for it would double the load of the cluster. */
-function onlyRenewed(ctx: Context, before: string | undefined): boolean {
-  const record = ctx.memory.lease.known ? ctx.memory.lease.value.record : undefined;
-  const shown = ctx.last?.view.lease;
-  const last = shown?.known === true ? shown.value.record : undefined;
-  if (before === undefined || record === undefined || last === undefined) return false;
-  return record.holder === last.holder && record.term === last.term && record.holder !== '';
-}
-
-function takePod(pods: PodSight[] | undefined, pod: PodSight, deleted: boolean): boolean {
-  if (pods === undefined) return false;
-  const at = pods.findIndex((one) => one.name === pod.name);
-  if (deleted) {
-    if (at >= 0 && pods[at]?.uid === pod.uid) pods.splice(at, 1);
-    return true;
-  }
-  if (at >= 0) pods[at] = pod;
-  else pods.push(pod);
-  pods.sort((a, b) => (a.name < b.name ? -1 : 1));
-  return true;
 }

@@ -5,6 +5,7 @@
  */
 import { mayAcknowledge, processOf } from '../core/acting.ts';
 import type { LeaderPermit } from '../core/permit.ts';
+import type { Result } from '../core/result.ts';
 import type { Context } from './context.ts';
 
 /** Stores the permit, moves PID 1's deadline, and makes sure that this process acts at its end on its own as well. */
@@ -25,16 +26,23 @@ export function armFence(ctx: Context): void {
   if (!armed.ok) ctx.log.error('the fence could not be armed', { fault: armed.fault });
 }
 
+/** Kills the server; while that lasts, the exit counts as asked for. */
+export async function fence(ctx: Context, reason: string): Promise<Result<unknown>> {
+  const { memory, ports } = ctx;
+  memory.fencing = reason;
+  const killed = await ports.instance.kill(memory.config.lease.stopSeconds * 1000);
+  memory.fencing = undefined;
+  ctx.tally.fenced(reason);
+  return killed;
+}
+
 /** At the end of a permit that was not renewed the server is killed, whatever the loop is waiting for (I1). */
 async function guard(ctx: Context, permit: LeaderPermit): Promise<void> {
   const { memory, ports } = ctx;
   await ports.clock.until(permit.until);
   if (memory.permit !== permit) return;
   if (!mayAcknowledge({ ...memory, self: ctx.self })) return;
-  memory.fencing = 'permit-lost';
-  const killed = await ports.instance.kill(memory.config.lease.stopSeconds * 1000);
-  memory.fencing = undefined;
-  ctx.tally.fenced('permit-lost');
+  const killed = await fence(ctx, 'permit-lost');
   ctx.log.error('permit ended, server killed', { reason: 'permit-lost', term: permit.term, ok: killed.ok });
   ctx.event({
     reason: 'Fenced',

@@ -8,8 +8,10 @@ import { freshPeer, knownPrimary } from '../core/election.ts';
 import { holds, leads, recordOf } from '../core/lease.ts';
 import type { PodSight } from '../core/model.ts';
 import { isValid } from '../core/permit.ts';
+import { ownPod } from '../core/pods.ts';
 import type { Decision, View } from '../core/view.ts';
 import type { Context } from './context.ts';
+import { changePod } from './readings.ts';
 import { tellAnswer } from './tell.ts';
 
 const roleLabel = 'opengauss.role';
@@ -46,9 +48,8 @@ export function logChange(ctx: Context, view: View, decision: Decision): void {
 }
 
 async function labels(ctx: Context, view: View): Promise<void> {
-  if (!view.pods.known) return;
-  const own = view.pods.value.find((pod) => pod.name === ctx.self.name && pod.uid === ctx.self.uid);
-  if (own === undefined) return;
+  const own = ownPod(view, ctx.self);
+  if (!view.pods.known || own === undefined) return;
   const leading =
     leads(view) &&
     view.instance.is === 'primary' &&
@@ -115,22 +116,16 @@ function noOtherReadable(view: View): boolean {
 async function relabel(ctx: Context, view: View, pod: PodSight, change: Record<string, string | null>): Promise<boolean> {
   const { memory, ports } = ctx;
   if (change[roleLabel] === 'primary' && !isValid(memory.permit, ports.clock.now())) return false;
-  const deadlineMs = memory.config.lease.requestTimeoutSeconds * 1000;
   const term = String(recordOf(view.lease)?.term ?? 0);
   const target = { name: pod.name, uid: pod.uid, resourceVersion: pod.resourceVersion };
   const annotations = change[roleLabel] === 'primary' ? { annotations: { [termAnnotation]: term } } : {};
-  const patched = await ports.kube.patchPod(target, { labels: change, ...annotations }, deadlineMs);
+  const patched = await changePod(ctx, target, { labels: change, ...annotations });
   if (!patched.ok) {
-    memory.stale.add('pods');
     ctx.log.debug('label not written', { pod: pod.name, fault: patched.fault });
     ctx.nudge();
     return false;
   }
   ctx.log.info('labels changed', { target: pod.name, labels: change });
-  if (memory.pods.known) {
-    const at = memory.pods.value.findIndex((one) => one.name === pod.name);
-    if (at >= 0) memory.pods.value[at] = patched.value;
-  }
   return true;
 }
 

@@ -5,11 +5,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { SyncEntry } from '../../agent/core/model.ts';
-import { unknown } from '../../agent/core/result.ts';
 import { flushedBy } from '../../agent/core/flushed.ts';
 import { entriesLimit, entryOfWinner, withEntry } from '../../agent/core/sync.ts';
 import { decide } from '../../agent/core/decide.ts';
-import { known } from '../../agent/core/result.ts';
+import { known, unknown } from '../../agent/core/result.ts';
 import {
   aConfig,
   aLeadingView,

@@ -9,7 +9,7 @@ import { failed, ok, type Result } from '../../agent/core/result.ts';
 import type { Context } from '../../agent/loop/context.ts';
 import { point, startFrozen, unfreeze, unlock } from '../../agent/loop/locks.ts';
 import { emptyMemory } from '../../agent/loop/memory.ts';
-import { observeAfresh, observeInstance } from '../../agent/loop/observe.ts';
+import { observeAfresh, observeInstance } from '../../agent/loop/local.ts';
 import { aRecord, aStandby } from '../core/builders.ts';
 
 const unreachable = { of: 'kube', kind: 'unreachable', done: 'no', detail: 'no answer' } as const;

@@ -2,6 +2,7 @@
  * Looks at the local instance and says which of its shapes it has. A look has a deadline and changes nothing. While
  * a server runs the data volume is not touched: a look at a primary on a hung volume must still end.
  */
+import { isSame } from '../../core/acting.ts';
 import { parseLsn } from '../../core/lsn.ts';
 import type { DataState, Instance, Mono, Role, ServerProcess } from '../../core/model.ts';
 import { type Fault, ok, type Result } from '../../core/result.ts';
@@ -84,7 +85,7 @@ export function createObserver(options: InstanceOptions, keeper: ServerKeeper, s
 
   async function whenUp(process: ServerProcess, end: Mono): Promise<Instance> {
     const now = options.clock.now();
-    const same = memory?.process.pid === process.pid && memory.process.startTime === process.startTime;
+    const same = isSame(memory?.process, process);
     const mind = same && memory !== undefined ? memory : fresh(process, now);
     if (!same) session.drop();
     memory = mind;

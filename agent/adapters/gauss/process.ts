@@ -5,6 +5,7 @@
  */
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
+import { isSame } from '../../core/acting.ts';
 import type { Role, ServerExit, ServerProcess } from '../../core/model.ts';
 import { type Fault, failed, ok, type Result } from '../../core/result.ts';
 import { openLog, readText, removeFiles, writeDurably } from './files.ts';
@@ -208,7 +209,7 @@ export function createServerKeeper(options: InstanceOptions): ServerKeeper {
       role = seen;
     },
     role: () => role,
-    isDoomed: (target) => doomed?.pid === target.pid && doomed.startTime === target.startTime,
+    isDoomed: (target) => isSame(doomed, target),
     lastExit: () => exit,
     onExit: (listener) => {
       listeners.push(listener);

@@ -4,6 +4,7 @@
  * before anything is asked for, so that whoever finds this data later knows which promotion it has seen.
  */
 import { join } from 'node:path';
+import { isSame } from '../../core/acting.ts';
 import type { Mono, ServerProcess, Term } from '../../core/model.ts';
 import { isValid, type LeaderPermit } from '../../core/permit.ts';
 import { type Fault, failed, ok, type Result } from '../../core/result.ts';
@@ -130,8 +131,7 @@ export function createPromoter(parts: Parts): Promoter {
   }
 
   function sameServer(process: ServerProcess): boolean {
-    const known = keeper.known();
-    return known?.pid === process.pid && known.startTime === process.startTime;
+    return isSame(keeper.known(), process);
   }
 
   async function notifyStandby(term: Term, deadlineMs: number): Promise<Result<void>> {
