@@ -3,8 +3,8 @@
  * Node that runs this beside it, for the image. Names stay, as stack traces are read by people; white space goes, as the
  * text of the whole file stays in memory. It installs and downloads nothing.
  */
-import { copyFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { copyFileSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build, type Plugin } from 'esbuild';
 
@@ -31,7 +31,21 @@ const lean: Plugin = {
   },
 };
 
-/** Writes the bundle, and its source map beside it; answers the number of bytes. */
+/** The packages that are in the bundle, each with its licence, as they ask for. */
+function licences(inputs: string[]): string {
+  const packages = new Set(inputs.flatMap((path) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(path)?.[0] ?? []));
+  return [...packages]
+    .sort()
+    .map((path) => {
+      const dir = join(root, path);
+      const { name, version, license } = JSON.parse(readFileSync(join(dir, 'package.json'), 'utf8')) as Record<string, string>;
+      const file = readdirSync(dir).find((one) => /^licen[cs]e/i.test(one));
+      return `${name} ${version}\n\n${file === undefined ? license : readFileSync(join(dir, file), 'utf8').trim()}\n`;
+    })
+    .join('\n----\n\n');
+}
+
+/** Writes the bundle, and beside it its source map and the licences of what is in it; answers the number of bytes. */
 export async function bundle(outfile: string): Promise<number> {
   const result = await build({
     absWorkingDir: root,
@@ -46,12 +60,13 @@ export async function bundle(outfile: string): Promise<number> {
     // A line and column that somebody can find.
     lineLimit: 160,
     sourcemap: 'linked',
-    legalComments: 'linked',
+    legalComments: 'none',
     banner: { js: banner },
     plugins: [lean],
     metafile: true,
     logLevel: 'warning',
   });
+  writeFileSync(resolve(root, `${outfile}.LEGAL.txt`), licences(Object.keys(result.metafile.inputs)));
   const [bytes = 0] = Object.entries(result.metafile.outputs).flatMap(([path, file]) =>
     path.endsWith('.mjs') ? [file.bytes] : [],
   );

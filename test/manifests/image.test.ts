@@ -69,6 +69,9 @@ test('the bundle runs on its own, away from any node_modules', async (t) => {
   // Its text stays in memory, in every pod; a second HTTP client alone was 700 KiB of it.
   assert.ok(bytes < 1.5 * 2 ** 20, `${bytes} bytes`);
   assert.doesNotMatch(readFileSync(file, 'utf8'), /\bundici\b|WebAssembly/);
+  // What the recipe takes from the bundle's folder, Node aside, is there: the licences of what is inside among it.
+  for (const [name] of recipe.matchAll(/(?<=dist\/)agent\S+/g)) assert.ok(existsSync(join(dir, name)), name);
+  assert.match(readFileSync(`${file}.LEGAL.txt`, 'utf8'), /^pg [\d.]+\n\nMIT License/m);
   const version = (JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string }).version;
   const shown = spawnSync(process.execPath, [file, 'version'], { cwd: dir, encoding: 'utf8', env: { PATH: '/usr/bin:/bin' } });
   assert.equal(shown.stderr, '');
