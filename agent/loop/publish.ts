@@ -11,6 +11,7 @@ import { isValid } from '../core/permit.ts';
 import { ownPod } from '../core/pods.ts';
 import type { Decision, View } from '../core/view.ts';
 import type { Context } from './context.ts';
+import { staysListed } from './listed.ts';
 import { changePod } from './readings.ts';
 import { tellAnswer } from './tell.ts';
 
@@ -48,8 +49,9 @@ export function logChange(ctx: Context, view: View, decision: Decision): void {
 }
 
 async function labels(ctx: Context, view: View): Promise<void> {
+  if (!view.pods.known) return;
   const own = ownPod(view, ctx.self);
-  if (!view.pods.known || own === undefined) return;
+  if ((await staysListed(ctx, own)) || own === undefined) return;
   const leading =
     leads(view) &&
     view.instance.is === 'primary' &&

@@ -130,7 +130,8 @@ export function createFakeKube(clock: VirtualClock): FakeKube {
           tell({ of: 'lease', record: kube.lease });
           return ok(kube.lease);
         }),
-      listPods: (ms) => call(ms, 'listPods', () => ok([...kube.pods.values()].sort((a, b) => (a.name < b.name ? -1 : 1)))),
+      listPods: (ms) =>
+        call(ms, 'listPods', () => ok([...kube.pods.values()].filter(isListed).sort((a, b) => (a.name < b.name ? -1 : 1)))),
       patchPod: (target, change, ms) =>
         call(ms, 'patchPod', () => {
           const pod = kube.pods.get(target.name);
@@ -141,7 +142,8 @@ export function createFakeKube(clock: VirtualClock): FakeKube {
           const annotations = merged(pod.annotations, change.annotations ?? {});
           const patched = { ...pod, labels, annotations, resourceVersion: next() };
           kube.pods.set(pod.name, patched);
-          tell({ of: 'pods', pod: patched, deleted: false });
+          // Whoever watches a selection is told that what leaves it is deleted.
+          tell({ of: 'pods', pod: patched, deleted: !isListed(patched) });
           return ok(patched);
         }),
       readConfig: (ms) => call(ms, 'readConfig', () => ok({ text: kube.config, resourceVersion: '1' })),
@@ -171,6 +173,11 @@ export function createFakeKube(clock: VirtualClock): FakeKube {
     };
   }
   return kube;
+}
+
+/** In the selection that agents list and watch. */
+function isListed(pod: PodSight): boolean {
+  return pod.labels['opengauss.cluster'] !== undefined;
 }
 
 function merged(before: Record<string, string>, change: Record<string, string | null>): Record<string, string> {

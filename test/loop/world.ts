@@ -5,6 +5,7 @@
  */
 import assert from 'node:assert/strict';
 import { parseConfig } from '../../agent/settings/dynamic.ts';
+import { clusterLabels } from '../../agent/core/labels.ts';
 import type { BrakeMark, LocalRecords, PeerState, ServerProcess, VolumeUse } from '../../agent/core/model.ts';
 import { type Fault, failed, ok } from '../../agent/core/result.ts';
 import type { PeerSight } from '../../agent/core/view.ts';
@@ -112,7 +113,7 @@ export function createWorld(options: WorldOptions = {}): World {
       uid: `uid-${at}`,
       ip: `10.0.0.${10 + at}`,
       resourceVersion: '1',
-      labels: {},
+      labels: clusterLabels('demo'),
       annotations: {},
       terminating: false,
       createdAt: '',

@@ -2,6 +2,7 @@
  * A node with its pod: PID 1 with the fence, the agent, the server, the kubelet that starts containers and tells their
  * state. Whatever dies, dies as it would: with the container all its processes, with the node also the network's resets.
  */
+import { clusterLabels } from '../../agent/core/labels.ts';
 import type { LocalRecords } from '../../agent/core/model.ts';
 import { failed, ok, type Result } from '../../agent/core/result.ts';
 import type { DynamicConfig } from '../../agent/core/config.ts';
@@ -317,7 +318,7 @@ export function podOf(machine: Machine) {
     uid: machine.uid,
     ip: machine.ip,
     resourceVersion: '0',
-    labels: {},
+    labels: clusterLabels('demo'),
     annotations: {},
     terminating: false,
     createdAt: '',

@@ -1,6 +1,7 @@
 /**
  * The names and paths of the objects that the adapter uses. Nothing is listed or watched that has a name.
  */
+import { clusterLabels } from '../../core/labels.ts';
 
 export interface ObjectNames {
   lease: string;
@@ -22,12 +23,7 @@ export function objectNames(cluster: string): ObjectNames {
     state: `${own}-state`,
     request: `${own}-request`,
     selector: `opengauss.cluster=${cluster}`,
-    labels: {
-      'app.kubernetes.io/name': 'opengauss',
-      'app.kubernetes.io/instance': cluster,
-      'app.kubernetes.io/component': 'database',
-      'opengauss.cluster': cluster,
-    },
+    labels: clusterLabels(cluster),
   };
 }
 

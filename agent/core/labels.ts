@@ -1,0 +1,11 @@
+/** The labels by which a member's pod is found: by its peers, the Services, the StatefulSet, the budget. Data only. */
+
+/** What every object of a cluster carries. */
+export function clusterLabels(cluster: string): Record<string, string> {
+  return {
+    'app.kubernetes.io/name': 'opengauss',
+    'app.kubernetes.io/instance': cluster,
+    'app.kubernetes.io/component': 'database',
+    'opengauss.cluster': cluster,
+  };
+}
