@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { rights } from '../adapters/kube/rights.ts';
 import type { Settings } from '../settings/table.ts';
 import { failure, type Finding, fine, warning, why } from './checks.ts';
+import { readJson } from './json.ts';
 
 const callMs = 3000;
 const bodyBytesMax = 1 << 20;
@@ -137,17 +138,9 @@ function call(settings: Settings, account: Account, method: string, path: string
         if (text.length > bodyBytesMax) response.destroy(new Error('the answer is too long'));
       });
       response.on('error', lost);
-      response.on('end', () => resolve({ status: response.statusCode ?? 0, body: parse(text) }));
+      response.on('end', () => resolve({ status: response.statusCode ?? 0, body: readJson(text) }));
     });
     sent.on('error', lost);
     sent.end(body);
   });
-}
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

@@ -4,6 +4,7 @@ import { controlPath } from '../adapters/http/control.ts';
 import { readSetting } from '../settings/table.ts';
 import type { Command } from './command.ts';
 import { complain, exit, type Io } from './io.ts';
+import { readJson } from './json.ts';
 import { reasonOf } from './local.ts';
 
 const deadlineMs = 5000;
@@ -63,7 +64,7 @@ function post(socketPath: string, path: string, body: string): Promise<{ ok: boo
           if (text.length > answerMax) response.destroy(new Error('the answer is too long'));
         });
         response.on('error', (error) => lost(error.message));
-        response.on('end', () => resolve({ ok: response.statusCode === 200, body: parse(text) }));
+        response.on('end', () => resolve({ ok: response.statusCode === 200, body: readJson(text) }));
       },
     );
     sent.on('error', (error: NodeJS.ErrnoException) =>
@@ -71,12 +72,4 @@ function post(socketPath: string, path: string, body: string): Promise<{ ok: boo
     );
     sent.end(body);
   });
-}
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

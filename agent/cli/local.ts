@@ -6,6 +6,7 @@ import { request } from 'node:http';
 import { isIPv6 } from 'node:net';
 import { readSetting } from '../settings/table.ts';
 import { complain, exit, type Io } from './io.ts';
+import { readJson } from './json.ts';
 
 const deadlineMs = 3000;
 const bodyBytesMax = 1 << 20;
@@ -29,7 +30,7 @@ export function askLocal(io: Io, path: string): Promise<LocalAnswer> {
       });
       response.on('error', (error) => lost(error.message));
       response.on('end', () => {
-        const body = parse(text);
+        const body = readJson(text);
         if (body === undefined) lost('the answer is not JSON');
         else resolve({ status: response.statusCode ?? 0, body });
       });
@@ -39,14 +40,6 @@ export function askLocal(io: Io, path: string): Promise<LocalAnswer> {
     );
     sent.end();
   });
-}
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 /** Says that the agent does not answer, with what helps. */

@@ -1,6 +1,6 @@
 /**
- * The nouns of the agent: what a member, an instance, a lease and a decision are. Types only; the rules that
- * use them stand in lease.ts, election.ts, sync.ts and decide.ts. Nothing here knows Kubernetes, SQL or files.
+ * The nouns of the agent: what a member, an instance, a lease and a decision are. Types and words only; the rules
+ * that use them stand in lease.ts, election.ts, sync.ts and decide.ts. Nothing here knows Kubernetes, SQL or files.
  */
 import type { Lsn } from './lsn.ts';
 import type { Fault, Observed } from './result.ts';
@@ -18,19 +18,22 @@ export type MemberName = string;
 export type Term = number;
 
 /** openGauss's own words (opengauss-interface 2.5). */
-export type Role = 'Primary' | 'Standby' | 'Cascade Standby' | 'Main Standby' | 'Pending' | 'Normal' | 'Unknown';
+export const roles = ['Primary', 'Standby', 'Cascade Standby', 'Main Standby', 'Pending', 'Normal', 'Unknown'] as const;
+export type Role = (typeof roles)[number];
 
-export type DbState =
-  | 'Normal'
-  | 'Need repair'
-  | 'Starting'
-  | 'Wait promoting'
-  | 'Promoting'
-  | 'Demoting'
-  | 'Building'
-  | 'Catchup'
-  | 'Coredump'
-  | 'Unknown';
+export const dbStates = [
+  'Normal',
+  'Need repair',
+  'Starting',
+  'Wait promoting',
+  'Promoting',
+  'Demoting',
+  'Building',
+  'Catchup',
+  'Coredump',
+  'Unknown',
+] as const;
+export type DbState = (typeof dbStates)[number];
 
 /** A server process that cannot be confused with a later one of the same number. */
 export interface ServerProcess {

@@ -4,6 +4,7 @@ import type { Self, Snapshot } from '../core/view.ts';
 import type { InstancePort, PeerAddress } from '../ports/instance.ts';
 import type { EventNote, KubePort } from '../ports/kube.ts';
 import type { Board, BrakePort, Clock, FencePort, PeersPort, RecordsPort, ReservePort, VolumesPort } from '../ports/others.ts';
+import type { Tally } from '../ports/telemetry.ts';
 import type { Memory } from './memory.ts';
 
 export interface Ports {
@@ -31,16 +32,6 @@ export interface LoopLog {
   warn(msg: string, fields?: Record<string, unknown>): void;
   error(msg: string, fields?: Record<string, unknown>): void;
   debug(msg: string, fields?: Record<string, unknown>): void;
-}
-
-/** Counters that only the loop can feed; the metrics adapter implements them. */
-export interface Tally {
-  cycle(reason: string, seconds: number): void;
-  renewed(seconds: number, marginSeconds: number): void;
-  fenced(reason: string): void;
-  promoted(seconds: number, kind?: 'failover' | 'switchover' | 'start'): void;
-  switched(outcome: string): void;
-  built(mode: string, outcome: string): void;
 }
 
 export interface Context {

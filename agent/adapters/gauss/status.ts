@@ -3,7 +3,16 @@
  * and the mapping from its rows to our nouns. What it does not say is undefined, never invented.
  */
 import { type Lsn, parseLsn } from '../../core/lsn.ts';
-import type { DbState, PrimaryInstance, Receiver, Role, Sender, StandbyInstance } from '../../core/model.ts';
+import {
+  type DbState,
+  dbStates,
+  type PrimaryInstance,
+  type Receiver,
+  type Role,
+  roles,
+  type Sender,
+  type StandbyInstance,
+} from '../../core/model.ts';
 import { parseLock } from './freeze.ts';
 import { type Row, textOf, truthOf } from './sql.ts';
 
@@ -54,20 +63,6 @@ export interface Status {
   heard: ReadonlySet<string>;
 }
 
-const roles: Role[] = ['Primary', 'Standby', 'Cascade Standby', 'Main Standby', 'Pending', 'Normal', 'Unknown'];
-const states: DbState[] = [
-  'Normal',
-  'Need repair',
-  'Starting',
-  'Wait promoting',
-  'Promoting',
-  'Demoting',
-  'Building',
-  'Catchup',
-  'Coredump',
-  'Unknown',
-];
-
 const nobodyHeard: ReadonlySet<string> = new Set();
 
 /** Undefined when the answer does not have the shape of one. `heard` is what the last look at the same server found. */
@@ -81,7 +76,7 @@ export function parseStatus(results: Row[][], heard = nobodyHeard): Status | und
   const found = parseSenders(senders ?? [], clients ?? [], heard);
   return {
     role,
-    state: states.find((one) => one === textOf(head['db_state'])) ?? 'Unknown',
+    state: dbStates.find((one) => one === textOf(head['db_state'])) ?? 'Unknown',
     detail: textOf(head['detail_information']) ?? '',
     recovering,
     primary: {

@@ -6,27 +6,13 @@ import type { Gauge } from 'prom-client';
 import { judge, limitsOf } from '../../core/disk.ts';
 import { freshPeer } from '../../core/election.ts';
 import { recordOf } from '../../core/lease.ts';
-import type { Mono } from '../../core/model.ts';
+import { dbStates, type Mono, roles } from '../../core/model.ts';
 import { isValid } from '../../core/permit.ts';
 import type { Snapshot, View } from '../../core/view.ts';
 import type { ClusterStatus } from './document.ts';
 import type { Instruments } from './instruments.ts';
 import { primariesOf } from './members.ts';
 import { statusDocument } from './status.ts';
-
-const roles = ['Primary', 'Standby', 'Cascade Standby', 'Main Standby', 'Pending', 'Normal', 'Unknown'] as const;
-const states = [
-  'Normal',
-  'Need repair',
-  'Starting',
-  'Wait promoting',
-  'Promoting',
-  'Demoting',
-  'Building',
-  'Catchup',
-  'Coredump',
-  'Unknown',
-] as const;
 
 type Plain = Gauge<never>;
 
@@ -79,7 +65,7 @@ export function fillGauges(into: Instruments, snapshot: Snapshot, now: Mono): vo
 function fillOwn(into: Instruments, status: ClusterStatus, view: View): void {
   const own = status.members.find((member) => member.name === view.self.name);
   for (const role of roles) into.role.set({ role }, own?.role === role ? 1 : 0);
-  for (const state of states) into.state.set({ state }, own?.state === state ? 1 : 0);
+  for (const state of dbStates) into.state.set({ state }, own?.state === state ? 1 : 0);
   into.readOnly.reset();
   if (view.instance.is === 'primary')
     into.readOnly.set({ owner: status.readOnly.owner ?? 'nobody' }, view.instance.readOnly ? 1 : 0);

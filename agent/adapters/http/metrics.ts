@@ -5,23 +5,13 @@
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import { recordOf } from '../../core/lease.ts';
 import type { Clock } from '../../ports/others.ts';
-import type { Telemetry } from '../../ports/telemetry.ts';
+import type { Tally, Telemetry } from '../../ports/telemetry.ts';
 import type { ReadableBoard } from './board.ts';
 import { clearGauges, fillGauges } from './gauges.ts';
 import { type Instruments, instruments } from './instruments.ts';
 
 /** Gauges of prom-client whose names end in `_total`, which promtool rejects. */
 const misnamed = ['nodejs_active_handles_total', 'nodejs_active_requests_total', 'nodejs_active_resources_total'];
-
-/** What the loop counts, in the words of its own interface. */
-export interface Tally {
-  cycle(reason: string, seconds: number): void;
-  renewed(seconds: number, marginSeconds: number): void;
-  fenced(reason: string): void;
-  promoted(seconds: number, kind?: 'failover' | 'switchover' | 'start'): void;
-  switched(outcome: string): void;
-  built(mode: string, outcome: string): void;
-}
 
 export interface Metrics {
   telemetry: Telemetry;

@@ -4,16 +4,16 @@
  * a wrong type into a decision. Unknown fields are left out, missing optional ones are unknown.
  */
 import { type Lsn, lsnOrNull, parseLsn } from '../../core/lsn.ts';
-import type {
-  BrakeOwner,
-  BuildProgress,
-  DbState,
-  Instance,
-  PeerState,
-  PromiseAsk,
-  Role,
-  VolumeFault,
-  VolumeUse,
+import {
+  type BrakeOwner,
+  type BuildProgress,
+  dbStates,
+  type Instance,
+  type PeerState,
+  type PromiseAsk,
+  roles,
+  type VolumeFault,
+  type VolumeUse,
 } from '../../core/model.ts';
 import { type Fault, failed, ok, type Result } from '../../core/result.ts';
 import type { FreezeAsk } from '../../ports/others.ts';
@@ -28,19 +28,6 @@ const instances: readonly Instance['is'][] = [
   'pending',
   'primary',
   'standby',
-];
-const roles: readonly Role[] = ['Primary', 'Standby', 'Cascade Standby', 'Main Standby', 'Pending', 'Normal', 'Unknown'];
-const states: readonly DbState[] = [
-  'Normal',
-  'Need repair',
-  'Starting',
-  'Wait promoting',
-  'Promoting',
-  'Demoting',
-  'Building',
-  'Catchup',
-  'Coredump',
-  'Unknown',
 ];
 const modes = ['full', 'incremental'] as const;
 const brakeOwners: readonly BrakeOwner[] = ['agent', 'switchover', 'human'];
@@ -74,7 +61,7 @@ export function decodeState(fields: Fields): Result<PeerState> {
     incarnation: text(fields, 'incarnation'),
     instance: word(fields, 'instance', instances),
     role: word(fields, 'role', roles),
-    state: word(fields, 'state', states),
+    state: word(fields, 'state', dbStates),
     detail: text(fields, 'detail'),
     term: term(fields, 'term'),
     received: lsn(fields, 'received'),
