@@ -26,6 +26,10 @@ export const ofTheApi = {
     for (let turn = 0; turn < 5; turn += 1) sim.engine.after(turn * 300, () => sim.kube.repeat(machine.index));
     return undefined;
   },
+  'watch too old': (sim, machine) => {
+    for (let turn = 0; turn < 3; turn += 1) sim.engine.after(turn * 700, () => sim.kube.gone(machine.index));
+    return undefined;
+  },
   'lease deleted': (sim) => void sim.kube.meddle(undefined),
   'lease damaged': (sim) => meddled(sim, { entries: [], promoting: undefined, garbage: 'the annotation is no JSON' }),
   'lease given away': (sim) => meddled(sim, { holder: 'somebody-else/uid/1' }),

@@ -26,8 +26,16 @@ export interface Kube {
   pods: Map<MemberName, PodSight>;
   facts: ClusterFacts;
   request: Request | undefined;
+  /** What stood in a Lease that was deleted, until there is one again. */
+  deleted: LeaseRecord | undefined;
   config: { text: string | undefined; version: string };
   weather: Weather;
+  /** How often anything was asked, whatever became of it. */
+  asked: { reads: number; writes: number };
+  /** Watches that live. */
+  watches(): number;
+  /** The member's watch is told that what it asks for is too old: 410 Gone. */
+  gone(member: number): void;
   /** Members whose requests are refused: their rights were taken away. */
   denied: Set<number>;
   /** Share of writes that are applied and whose answers are lost. */
@@ -118,8 +126,14 @@ export function createKube(world: World): Kube {
     effect: (sentAt: number) => Result<T>,
   ): Promise<Result<T>> {
     const deadline = deadlineMs / machine.clock.rate;
-    return calls.wait<Result<T>>(what, (resolve) => {
+    return calls.wait<Result<T>>(what, (answer) => {
       const sentAt = engine.now;
+      if (what.startsWith('kube.write') || what === 'kube.patchPod') kube.asked.writes += 1;
+      else kube.asked.reads += 1;
+      const resolve = (value: Result<T>, delay: number): void => {
+        if (!value.ok) world.counters.count('answer', value.fault.code ?? value.fault.kind);
+        answer(value, delay);
+      };
       const late = () => resolve(failed<T>(timeout), Math.max(0, sentAt + deadline - engine.now));
       const there = network.travel(machine.index, network.kube);
       if (there === undefined) return late();
@@ -150,6 +164,7 @@ export function createKube(world: World): Kube {
     if (kube.lease !== undefined) old.push(kube.lease);
     if (old.length > 20) old.shift();
     kube.lease = record;
+    kube.deleted = undefined;
     tell({ of: 'lease', record });
   }
 
@@ -158,8 +173,18 @@ export function createKube(world: World): Kube {
     pods: new Map(),
     facts: { systemId: undefined, history: [], resourceVersion: undefined },
     request: undefined,
+    deleted: undefined,
     config: { text: undefined, version: '1' },
     weather: 'fine',
+    asked: { reads: 0, writes: 0 },
+    watches: () => watchers.filter(({ closed, proc }) => !closed && !proc.dead).length,
+    gone(member) {
+      for (const watcher of watchers) {
+        if (watcher.member !== member || watcher.closed) continue;
+        world.counters.count('answer', '410');
+        deliver(watcher, { of: 'resync' }, 1);
+      }
+    },
     denied: new Set(),
     lostAnswers: 0,
     heldUp: new Map(),
@@ -188,6 +213,7 @@ export function createKube(world: World): Kube {
       if (record !== undefined) putLease({ ...record, resourceVersion: next() });
       else {
         if (kube.lease !== undefined) old.push(kube.lease);
+        kube.deleted ??= kube.lease;
         kube.lease = undefined;
         tell({ of: 'lease', record: undefined });
       }
@@ -221,8 +247,9 @@ export function createKube(world: World): Kube {
           world.oracle.leaseRead(machine, sentAt);
           return ok(kube.lease);
         }),
-      writeLease: (write, ms) =>
-        request<LeaseRecord>(machine, calls, 'kube.writeLease', ms, (sentAt) => {
+      writeLease(write, ms) {
+        world.oracle.leaseSent(machine, write.over);
+        return request<LeaseRecord>(machine, calls, 'kube.writeLease', ms, (sentAt) => {
           if (write.over !== kube.lease?.resourceVersion) return failed(conflict);
           if (write.uid !== undefined && write.uid !== kube.lease?.uid) return failed(conflict);
           const uid = kube.lease?.uid ?? `lease-${next()}`;
@@ -230,7 +257,8 @@ export function createKube(world: World): Kube {
           world.oracle.leaseWritten(machine, identity, kube.lease, record, sentAt);
           putLease(record);
           return ok(record);
-        }),
+        });
+      },
       listPods: (ms) => request(machine, calls, 'kube.listPods', ms, () => ok([...kube.pods.values()].sort(byName))),
       patchPod: (target, change, ms) =>
         request<PodSight>(machine, calls, 'kube.patchPod', ms, () => {
@@ -259,6 +287,7 @@ export function createKube(world: World): Kube {
         request<Request>(machine, calls, 'kube.writeRequest', ms, () => {
           if (asked.resourceVersion !== (kube.request?.resourceVersion ?? '')) return failed(conflict);
           kube.request = { ...asked, resourceVersion: next() };
+          world.oracle.answered(kube.request);
           tell({ of: 'request' });
           return ok(kube.request);
         }),

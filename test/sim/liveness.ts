@@ -54,6 +54,17 @@ const rules: Rule[] = [
     },
   },
   {
+    // The ladder of builds waits up to 30 s between two steps.
+    invariant: 'L5',
+    withinMs: 90_000,
+    wrong(sim) {
+      const [primary, other] = sim.primaries();
+      if (primary === undefined || other !== undefined || !lives(primary)) return undefined;
+      const lost = sim.machines.find((machine) => machine !== primary && lives(machine) && machine.server.upstream === undefined);
+      return lost === undefined ? undefined : `${lost.name} does not stream from ${primary.name}`;
+    },
+  },
+  {
     invariant: 'L7',
     withinMs: 3000,
     wrong(sim) {
@@ -71,6 +82,17 @@ const rules: Rule[] = [
       const { request } = sim.kube;
       if (request === undefined || request.kind !== 'switchover' || sim.primaries().length !== 1) return undefined;
       return request.phase === 'open' || request.phase === 'running' ? `a switchover stays ${request.phase}` : undefined;
+    },
+  },
+  {
+    invariant: 'S18',
+    withinMs: 15_000,
+    wrong(sim) {
+      const { request } = sim.kube;
+      const [primary] = sim.primaries();
+      if (request?.kind !== 'switchover' || request.phase !== 'rolled-back' || primary === undefined) return undefined;
+      if (!lives(primary) || primary.shown?.reason !== 'leads') return undefined;
+      return primary.server.conf.readOnly ? `a switchover was rolled back, and ${primary.name} takes no writes` : undefined;
     },
   },
   {
@@ -115,11 +137,66 @@ const rules: Rule[] = [
   },
 ];
 
+/** What everybody of a calm cluster writes to the API server, and reads there (ha-semantics 6.2). */
+const writesPerSecond = 0.7;
+const readsPerMemberAndSecond = 2;
+const allowance = 6;
+
 /** Changes of leadership in one calm, before it is called flapping. */
 const changesMax = 3;
 
+/** L3: a primary that is healthy stays, with the very server it had. */
+export function watchGentle(sim: Simulation, from: number): void {
+  const { engine, oracle } = sim;
+  let first: { name: string; pid: number } | undefined;
+  const look = (): void => {
+    engine.after(everyMs, look);
+    const [primary] = sim.primaries();
+    const pid = primary?.server.process?.pid;
+    if (primary !== undefined && pid !== undefined) first ??= { name: primary.name, pid };
+    if (first === undefined) return;
+    const now = sim.machines.find(({ name }) => name === first?.name)?.server;
+    if (now?.process?.pid !== first.pid || now.role !== 'Primary' || now.doomed)
+      oracle.fail('L3', `${first.name} was primary and healthy, and is not primary any more`);
+    const other = sim.kube.lease?.holder ?? '';
+    if (other !== '' && !other.startsWith(`${first.name}/`))
+      oracle.fail('L3', `${first.name} is healthy, and ${other} holds the lease`);
+  };
+  engine.at(from, look);
+}
+
+/** L11: what a calm cluster asks of its API server keeps to the budget, and nothing piles up. */
+function createBudget(sim: Simulation): (calmSince: number) => void {
+  let since = 0;
+  let settledAt = 0;
+  let before = { reads: 0, writes: 0 };
+  const begin = (): void => {
+    since = sim.engine.now;
+    before = { ...sim.kube.asked };
+  };
+  return (calmSince) => {
+    const { engine, kube, machines, oracle } = sim;
+    // What has to be put in order first is none of it.
+    if (!sim.settled()) settledAt = engine.now;
+    if (engine.now - Math.max(calmSince, settledAt) < 6000) begin();
+    const seconds = (engine.now - since) / 1000;
+    const writes = kube.asked.writes - before.writes;
+    const reads = kube.asked.reads - before.reads;
+    if (writes > seconds * writesPerSecond + allowance)
+      oracle.fail('L11', `a calm cluster has written ${writes} times to the API server in ${seconds.toFixed(0)} s`);
+    if (reads > (seconds * readsPerMemberAndSecond + allowance) * machines.length)
+      oracle.fail(
+        'L11',
+        `${machines.length} calm members have read ${reads} times from the API server in ${seconds.toFixed(0)} s`,
+      );
+    if (kube.watches() > machines.filter(({ agent }) => agent !== undefined).length)
+      oracle.fail('L11', `${kube.watches()} watches are open, by ${machines.length} members`);
+  };
+}
+
 /** Begins to watch; to be called before the first fault. `faults` say until when there is trouble. */
 export function watchLiveness(sim: Simulation, faults: { at: number; lasts: number }[]): void {
+  const budget = createBudget(sim);
   const { engine, oracle } = sim;
   const since = new Map<Rule, number>();
   let calmSince = 0;
@@ -134,6 +211,7 @@ export function watchLiveness(sim: Simulation, faults: { at: number; lasts: numb
       changes = 0;
       since.clear();
     }
+    budget(calmSince);
     const now = sim.kube.lease?.holder ?? '';
     if (now !== '' && now !== holder) {
       changes += 1;

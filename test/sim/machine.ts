@@ -92,7 +92,8 @@ export function createLives(world: World, configOf: Lives['configOf']): Lives {
         brake: brakeOf(machine, calls),
         board: {
           show: ({ decision: { reason, blocked }, view }) => {
-            machine.shown = { reason, blocked, paused: view.paused };
+            const version = view.lease.known ? view.lease.value.record?.resourceVersion : undefined;
+            machine.shown = { reason, blocked, paused: view.paused, version };
           },
         },
       },

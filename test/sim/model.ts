@@ -122,7 +122,7 @@ export interface Machine {
   /** Crashes the agent, or all of the container, at that many port calls from now, before or after the call has had its effect. */
   crashIn: { calls: number; port: string | undefined; phase: 'before' | 'after'; takes: 'agent' | 'container' } | undefined;
   /** What the agent last decided, as its surfaces show it, and whether it was paused. */
-  shown?: { reason: Reason; blocked: string | undefined; paused: boolean };
+  shown?: { reason: Reason; blocked: string | undefined; paused: boolean; version: string | undefined };
 }
 
 export interface World {

@@ -2,12 +2,14 @@
  * The oracles stand beside the world, see true time and every server, and judge at every step. They take no part: an
  * agent never learns anything from them. Each violation names the invariant.
  */
-import type { LocalRecords, LeaseRecord } from '../../agent/core/model.ts';
+import type { LocalRecords, LeaseRecord, Request } from '../../agent/core/model.ts';
+import { createJudge, fenceSlackMs } from './judge.ts';
 import type { Commit, Machine, Server, World } from './model.ts';
 import { bootTime } from './process.ts';
-import { isPrimary } from './stream.ts';
-import { type Acked, isLossAccepted, setsMeet, termCarried, votersHoldAll, votesInReach } from './rules.ts';
-import { contains, continues, type Position, termAt } from './wal.ts';
+import { type Acked, isLossAccepted, termCarried } from './rules.ts';
+import { createSuccession } from './succession.ts';
+import { createVotes, type Vote } from './votes.ts';
+import { contains, type Position } from './wal.ts';
 
 export interface Violation {
   invariant: string;
@@ -31,8 +33,16 @@ export interface Oracle {
   /** `identity` is the writer's when it sent this: a dead agent's write may arrive late. */
   leaseWritten(by: Machine, identity: string, before: LeaseRecord | undefined, after: LeaseRecord, sentAt: number): void;
   leaseRead(by: Machine, sentAt: number): void;
+  /** A write is sent: over this version. */
+  leaseSent(by: Machine, over: string | undefined): void;
   /** A vote was given: it must be on disk. */
-  granted(machine: Machine, term: number, candidate: string): void;
+  granted(machine: Machine, vote: Vote): void;
+  /** Its agent begins to promote the server. */
+  promotionAsked(machine: Machine): void;
+  /** People are told what has become of what they asked for. */
+  answered(request: Request): void;
+  /** A server's process is gone. */
+  ended(): void;
   /** A member's own records are on disk. */
   recorded(machine: Machine, before: LocalRecords, after: LocalRecords): void;
   wiped(server: Server): void;
@@ -44,12 +54,7 @@ export interface Oracle {
   freshData(): string;
 }
 
-/** How late a fence may be: the time a signal takes. */
-const fenceSlackMs = 30;
 const excuseMs = 3000;
-
-/** The time of killing and reaping, with the room for a stall (ha-semantics 7.2). */
-const stopSeconds = 1.3;
 
 /** The oracles of one world. */
 export function createOracle(
@@ -58,22 +63,19 @@ export function createOracle(
   const { engine, machines, counters } = world;
   const excusedAt = new Map<Machine, number>();
   const acked: Acked[] = [];
-  /** By member: when its last GET of the lease was sent. */
-  const given = new Map<string, string>();
-  const readAt = new Map<Machine, number>();
-  let newest: { server: Server; term: number; at: number; base: Position; how: string } | undefined;
-  let leaseAt = 0;
-  let diedAt = 0;
-  let how = 'first';
+  /** What was acknowledged in mode off; it may be lost, but not by a switchover. */
+  const loose: Acked[] = [];
+  let newest: { server: Server; term: number; base: Position } | undefined;
   let ids = 0;
 
   const isExcused = (machine: Machine): boolean =>
     (machine.pid1?.frozen === true && machine.agent?.proc.frozen !== false) ||
     engine.now - (excusedAt.get(machine) ?? Number.NEGATIVE_INFINITY) < excuseMs;
   const synchronous = (): boolean => (world.kube().lease?.syncMode ?? 'off') !== 'off';
-  /** Within the bound; beyond it only the freeze protects. */
-  const clocksAgree = (): boolean => machines.every(({ clock }) => Math.abs(clock.rate - 1) <= 0.01);
-  const as = (): World => world as unknown as World;
+  const fail = (invariant: string, text: string): void => oracle.fail(invariant, text);
+  const judge = createJudge({ world, fail, acked, isExcused });
+  const votes = createVotes(world, fail);
+  const succession = createSuccession({ world, fail });
 
   function lastBranch(): Position | undefined {
     const position = newest?.server.data?.position;
@@ -108,24 +110,18 @@ export function createOracle(
         oracle.fail('S3', `${machine.name} is promoted with term ${term}, ${newest.server.machine.name} was with ${newest.term}`);
       }
       const accepted = isLossAccepted(world.kube().request, machine.name);
+      const how = judge.how();
       if (synchronous() && !accepted) {
         for (const ack of acked) {
           if (contains(data.position, ack.branch, ack.lsn)) continue;
           const text = `${machine.name} is promoted (term ${term}) without what ${ack.by} acknowledged at ${text3(ack.at)}`;
           oracle.fail('S6', text);
         }
-        stillAble(server, term);
-      } else {
-        for (let at = acked.length - 1; at >= 0; at -= 1) {
-          const ack = acked[at];
-          if (ack === undefined || contains(data.position, ack.branch, ack.lsn)) continue;
-          counters.count('loss', synchronous() ? 'allowed by hand' : 'in mode off');
-          acked.splice(at, 1);
-        }
-      }
+      } else drop(acked, data.position, synchronous() ? 'allowed by hand' : 'in mode off');
+      drop(loose, data.position, 'in mode off');
+      if (!accepted) succession.promoted(server, term);
       counters.count('path', accepted ? `${how}, loss accepted` : how);
-      how = 'in place';
-      newest = { server, term, at: engine.now, base: data.position, how };
+      newest = { server, term, base: data.position };
     },
     acknowledged(server, commit) {
       const { data, machine } = server;
@@ -136,56 +132,28 @@ export function createOracle(
       oracle.lastAckAt = engine.now;
       if (newest !== undefined && branch.promotedTerm < newest.term) lateAck(server, commit.lsn);
       fenced(server);
-      if (!synchronous()) return;
-      const without = termCarried(server, commit);
+      const list = synchronous() ? acked : loose;
+      const without = synchronous() ? termCarried(server, commit) : undefined;
       if (without !== undefined) oracle.fail('S8', `${machine.name} acknowledges and ${without}`);
-      const last = acked.find((ack) => ack.branch === branch);
-      if (last === undefined) acked.push({ branch, lsn: commit.lsn, by: machine.name, at: engine.now });
+      const last = list.find((ack) => ack.branch === branch);
+      if (last === undefined) list.push({ branch, lsn: commit.lsn, by: machine.name, at: engine.now });
       else if (commit.lsn > last.lsn) {
         last.lsn = commit.lsn;
         last.at = engine.now;
       }
     },
-    namesSet: () => setRule(),
-    leaseWritten(by, identity, before, after, sentAt) {
-      if (before !== undefined && after.term < before.term) oracle.fail('S3', `${by.name} lowers the term to ${after.term}`);
-      const raised = after.promoting?.term ?? 0;
-      if (raised < (before?.promoting?.term ?? 0)) oracle.fail('S3', `${by.name} lowers promoting to ${raised}`);
-      if (before !== undefined && before.holder !== after.holder && after.holder !== '') takeover(by, before, after, sentAt);
-      if (before === undefined) how = 'first';
-      else if (before.holder === after.holder) sameHolder(by, identity, after);
-      leaseAt = engine.now;
-      afterWrite = after;
-      setRule();
-      afterWrite = undefined;
-      if (after.syncMode === 'off' || before === undefined || before.entries === after.entries) return;
-      const unsafe = votersHoldAll(machines, after, acked);
-      if (unsafe !== undefined) oracle.fail('S6', `after a write by ${by.name} ${unsafe}`);
+    namesSet: () => judge.namesSet(),
+    leaseSent: (by, over) => judge.sent(by, over),
+    leaseWritten: (by, identity, before, after, sentAt) => judge.written(by, identity, before, after, sentAt),
+    agentDied: () => judge.agentDied(),
+    leaseRead: (by, sentAt) => judge.read(by, sentAt),
+    granted: (machine, vote) => votes.granted(machine, vote),
+    recorded: (machine, before, after) => votes.recorded(machine, before, after),
+    promotionAsked(machine) {
+      if (machine.shown?.paused === true) oracle.fail('S17', `${machine.name} is paused, and its agent promotes the server`);
     },
-    agentDied() {
-      diedAt = engine.now;
-    },
-    leaseRead: (by, sentAt) => void readAt.set(by, sentAt),
-    granted(machine, term, candidate) {
-      const key = `${machine.index} ${term}`;
-      const other = given.get(key) ?? candidate;
-      given.set(key, candidate);
-      // Whom the record names as promoted in that term nobody else can follow with it: who follows it gives no vote any more.
-      const { promoting } = world.kube().lease ?? {};
-      const decided = promoting?.term === term && promoting.member === candidate;
-      if (other !== candidate && !decided)
-        oracle.fail('S22', `${machine.name} votes for ${other} and for ${candidate} in term ${term}`);
-      const { data } = machine.server;
-      if (machine.records.build !== undefined || data === undefined || data.unfinished !== undefined)
-        oracle.fail('S22', `${machine.name} votes in term ${term} while it is being built`);
-      const { freeze, granted } = machine.records;
-      if (granted < term || freeze === undefined || freeze.term < term)
-        oracle.fail('S22', `${machine.name} gives its vote for term ${term}, and its disk does not know`);
-    },
-    recorded(machine, before, after) {
-      if (before.freeze === undefined || after.freeze === undefined || after.freeze.term >= before.freeze.term) return;
-      oracle.fail('S22', `${machine.name} is frozen for term ${after.freeze.term} after term ${before.freeze.term}`);
-    },
+    answered: (request) => succession.answered(request),
+    ended: () => succession.ended(),
     wiped(server) {
       if (!synchronous()) return;
       const mine = server.data?.position;
@@ -217,8 +185,6 @@ export function createOracle(
       return `data-${ids}`;
     },
   };
-  let afterWrite: LeaseRecord | undefined;
-
   /** S1, S6, S10: somebody else has been promoted since. */
   function lateAck(server: Server, lsn: number): void {
     const { machine, data } = server;
@@ -247,91 +213,15 @@ export function createOracle(
       oracle.fail('S10', `${machine.name} acknowledges after the deadline of its fence`);
   }
 
-  /** S7: at a promotion no other primary can find enough standbys that are not taken away from it. */
-  function stillAble(winner: Server, term: number): void {
-    for (const { server, name, ip } of machines) {
-      if (server === winner || server.proc === undefined || server.doomed || server.role !== 'Primary') continue;
-      const able = server.names.filter((standby) => {
-        const there = machines.find((machine) => machine.name === standby)?.server;
-        // The winner's own WAL only grew until now, and from now on it is nobody's standby.
-        if (there?.data === undefined || there === winner) return false;
-        if (there.data.lock !== undefined && there.data.lock.host !== ip) return false;
-        // It has learned of a later term, or has what the other has not: no stream begins.
-        if (server.data === undefined || termAt(there.data.position) > server.term) return false;
-        return continues(server.data.position, there.data.position);
-      });
-      if (server.need > 0 && able.length < server.need) continue;
-      oracle.fail(
-        'S7',
-        `${winner.machine.name} is promoted (term ${term}) while ${name} (term ${server.term}) can still acknowledge`,
-      );
+  /** What a winner does not have is gone. */
+  function drop(list: Acked[], position: Position, why: string): void {
+    for (let at = list.length - 1; at >= 0; at -= 1) {
+      const ack = list[at];
+      if (ack === undefined || contains(position, ack.branch, ack.lsn)) continue;
+      counters.count('loss', why);
+      list.splice(at, 1);
+      succession.lost();
     }
-  }
-
-  /** S5: a live holder is overtaken only after the whole duration by the taker's own clock. */
-  function takeover(by: Machine, before: LeaseRecord, after: LeaseRecord, sentAt: number): void {
-    const [member, uid, incarnation] = before.holder.split('/');
-    if (before.holder === '') {
-      how = before.heir === by.name ? 'heir' : 'released';
-      return;
-    }
-    const holder = machines.find((machine) => machine.name === member);
-    const dead =
-      holder === undefined || holder.pid1 === undefined || holder.uid !== uid || `${holder.incarnation}` !== incarnation;
-    const waited = (sentAt - leaseAt) * by.clock.rate;
-    if (before.syncMode !== 'off') {
-      const { network } = world;
-      const reach = (one: Machine) => one === by || (one.agent !== undefined && network.bothOpen(by.index, one.index));
-      const without = votesInReach(machines, before, reach);
-      // Who was cut off a moment ago was asked before.
-      const accepted = isLossAccepted(world.kube().request, by.name);
-      if (without !== undefined && !accepted && engine.now - network.changedAt > 3000 && engine.now - diedAt > 3000)
-        oracle.fail('S7', `${by.name} takes the lease, and ${without}`);
-    }
-    const permit = holder?.fence;
-    const lives = permit !== undefined && holder?.server.process?.pid === permit.process.pid && holder.server.role === 'Primary';
-    // S20: with or without promises, nobody takes the lease while its holder may still act.
-    if (holder !== undefined && holder !== by && lives && !isExcused(holder) && holder.pid1?.frozen === false && clocksAgree()) {
-      if (bootTime(engine, holder.clock) < permit.deadline)
-        oracle.fail('S20', `${by.name} takes the lease while ${holder.name} has a permit`);
-    }
-    how = waited >= after.durationSeconds * 1000 ? 'expired' : by.name === member ? 'own past' : 'proof of death';
-    const looked = ((readAt.get(by) ?? 0) - leaseAt) * by.clock.rate;
-    if (dead || (waited >= before.durationSeconds * 1000 && looked >= before.durationSeconds * 1000)) return;
-    if (waited >= before.durationSeconds * 1000) {
-      oracle.fail('S5', `${by.name} takes the lease from ${member} without having read it since it ran out`);
-      return;
-    }
-    oracle.fail('S5', `${by.name} takes the lease from ${member} ${Math.round(waited)} ms after its last renewal`);
-  }
-
-  /** S13: every set of acknowledgements meets every set of votes. */
-  function setRule(): void {
-    const record = afterWrite ?? world.kube().lease;
-    if (record === undefined || record.syncMode === 'off' || record.promoting === undefined) return;
-    const primary = machines.find((machine) => machine.name === record.promoting?.member);
-    if (primary === undefined || !record.holder.startsWith(`${primary.name}/`)) return;
-    const { server } = primary;
-    if (!isPrimary(as(), server) || server.term !== record.promoting.term) return;
-    const unmet = setsMeet(machines, primary, record);
-    if (unmet !== undefined) oracle.fail('S13', unmet);
-  }
-
-  /** S2, S16: a renewal is by the very holder, and its record lasts longer than what PID 1 was told. */
-  function sameHolder(by: Machine, identity: string, after: LeaseRecord): void {
-    if (after.holder === '') return;
-    if (after.holder !== identity) {
-      oracle.fail('S16', `${identity} renews the lease of ${after.holder}`);
-      return;
-    }
-    if (identity !== `${by.name}/${by.uid}/${by.incarnation}`) return;
-    if (by.fence === undefined || by.fence.process.pid !== by.server.process?.pid) return;
-    const outstanding = (by.fence.deadline - bootTime(engine, by.clock)) / 1000 + stopSeconds;
-    if (outstanding * 1.01 > after.durationSeconds * 0.99 + fenceSlackMs / 1000)
-      oracle.fail(
-        'S2',
-        `${by.name} writes a duration of ${after.durationSeconds} s, its fence ends in ${outstanding.toFixed(1)} s`,
-      );
   }
 
   return oracle;

@@ -133,7 +133,8 @@ export function createPeers(world: World, machine: Machine, calls: Calls): Peers
       order(member, 'freeze', deadlineMs, async (handler) => {
         const answer = await handler.freeze(asked, machine.name);
         const there = world.machines.find((one) => one.name === member);
-        if (answer.ok && there !== undefined) world.oracle.granted(there, asked.term, asked.candidate);
+        if (answer.ok && there !== undefined)
+          world.oracle.granted(there, { term: asked.term, candidate: asked.candidate, askedBy: machine.name });
         return answer;
       }),
     unfreeze: (member, term, deadlineMs) =>

@@ -5,7 +5,8 @@
 import { type DynamicConfig, defaultConfig } from '../../agent/core/config.ts';
 import type { Counters } from './counters.ts';
 import { type Fault, type FaultKind, faultKinds, healAll, strike } from './faults.ts';
-import { watchLiveness } from './liveness.ts';
+import { gentleFaults, gentleFromMs } from './gentle.ts';
+import { watchGentle, watchLiveness } from './liveness.ts';
 import type { Violation } from './oracle.ts';
 import { askPerson } from './person.ts';
 import { type Random, streamOf } from './random.ts';
@@ -25,6 +26,8 @@ export interface Plan {
   seed: number;
   world: Omit<WorldOptions, 'tell' | 'counters'>;
   faults: Fault[];
+  /** Nothing of it may demote a healthy primary. */
+  gentle?: true;
 }
 
 export interface Outcome {
@@ -83,11 +86,20 @@ function withScene(scene: Scene | undefined, dice: Random, faults: Fault[]): Fau
   return [...faultsOf(scene, begin), ...faults.slice(0, dice.whole(3, 5))].sort((a, b) => a.at - b.at);
 }
 
+/** Each row as often as any other, however many scenes it has. */
+function sceneOf(dice: Random): Scene {
+  const row = dice.pick(rows);
+  return dice.pick(scenes.filter((scene) => scene.row === row));
+}
+
+const rows = [...new Set(scenes.map((scene) => scene.row))];
+
 /** What that seed stands for. */
 export function planOf(seed: number, { focus, modes }: Focus = { focus: [] }): Plan {
   const dice = streamOf(seed, 'plan');
   const members = dice.pick([3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 2, 2, 2, 2, 4, 4, 5, 5, 1]);
-  const scene = focus.length === 0 && dice.chance(0.3) ? dice.pick(scenes) : undefined;
+  const gentle = focus.length === 0 && dice.chance(0.08);
+  const scene = focus.length === 0 && !gentle && dice.chance(0.35) ? sceneOf(dice) : undefined;
   const rates = Array.from({ length: members }, () => 1 + (dice.chance(0.5) ? dice.between(-0.009, 0.009) : 0));
   return {
     seed,
@@ -104,7 +116,9 @@ export function planOf(seed: number, { focus, modes }: Focus = { focus: [] }): P
         buildMs: dice.pick([300, 1000, 4000]),
       },
     },
-    faults: withScene(scene, dice, faultsFor(dice, members, focus)),
+    ...(gentle
+      ? { gentle, faults: gentleFaults(dice, members) }
+      : { faults: withScene(scene, dice, faultsFor(dice, members, focus)) }),
   };
 }
 
@@ -122,6 +136,7 @@ export function runPlan(plan: Plan, listeners: Listeners = {}): Outcome {
   const { engine, oracle } = sim;
   for (const { at, run } of watch) engine.at(at, () => run(sim));
   watchLiveness(sim, plan.faults);
+  if (plan.gentle === true) watchGentle(sim, gentleFromMs);
   for (const fault of plan.faults) engine.at(fault.at, () => strike(sim, fault));
   engine.run(healMs);
   if (!engine.stopped) healAll(sim);

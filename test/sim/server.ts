@@ -190,6 +190,7 @@ export function end(world: World, server: Server): void {
   server.doomed = false;
   server.seeking = false;
   server.promotingTerm = undefined;
+  world.oracle.ended();
   world.tell?.(machine.name, `the server has ended (${role})`);
   if (machine.powered) world.serverEnded(machine, process, role);
 }

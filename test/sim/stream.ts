@@ -12,10 +12,10 @@ const watchEveryMs = 2000;
 /** Between two tries of a standby that finds no primary. */
 const seekEveryMs = 150;
 
-export const isUp = (world: World, server: Server): boolean =>
+export const isUp = (world: Pick<World, 'engine'>, server: Server): boolean =>
   server.proc !== undefined && !server.doomed && world.engine.now >= server.upAt;
 
-export const isPrimary = (world: World, server: Server): boolean =>
+export const isPrimary = (world: Pick<World, 'engine'>, server: Server): boolean =>
   isUp(world, server) && (server.role === 'Primary' || server.role === 'Normal');
 
 /** Begins to look for a primary, unless that is under way or in vain. */

@@ -1,0 +1,121 @@
+/**
+ * Judges who comes after whom: nobody that voted, or that could be asked, was ahead of a winner (S8, L12), no other primary can
+ * still acknowledge (S7), and a switchover that people were told is done has lost nothing (S18).
+ */
+import type { Request } from '../../agent/core/model.ts';
+import type { Machine, Server, World } from './model.ts';
+import { isUp } from './stream.ts';
+import { continues, type Position, termAt } from './wal.ts';
+
+export interface Succession {
+  /** Before its branch begins. */
+  promoted(winner: Server, term: number): void;
+  /** A server has ended. */
+  ended(): void;
+  /** Something that a client was told is gone, as mode off allows. */
+  lost(): void;
+  answered(request: Request): void;
+}
+
+export interface SuccessionBench {
+  world: Pick<World, 'engine' | 'machines' | 'counters' | 'network'> & { kube: () => World['kube'] };
+  fail(invariant: string, text: string): void;
+}
+
+/** How long a member must have been there for everybody to have heard of it. */
+const heardMs = 4000;
+
+function isAhead(one: Position, other: Position): boolean {
+  const terms = termAt(one) - termAt(other);
+  return terms > 0 || (terms === 0 && one.lsn > other.lsn);
+}
+
+/** The judge of one world's successions. */
+export function createSuccession({ world, fail }: SuccessionBench): Succession {
+  const { engine, machines, network, counters } = world;
+  let cold = true;
+  let lostAt = Number.NEGATIVE_INFINITY;
+  let lossIsExplained = false;
+  let running: { id: string; since: number } | undefined;
+
+  /** Nobody has forbidden it, and nothing hinders it from saying where it is. */
+  function mayLead(machine: Machine): boolean {
+    const annotations = world.kube().pods.get(machine.name)?.annotations ?? {};
+    return Object.keys(annotations).length === 0 && machine.shown?.paused !== true && machine.agent?.proc.frozen === false;
+  }
+
+  /** S8: of those that are frozen for the winner nobody has more. */
+  function best(winner: Server, mine: Position, term: number): void {
+    for (const machine of machines) {
+      const { data } = machine.server;
+      const { freeze } = machine.records;
+      if (machine.server === winner || data === undefined || data.unfinished !== undefined) continue;
+      if (freeze?.candidate !== winner.machine.name || freeze.askedBy !== freeze.candidate || !mayLead(machine)) continue;
+      if (isAhead(data.position, mine))
+        fail('S8', `${winner.machine.name} is promoted (term ${term}) while ${machine.name}, which voted for it, is ahead`);
+    }
+  }
+
+  /** L12: after everything was down, the furthest that could be asked leads. */
+  function furthest(winner: Server, mine: Position, term: number): void {
+    if (engine.now - network.changedAt < heardMs) return;
+    for (const machine of machines) {
+      const { server } = machine;
+      const { data } = server;
+      if (server === winner || data === undefined || data.systemId !== winner.data?.systemId || !isUp(world, server)) continue;
+      if (server.role !== 'Standby' || engine.now - server.upAt < heardMs || !mayLead(machine)) continue;
+      if (!network.bothOpen(machine.index, winner.machine.index)) continue;
+      if (isAhead(data.position, mine))
+        fail('L12', `after a cold start ${winner.machine.name} is promoted (term ${term}), and ${machine.name} has more`);
+    }
+  }
+
+  /** S7: at a promotion no other primary can find enough standbys that are not taken away from it. */
+  function stillAble(winner: Server, term: number): void {
+    for (const { server, name, ip } of machines) {
+      if (server === winner || server.proc === undefined || server.doomed || server.role !== 'Primary') continue;
+      const able = server.names.filter((standby) => {
+        const there = machines.find((machine) => machine.name === standby)?.server;
+        // The winner's own WAL only grew until now, and from now on it is nobody's standby.
+        if (there?.data === undefined || there === winner) return false;
+        if (there.data.lock !== undefined && there.data.lock.host !== ip) return false;
+        // It has learned of a later term, or has what the other has not: no stream begins.
+        if (server.data === undefined || termAt(there.data.position) > server.term) return false;
+        return continues(server.data.position, there.data.position);
+      });
+      if (server.need > 0 && able.length < server.need) continue;
+      fail('S7', `${winner.machine.name} is promoted (term ${term}) while ${name} (term ${server.term}) can still acknowledge`);
+    }
+  }
+
+  return {
+    promoted(winner, term) {
+      const mine = winner.data?.position;
+      if (mine === undefined) return;
+      if (cold) {
+        counters.count('path', 'after everything was down');
+        furthest(winner, mine, term);
+      }
+      cold = false;
+      if ((world.kube().lease?.syncMode ?? 'off') === 'off') return;
+      stillAble(winner, term);
+      best(winner, mine, term);
+    },
+    ended() {
+      cold = machines.every(({ server }) => server.process === undefined);
+    },
+    lost() {
+      lostAt = engine.now;
+      lossIsExplained = running === undefined;
+    },
+    answered({ id, kind, phase, target }) {
+      if (kind !== 'switchover') return;
+      if (phase === 'running' && running?.id !== id) running = { id, since: engine.now };
+      if (phase === 'open' || phase === 'running') return;
+      const since = running?.since ?? engine.now;
+      running = undefined;
+      if (phase === 'done' && lostAt >= since && !lossIsExplained)
+        fail('S18', `the switchover to ${target} is told as done, and what was acknowledged meanwhile is gone`);
+    },
+  };
+}
