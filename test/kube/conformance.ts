@@ -149,6 +149,9 @@ async function main(): Promise<number> {
   process.stdout.write(`${different.length} differences\n${different.map((line) => `  ${line}\n`).join('')}`);
   const failed = count(embedded, 'failed') + count(real, 'failed') + count(alone, 'failed');
   const asked = count(real, 'passed') > 0 && count(alone, 'passed') > 0;
+  const passed = count(embedded, 'passed') + count(real, 'passed') + count(alone, 'passed');
+  const left = count(embedded, 'skipped') + skipped.length;
+  process.stdout.write(`${passed} passed, ${Math.max(failed, different.length)} failed, ${left} skipped\n`);
   return different.length + failed === 0 && asked ? 0 : 1;
 }
 

@@ -4,17 +4,19 @@
  */
 import { after, before } from 'node:test';
 import { faults } from './faults.ts';
+import { outages } from './outages.ts';
 import { usedRights } from './rights.ts';
 import { startScene, stopScene } from './scene.ts';
 import { surfaces } from './surfaces.ts';
 import { upkeep } from './upkeep.ts';
 import { wrongs } from './wrongs.ts';
 
-before(startScene, { timeout: 900_000 });
+before(() => startScene(2048), { timeout: 900_000 });
 after(stopScene);
 
 surfaces();
 faults();
+outages();
 upkeep();
 wrongs();
 usedRights();

@@ -8,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type Cluster, startCluster } from '../../kube/real/cluster.ts';
 import type { Node } from '../../kube/real/node.ts';
 import { connect, longestGap, missingRows, prepareTable, startWriter, type Writer } from '../../support/client.ts';
+import { emptyVolume } from './disk.ts';
 import { createAccount, type Deployment, deploy, type Pod } from './deploy.ts';
 
 export const table = 'e2e_rows';
@@ -31,9 +32,11 @@ export function theScene(): Scene {
   return scene;
 }
 
-export async function startScene(): Promise<void> {
+/** With a size, volumes are file systems of their own, which can be filled. */
+export async function startScene(volumeMiB?: number): Promise<void> {
   const cluster = await startCluster({
     nodes: 3,
+    ...(volumeMiB === undefined ? {} : { volumeMiB }),
     auditedUser: 'system:serviceaccount:opengauss:og-demo',
     say: (line) => process.stderr.write(`${line}\n`),
   });
@@ -61,9 +64,17 @@ export async function stopScene(): Promise<void> {
   await scene?.cluster.stop();
 }
 
+/** Set where there are minutes and not half an hour: sentences that say of themselves that they are long are skipped. */
+export const shortRun = 'OG_E2E_SHORT';
+
 /** A sentence; when it fails, the logs are gathered and named, and faults are undone for the next one. */
-export function sentence(title: string, work: (scene: Scene, say: (line: string) => void) => Promise<void>, pending?: string) {
-  test(title, pending === undefined ? {} : { todo: pending }, async (t) => {
+export function sentence(
+  title: string,
+  work: (scene: Scene, say: (line: string) => void) => Promise<void>,
+  length: 'short' | 'long' = 'short',
+) {
+  const skip = length === 'long' && process.env[shortRun] !== undefined ? 'long' : false;
+  test(title, { skip }, async (t) => {
     const own = theScene();
     try {
       await work(own, (line) => t.diagnostic(line));
@@ -84,6 +95,7 @@ export async function mend({ cluster, database }: Scene) {
     await node.freeze(false).catch(() => undefined);
     node.powerOn();
     await node.shell('iptables', '-F', 'LABCUT');
+    await emptyVolume(node);
   }
   for (const daemon of [cluster.plane.daemons.etcd, cluster.plane.daemons.api]) daemon.start();
   await cluster.plane.whenReady();

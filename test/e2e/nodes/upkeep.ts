@@ -14,28 +14,36 @@ export function upkeep() {
     await nothingLost(scene, [load], say);
   });
 
-  sentence('a rolling update goes through every member', async (scene, say) => {
-    const load = await writing(scene);
-    const before = new Set((await scene.database.pods()).map((pod) => pod.uid));
-    await succeed(scene.database.kubectl('rollout', 'restart', 'statefulset/og-demo'));
-    await succeed(
-      scene.cluster.kubectl(
-        ['-n', scene.database.namespace, 'rollout', 'status', 'statefulset/og-demo', '--timeout=240s'],
-        undefined,
-        250_000,
-      ),
-    );
-    await goesOn(load);
-    await nothingLost(scene, [load], say);
-    for (const pod of await scene.database.pods()) assert.ok(!before.has(pod.uid), `${pod.name} is the pod from before`);
-  });
+  sentence(
+    'a rolling update goes through every member',
+    async (scene, say) => {
+      const load = await writing(scene);
+      const before = new Set((await scene.database.pods()).map((pod) => pod.uid));
+      await succeed(scene.database.kubectl('rollout', 'restart', 'statefulset/og-demo'));
+      await succeed(
+        scene.cluster.kubectl(
+          ['-n', scene.database.namespace, 'rollout', 'status', 'statefulset/og-demo', '--timeout=240s'],
+          undefined,
+          250_000,
+        ),
+      );
+      await goesOn(load);
+      await nothingLost(scene, [load], say);
+      for (const pod of await scene.database.pods()) assert.ok(!before.has(pod.uid), `${pod.name} is the pod from before`);
+    },
+    'long',
+  );
 
-  sentence('a cluster whose pods are all deleted comes back with every row', async (scene, say) => {
-    const load = await writing(scene);
-    await load.writer.stop();
-    await succeed(scene.database.kubectl('delete', 'pods', '-l', 'opengauss.cluster=demo', '--wait=true', '--timeout=150s'));
-    await nothingLost(scene, [load], say);
-  });
+  sentence(
+    'a cluster whose pods are all deleted comes back with every row',
+    async (scene, say) => {
+      const load = await writing(scene);
+      await load.writer.stop();
+      await succeed(scene.database.kubectl('delete', 'pods', '-l', 'opengauss.cluster=demo', '--wait=true', '--timeout=150s'));
+      await nothingLost(scene, [load], say);
+    },
+    'long',
+  );
 
   sentence(
     'data and claims survive that everything else is deleted, and are found when it is applied again',
@@ -50,15 +58,26 @@ export function upkeep() {
       await scene.database.apply(3);
       await nothingLost(scene, [load], say);
     },
+    'long',
   );
 
-  sentence('a member is taken away and given back by the number of replicas', async (scene, say) => {
-    const load = await writing(scene);
-    const { database } = scene;
-    await succeed(database.kubectl('scale', 'statefulset/og-demo', '--replicas=2'));
-    await until('two members are left', async () => (await database.pods()).length === 2, 150_000);
-    await goesOn(load, 120_000);
-    await succeed(database.kubectl('scale', 'statefulset/og-demo', '--replicas=3'));
-    await nothingLost(scene, [load], say);
-  });
+  sentence(
+    'a cluster is scaled to one member, to three, and to two',
+    async (scene, say) => {
+      const load = await writing(scene);
+      const { database } = scene;
+      const scale = async (members: number) => {
+        await succeed(database.kubectl('scale', 'statefulset/og-demo', `--replicas=${members}`));
+        await until(`${members} members are there`, async () => (await database.pods()).length === members, 150_000);
+        await goesOn(load, 150_000);
+        await database.whenHealthy(members);
+      };
+      await scale(1);
+      await scale(3);
+      await scale(2);
+      await succeed(database.kubectl('scale', 'statefulset/og-demo', '--replicas=3'));
+      await nothingLost(scene, [load], say);
+    },
+    'long',
+  );
 }

@@ -4,6 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { succeed } from './deploy.ts';
+import { fillVolume, growVolume } from './disk.ts';
 import { goesOn, type Load, nothingLost, primaryPod, type Scene, sentence, until, writing } from './scene.ts';
 
 /** A standby whose pod is deleted, to come up with the mistake. */
@@ -24,6 +25,19 @@ async function says(scene: Scene, member: string, words: RegExp): Promise<void> 
     log = `${now.out}${before.out}`;
     return words.test(log);
   });
+}
+
+/** What the Events of a reason say. */
+async function notes({ database }: Scene, reason: string): Promise<string[]> {
+  const { out } = await database.kubectl(
+    'get',
+    'events',
+    '--field-selector',
+    `reason=${reason}`,
+    '-o',
+    'jsonpath={.items[*].message}',
+  );
+  return out.trim().split('\n').filter(Boolean);
 }
 
 async function mended(scene: Scene, load: Load, member: string, say: (line: string) => void) {
@@ -48,55 +62,78 @@ export function wrongs() {
     await mended(scene, load, member, say);
   });
 
-  sentence('a member that may not do something names the right that is missing', async (scene, say) => {
-    const { database } = scene;
-    const load = await writing(scene);
-    const rules = await succeed(database.kubectl('get', 'role', 'og-demo', '-o', 'jsonpath={.rules}'));
-    const without = (JSON.parse(rules) as { resources: string[] }[]).filter(({ resources }) => !resources.includes('events'));
-    const put = (value: unknown) =>
-      succeed(database.kubectl('patch', 'role', 'og-demo', '--type=merge', '-p', JSON.stringify({ rules: value })));
-    await put(without);
-    const member = await renewedStandby(scene);
-    await says(scene, member, /events/);
-    const { code, out } = await database.exec((await primaryPod(scene)).name, 'agent', 'preflight');
-    assert.equal(code, 1, out);
-    assert.match(out, /failed +rights +.*events/);
-    await put(JSON.parse(rules));
-    await mended(scene, load, member, say);
-  });
+  sentence(
+    'a member that may not do something names the right that is missing',
+    async (scene, say) => {
+      const { database } = scene;
+      const load = await writing(scene);
+      const rules = await succeed(database.kubectl('get', 'role', 'og-demo', '-o', 'jsonpath={.rules}'));
+      const without = (JSON.parse(rules) as { resources: string[] }[]).filter(({ resources }) => !resources.includes('events'));
+      const put = (value: unknown) =>
+        succeed(database.kubectl('patch', 'role', 'og-demo', '--type=merge', '-p', JSON.stringify({ rules: value })));
+      await put(without);
+      const member = await renewedStandby(scene);
+      await says(scene, member, /events/);
+      const { code, out } = await database.exec((await primaryPod(scene)).name, 'agent', 'preflight');
+      assert.equal(code, 1, out);
+      assert.match(out, /failed +rights +.*events/);
+      await put(JSON.parse(rules));
+      await mended(scene, load, member, say);
+    },
+    'long',
+  );
 
-  sentence('a ConfigMap that is emptied or deleted changes nothing that was valid', async (scene, say) => {
-    const { database } = scene;
-    const load = await writing(scene);
-    const before = await succeed(database.kubectl('get', 'configmap', 'og-demo-config', '-o', 'json'));
-    await succeed(
-      database.kubectl(
-        'patch',
-        'configmap',
-        'og-demo-config',
-        '--type=merge',
-        '-p',
-        '{"data":{"config.yaml":"sync: {mode: nonsense}"}}',
-      ),
-    );
-    await until('an Event names the field', async () => {
-      const { out } = await database.kubectl(
-        'get',
-        'events',
-        '--field-selector',
-        'reason=ConfigRejected',
-        '-o',
-        'jsonpath={.items[*].message}',
+  sentence(
+    'a ConfigMap that is emptied or deleted changes nothing that was valid',
+    async (scene, say) => {
+      const { database } = scene;
+      const load = await writing(scene);
+      const before = await succeed(database.kubectl('get', 'configmap', 'og-demo-config', '-o', 'json'));
+      await succeed(
+        database.kubectl(
+          'patch',
+          'configmap',
+          'og-demo-config',
+          '--type=merge',
+          '-p',
+          '{"data":{"config.yaml":"sync: {mode: nonsense}"}}',
+        ),
       );
-      return out.includes('sync.mode');
-    });
-    await succeed(database.kubectl('delete', 'configmap', 'og-demo-config'));
-    await goesOn(load);
-    const kept = JSON.parse(before) as { data: object };
-    const map = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'og-demo-config' }, data: kept.data };
-    await succeed(scene.cluster.kubectl(['-n', database.namespace, 'create', '-f', '-'], JSON.stringify(map)));
-    await nothingLost(scene, [load], say);
-  });
+      await until('an Event names the field', async () => (await notes(scene, 'ConfigRejected')).join().includes('sync.mode'));
+      await succeed(database.kubectl('delete', 'configmap', 'og-demo-config'));
+      await goesOn(load);
+      const kept = JSON.parse(before) as { data: object };
+      const map = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'og-demo-config' }, data: kept.data };
+      await succeed(scene.cluster.kubectl(['-n', database.namespace, 'create', '-f', '-'], JSON.stringify(map)));
+      await nothingLost(scene, [load], say);
+    },
+    'long',
+  );
+
+  sentence(
+    'a primary whose volume is full takes no write, says why everywhere, and writes on when it has grown',
+    async (scene, say) => {
+      const { database } = scene;
+      const load = await writing(scene);
+      const old = await primaryPod(scene);
+      const node = await database.node(old.name);
+      await fillVolume(node, 96);
+      await until('an Event says that it is read-only', async () => (await notes(scene, 'ReadOnlySet')).length > 0);
+      assert.match((await notes(scene, 'DiskPressure')).join('\n'), /data/);
+      const { code, out } = await database.exec(old.name, 'agent', 'status', '-o', 'json');
+      assert.equal(code, 2, out);
+      const status = JSON.parse(out) as { state: string; readOnly: unknown; warnings: { code: string }[] };
+      assert.deepEqual(
+        [status.state, status.readOnly, status.warnings.some((warning) => warning.code === 'read-only')],
+        ['Degraded', { on: true, owner: 'agent' }, true],
+      );
+      await says(scene, old.name, /"reason":"read-only"/);
+      await growVolume(node);
+      await until('an Event says that it writes again', async () => (await notes(scene, 'ReadOnlyCleared')).length > 0);
+      await goesOn(load);
+      await nothingLost(scene, [load], say);
+    },
+  );
 
   sentence(
     'labels that are stripped by hand come back, and a Lease that is deleted costs no second writer',
@@ -110,6 +147,7 @@ export function wrongs() {
       await goesOn(load);
       await nothingLost(scene, [load], say);
     },
+    'long',
   );
 
   sentence(
@@ -123,5 +161,6 @@ export function wrongs() {
       await goesOn(load);
       await nothingLost(scene, [load], say);
     },
+    'long',
   );
 }

@@ -32,6 +32,8 @@ export interface ClusterOptions {
   nodes: number;
   /** Whose requests are written to log/audit.log of the control plane. */
   auditedUser?: string;
+  /** The size of each node's volume; without it volumes have none. */
+  volumeMiB?: number;
   say(line: string): void;
 }
 
@@ -47,7 +49,7 @@ interface Made {
 }
 
 /** Builds what is not built, starts everything and returns when all nodes are ready. */
-export async function startCluster({ nodes, auditedUser, say }: ClusterOptions): Promise<Cluster> {
+export async function startCluster({ nodes, auditedUser, volumeMiB, say }: ClusterOptions): Promise<Cluster> {
   checkMachine();
   const programs = await buildParts('nodes', { say });
   const images = await buildImages(programs, say);
@@ -81,7 +83,7 @@ export async function startCluster({ nodes, auditedUser, say }: ClusterOptions):
     await createFixtures(plane, wires, scratch, nodes);
     made.dns = startDns(scratch, wires, programs, plane, record);
     for (let index = 0; index <= nodes; index += 1) {
-      const node = newNode(index, { scratch, wires, programs, plane, archives: images.archives, record });
+      const node = newNode(index, { scratch, wires, programs, plane, archives: images.archives, volumeMiB, record });
       if (index === 0) made.router = node;
       else made.nodes.push(node);
       node.powerOn();
@@ -108,10 +110,11 @@ interface NodeParts {
   programs: Programs;
   plane: ControlPlane;
   archives: string[];
+  volumeMiB: number | undefined;
   record(): void;
 }
 
-function newNode(index: number, { scratch, wires, programs, plane, archives, record }: NodeParts): Node {
+function newNode(index: number, { scratch, wires, programs, plane, archives, volumeMiB, record }: NodeParts): Node {
   const name = index === 0 ? 'router' : `node${index}`;
   const place = wires.node(index);
   const dir = join(scratch.dir, name);
@@ -135,6 +138,7 @@ function newNode(index: number, { scratch, wires, programs, plane, archives, rec
       kubeletConfig: plane.authority.kubeconfig(name, subject, plane.url),
       proxyConfig: plane.authority.kubeconfig('proxy', '/CN=system:kube-proxy', plane.url),
       archives,
+      ...(volumeMiB === undefined ? {} : { volumeMiB }),
     },
   });
 }

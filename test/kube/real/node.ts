@@ -19,7 +19,7 @@ export interface Node {
   name: string;
   ip: string;
   dir: string;
-  /** The directory of its one local volume. */
+  /** The directory of its one local volume; with a size of its own it is mounted inside the node alone. */
   volume: string;
   powerOn(): void;
   /** Everything on it is gone at once. */

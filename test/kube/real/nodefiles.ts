@@ -21,6 +21,8 @@ export interface NodeSetting {
   kubeletConfig: string;
   proxyConfig: string;
   archives: string[];
+  /** The size of its local volume, a file system of its own; without it, a directory of the machine's disk. */
+  volumeMiB?: number;
 }
 
 const socket = '/run/containerd/containerd.sock';
@@ -111,6 +113,15 @@ const kernel = [
   'kernel/keys/root_maxbytes=25000000',
 ];
 
+/** An image on the node's disk, which outlives its power; XFS, as it can be grown while it is used. */
+function volumeText(mib: number): string {
+  return `[ -e volume.img ] || { truncate -s ${mib}M volume.img; mkfs.xfs -q volume.img; }
+# The mount of the life before may not be gone yet.
+until mount -o loop volume.img volume 2>>log/volume.log; do sleep 0.1; done
+chown 70:70 volume
+`;
+}
+
 /** PID 1 of a node. Its mounts are its own; what is in /run is gone when it ends, as on a machine without power. */
 export function initText(setting: NodeSetting): string {
   const { dir, name, place } = setting;
@@ -129,16 +140,19 @@ for pair in ${kernel.join(' ')}; do
 done
 cd ${dir}
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
-containerd -c containerd.toml >log/containerd.log 2>&1 &
+${setting.volumeMiB === undefined ? '' : volumeText(setting.volumeMiB)}containerd -c containerd.toml >log/containerd.log 2>&1 &
 until ctr -a ${socket} version >/dev/null 2>&1; do sleep 0.05; done
 for archive in ${setting.archives.join(' ')}; do
   mark=imported.\${archive##*/}
   [ -e "$mark" ] || { ctr -a ${socket} -n k8s.io images import "$archive" >>log/import.log 2>&1 && touch "$mark"; }
 done
 ${setting.kubeProxy} --config=proxy.json >log/kube-proxy.log 2>&1 &
-${setting.kubelet} --config=kubelet.json --kubeconfig=${setting.kubeletConfig} --hostname-override=${name} --node-ip=${place.ip} \\
-  --root-dir=${dir}/kubelet --node-labels=kubernetes.io/hostname=${name},topology.kubernetes.io/zone=zone-${name} --v=2 >log/kubelet.log 2>&1 &
-wait $!
+# A kubelet that ends is started again, as by systemd.
+while :; do
+  ${setting.kubelet} --config=kubelet.json --kubeconfig=${setting.kubeletConfig} --hostname-override=${name} --node-ip=${place.ip} \\
+    --root-dir=${dir}/kubelet --node-labels=kubernetes.io/hostname=${name},topology.kubernetes.io/zone=zone-${name} --v=2 >>log/kubelet.log 2>&1 || true
+  sleep 0.2
+done
 `;
 }
 
