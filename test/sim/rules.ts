@@ -25,6 +25,16 @@ export function mayDecide(record: LeaseRecord, voters: Machine[]): boolean {
   });
 }
 
+/** Whether those who have not promised to wait that long for the holder could decide on another one. */
+export function anotherMayLead(machines: Machine[], holder: Machine, record: LeaseRecord, seconds: number): boolean {
+  const free = machines.filter((machine) => {
+    const promise = machine.records.promise;
+    const bound = promise?.holder === record.holder && promise.term === record.term && promise.durationMs / 1000 >= seconds;
+    return machine !== holder && !bound;
+  });
+  return free.length > 0 && mayDecide(record, free);
+}
+
 function* subsets(machines: Machine[]): Generator<Machine[]> {
   for (let mask = 0; mask < 1 << machines.length; mask += 1) yield machines.filter((_, at) => (mask & (1 << at)) !== 0);
 }
