@@ -84,6 +84,12 @@ function runCheck(name: string, command: string, args: string[]): Promise<Count>
 }
 
 const wanted = process.argv.slice(2);
+if (wanted.includes('--help') || wanted.includes('-h')) {
+  process.stdout.write(
+    `npm test [-- SUITE ...]: all suites, or these: checks, ${suites.map((suite) => suite.name).join(', ')}\n`,
+  );
+  process.exit(0);
+}
 const unknown = wanted.filter((name) => name !== 'checks' && !suites.some((suite) => suite.name === name));
 if (unknown.length > 0) {
   process.stderr.write(

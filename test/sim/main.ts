@@ -1,15 +1,12 @@
 /**
- * The simulator's command: `npm run sim -- --seeds 1000 [--seed FIRST] [--jobs 2] [--minutes M] [--save FILE] [--replay]`.
- * `--scene F7` plays the scenes of one row of the table of faults, `--scene all` those of every row.
- * `--exhaustive [--states N]` goes through every order of events of small clusters, N states of each at most.
- * A failing seed is made smaller and printed as a story, with the command that replays it; a long run tells how far it
- * is, and adds each failing seed to FILE at once. Exit code 1 on a violation.
+ * The simulator's command, `npm run sim -- --help`: seeds, scenes, mutations, and the exhaustive model. A failing seed is
+ * made smaller and printed as a story, with the command that replays it; a long run tells how far it is.
  */
 import { appendFileSync } from 'node:fs';
-import { parseArgs } from 'node:util';
 import { reasons } from '../../agent/core/reasons.ts';
 import { faultKinds } from './faults.ts';
 import { mutations } from './mutations.ts';
+import { optionsOrExit } from './options.ts';
 import { runSeeds, tryMutation, type Verdict } from './run.ts';
 import { elsewhere, scenes } from './scenes/index.ts';
 import { play } from './scenes/play.ts';
@@ -20,23 +17,7 @@ import { wholePlans } from './small/plans.ts';
 import { exploreAll } from './small/run.ts';
 import { shrink } from './shrink.ts';
 
-const { values } = parseArgs({
-  options: {
-    seeds: { type: 'string', default: '200' },
-    seed: { type: 'string', default: '1' },
-    jobs: { type: 'string', default: '2' },
-    minutes: { type: 'string' },
-    failures: { type: 'string', default: '5' },
-    replay: { type: 'boolean', default: false },
-    mutations: { type: 'boolean', default: false },
-    only: { type: 'string' },
-    lines: { type: 'string', default: '80' },
-    save: { type: 'string' },
-    scene: { type: 'string' },
-    exhaustive: { type: 'boolean', default: false },
-    states: { type: 'string' },
-  },
-});
+const values = optionsOrExit();
 
 const print = (text: string): void => void process.stdout.write(`${text}\n`);
 

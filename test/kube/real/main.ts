@@ -6,6 +6,12 @@ import { buildParts, Missing } from './build.ts';
 import { buildImages } from './image.ts';
 
 const level = process.argv[2] ?? 'nodes';
+const usage =
+  'npm run kube:build [api|nodes|images]: a real Kubernetes into the cache: API server only, nodes (default), or with images';
+if (level === '--help' || level === '-h') {
+  process.stdout.write(`${usage}\n`);
+  process.exit(0);
+}
 if (level !== 'api' && level !== 'nodes' && level !== 'images') {
   process.stderr.write(`error: no level ${level}\nhint: There are api, nodes and images.\n`);
   process.exit(1);
