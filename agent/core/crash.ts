@@ -6,6 +6,7 @@
  * was asked of a living server may still happen.
  */
 import { only, renewing } from './decision.ts';
+import { reportedHeir } from './cutoff.ts';
 import { bestHeir } from './election.ts';
 import { holds, recordOf } from './lease.ts';
 import type { Instance, Mono } from './model.ts';
@@ -26,8 +27,8 @@ export function whenLeaderStopped(view: View, instance: Extract<Instance, { is: 
   if (view.switchover?.handedOver === true) {
     return only('switchover', { lease: { do: 'release', heir: view.switchover.target } });
   }
-  const heir = bestHeir(view);
-  if (heir !== undefined) return only('hand-over', { lease: { do: 'release', heir: heir.name }, note: `heir ${heir.name}` });
+  const heir = bestHeir(view)?.name ?? reportedHeir(view);
+  if (heir !== undefined) return only('hand-over', { lease: { do: 'release', heir }, note: `heir ${heir}` });
   const why = hasOthers(view) ? tooMuch(view) : undefined;
   if (why !== undefined) return only('hand-over', { lease: { do: 'release', heir: undefined }, note: why });
   if (view.disk?.noRoom !== undefined) return renewing(view, 'disk-full', { note: view.disk.noRoom });
@@ -76,8 +77,8 @@ export function heldOff(view: View, heir = false): string | undefined {
   if (view.now < last.at + waitMs)
     return `${short} promotions ended at once; the next one waits ${seconds(last.at + waitMs, view.now)} s`;
   const turnEnds = last.at + view.config.lease.durationSeconds * 1000;
-  const other = !heir && view.now < turnEnds ? bestHeir(view) : undefined;
-  return other === undefined ? undefined : `${other.name} goes first for ${seconds(turnEnds, view.now)} s`;
+  const other = !heir && view.now < turnEnds ? (bestHeir(view)?.name ?? reportedHeir(view)) : undefined;
+  return other === undefined ? undefined : `${other} goes first for ${seconds(turnEnds, view.now)} s`;
 }
 
 function recent(view: View) {

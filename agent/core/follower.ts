@@ -190,6 +190,12 @@ function stand(view: View, me: StandbyInstance, lease: SeenLease, reason: Reason
   return only(reason, { lease: { do: 'acquire', over: lease } });
 }
 
+/** Whether it would take the lease, were it free now. */
+export function wouldStand(view: View, me: StandbyInstance): boolean {
+  if (!view.lease.known || view.config.failover === 'manual' || obstacle(view, me) !== undefined) return false;
+  return stand(view, me, view.lease.value, 'lease-free').lease.do === 'acquire';
+}
+
 /** Where no record says whose votes count, every pod has to have spoken. */
 function everybodyAnswers(view: View): boolean {
   if (!view.pods.known) return false;

@@ -5,6 +5,7 @@
  */
 import { only, renewing } from './decision.ts';
 import { furthest } from './compare.ts';
+import { cutOff } from './cutoff.ts';
 import { acknowledgers, bestHeir, freshPeer, freshPeers, livingPredecessor, obstacle } from './election.ts';
 import { boundToHolder } from './failsafe.ts';
 import { highestTerm, recordOf } from './lease.ts';
@@ -137,6 +138,8 @@ export function whenLeading(view: View, me: PrimaryInstance, permit: LeaderPermi
   if (!view.promotion.settled) return renewing(view, 'leads', { instance: { do: 'settle', permit } });
   if (view.failsafe !== undefined) return withoutApiServer(view, me, permit, view.failsafe);
   if (view.switchover !== undefined) return handingOver(view, me, permit, view.switchover);
+  const cut = cutOff(view, me);
+  if (cut !== undefined) return cut;
   const step = syncStep(view, me);
   if (step.do === 'record') {
     const { entries, syncMode } = step;

@@ -37,6 +37,7 @@ export const reasons = {
   'read-only': 'this member leads and takes no writes: a volume is nearly full, or a human has set it read-only',
   'disk-full': 'the server is down and a volume has no room for it; it is started when there is room',
   'volume-failed': 'a volume of the primary takes no writes any more; it is killed, and a standby takes over',
+  'cut-off': 'no standby acknowledges, and another member can lead without this one; it is killed, and hands over',
   'permit-lost': 'the permit to act as leader has ended; the server is killed',
   'other-holder': 'another member holds the lease; this primary is killed',
   paused: 'the cluster is paused; nothing is started, stopped, promoted or demoted',

@@ -172,8 +172,19 @@ export interface View {
   heard?: { term: Term; lsn: Lsn } | undefined;
   /** When this agent last gave a promotion of its own up. */
   stalledAt?: Mono | undefined;
+  /** On a primary: the end of WAL of a former look, which W standbys have, and when that was last seen. */
+  acknowledged?: { lsn: Lsn; at: Mono } | undefined;
+  /** What pods carry as report of who could lead, and when each text was first seen. */
+  reports?: Record<MemberName, ReportSight>;
   /** Absent: nobody looks. */
   disk?: DiskView;
+}
+
+/** An annotation of a pod with the moment this observer first saw it. */
+export interface ReportSight {
+  uid: string;
+  text: string;
+  at: Mono;
 }
 
 /** What people have asked of a member by configuration and annotations; `paused` of the view sums the first two up. */

@@ -8,8 +8,8 @@ import { noteFailure } from './memory.ts';
 
 const endedEarly = { of: 'command', kind: 'exited', done: 'no', detail: 'the server ended before it answered' } as const;
 const crashesKept = 16;
-/** Kills that say something about the server and not about the lease. */
-const ownFault: readonly string[] = ['hung', 'promotion-stalled'];
+/** Kills that say something about the server, or about where it is, and not about the lease. */
+const ownFault: readonly string[] = ['hung', 'promotion-stalled', 'cut-off'];
 
 export function noteExit(ctx: Context, exit: ServerExit): void {
   const { memory } = ctx;

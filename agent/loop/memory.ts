@@ -26,7 +26,7 @@ import type {
 import type { LeaderPermit } from '../core/permit.ts';
 import { type Observed, type Result, unknown } from '../core/result.ts';
 import { type Told, untold } from './milestones.ts';
-import type { Crash, Failsafe, Promised, Promotion, Switchover, Takeover } from '../core/view.ts';
+import type { Crash, Failsafe, Promised, Promotion, ReportSight, Switchover, Takeover } from '../core/view.ts';
 
 export interface Memory {
   lease: Observed<SeenLease>;
@@ -67,6 +67,12 @@ export interface Memory {
   barrierDue: Mono | undefined;
   /** The synchronous names and most_available_sync that the last look found in force. */
   inForce: string | undefined;
+  /** The end of WAL of a former look, which W standbys have had at that later moment. */
+  acknowledged: { lsn: Lsn; at: Mono } | undefined;
+  /** What pods carry as report of who could lead. */
+  reports: Record<MemberName, ReportSight>;
+  /** When the own report was last written or taken away. */
+  reportedAt: Mono;
   job: (Job & { abort: AbortController }) | undefined;
   failures: Record<string, Failure>;
   /** The primary has drained its clients: it is not labelled again before the switchover is over. */
@@ -173,6 +179,9 @@ export function emptyMemory(records: LocalRecords): Memory {
     syncBarrier: undefined,
     barrierDue: undefined,
     inForce: undefined,
+    acknowledged: undefined,
+    reports: {},
+    reportedAt: Number.NEGATIVE_INFINITY,
     job: undefined,
     failures: {},
     draining: false,

@@ -12,6 +12,7 @@ import type { Context } from './context.ts';
 import { diskView } from './diskview.ts';
 import { observeInstance } from './local.ts';
 import { refreshFacts, refreshPods, refreshRequest } from './readings.ts';
+import { noteAcknowledged, noteReports } from './report.ts';
 import { meetPeers } from './roster.ts';
 import { refreshLease } from './sight.ts';
 import { limitUnknown } from './unknown.ts';
@@ -33,13 +34,16 @@ export async function observe(ctx: Context): Promise<View> {
   noteEnded(ctx);
   tellPeers(ctx);
   noteOwnPod(ctx);
+  noteReports(ctx);
   const view = viewOf(ctx);
   noteStreams(ctx, view);
+  noteAcknowledged(memory, view);
   return {
     ...view,
     streamedAt: { ...memory.streamedAt },
     promotion: memory.promotion,
     syncBarrier: memory.syncBarrier,
+    acknowledged: memory.acknowledged,
     now: ports.clock.now(),
   };
 }
@@ -72,6 +76,8 @@ export function viewOf(ctx: Context): View {
     switchover: memory.switchover,
     streamedAt: { ...memory.streamedAt },
     syncBarrier: memory.syncBarrier,
+    acknowledged: memory.acknowledged,
+    reports: memory.reports,
     job: memory.job,
     failures: memory.failures,
     stopping: memory.stopping,

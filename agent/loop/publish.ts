@@ -13,6 +13,7 @@ import type { Decision, View } from '../core/view.ts';
 import type { Context } from './context.ts';
 import { staysListed } from './listed.ts';
 import { changePod } from './readings.ts';
+import { report } from './report.ts';
 import { tellAnswer } from './tell.ts';
 
 const roleLabel = 'opengauss.role';
@@ -25,7 +26,7 @@ const orphanMs = 20_000;
 const adoptionCycles = 5;
 
 export async function publish(ctx: Context, view: View, decision: Decision): Promise<void> {
-  await Promise.all([labels(ctx, view), facts(ctx, view), answer(ctx, view, decision)]);
+  await Promise.all([labels(ctx, view), facts(ctx, view), answer(ctx, view, decision), report(ctx, view)]);
 }
 
 /** A line when the decision changes, before it is carried out: what follows in the log follows from it. */

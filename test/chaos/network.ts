@@ -80,11 +80,14 @@ export const networkScenes: Scene[] = [
     rows: ['F24'],
     title: 'the primary is cut from its peers for 30 s, not from the API server',
     boundMs: 10_000,
-    pending: 'the hand-over of a primary that waits for acknowledgements',
     async play(stage) {
       await stage.fault('cut', stage.old, 'peers');
+      await stage.takeover();
       await stage.rows(50, 25_000);
+      const { holder, term } = await leaseOf(stage.lab);
       await stage.pause(30_000 - (performance.now() - stage.began));
+      const now = await leaseOf(stage.lab);
+      assert.deepEqual([now.holder, now.term], [holder, term], 'one change, however long the cut');
     },
   },
   {

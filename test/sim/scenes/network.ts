@@ -63,16 +63,39 @@ export const networkScenes: Scene[] = [
   },
   {
     row: 'F24',
-    title: 'the primary cut from its peers, not from the API server',
+    title: 'the primary cut from its peers, not from the API server: the others say there that they can go on',
     steps: [{ kind: 'cut from the members', lasts: 30_000 }],
-    expect: { leader: 'any', promotions: [0, 1] },
+    expect: other(9500),
   },
   {
     row: 'F24',
     title: 'the primary cut from its peers, not from the API server (strict)',
     mode: 'strict',
     steps: [{ kind: 'cut from the members', lasts: 30_000 }],
-    expect: { leader: 'any', promotions: [0, 1] },
+    expect: other(9500),
+  },
+  {
+    row: 'F24',
+    title: 'everybody cut from everybody, not from the API server: nobody could do better',
+    steps: [
+      { kind: 'cut from the members', lasts: 30_000 },
+      { member: S1, kind: 'cut from the members', lasts: 30_000 },
+    ],
+    expect: { leader: 'same', promotions: [0, 0] },
+  },
+  {
+    row: 'F24',
+    title: 'the primary cut from its peers in mode off: nothing waits (off)',
+    mode: 'off',
+    steps: [{ kind: 'cut from the members', lasts: 30_000 }],
+    expect: same(500),
+  },
+  {
+    row: 'F24',
+    title: 'two members cut from each other: the other one would wait as well (R=2)',
+    members: 2,
+    steps: [{ kind: 'cut from the members', lasts: 30_000 }],
+    expect: { leader: 'same', promotions: [0, 0] },
   },
   {
     row: 'F25',
@@ -85,6 +108,12 @@ export const networkScenes: Scene[] = [
     title: 'what a standby sends is lost',
     steps: [{ member: S1, kind: 'mute to the members', lasts: 30_000 }],
     expect: same(1000),
+  },
+  {
+    row: 'F26',
+    title: 'what the primary sends to its standbys is lost',
+    steps: [{ kind: 'mute to the members', lasts: 30_000 }],
+    expect: other(9500),
   },
   {
     row: 'F27',
