@@ -84,6 +84,7 @@ function selfOf(settings: Settings, startedAt: number): Self {
     startedAt,
     guarded: settings.entrypointPid !== undefined,
     provesDeath: pidOne,
+    readsNodes: settings.readsNodes,
     ...(pidOne ? bornAt() : {}),
   };
 }

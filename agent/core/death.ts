@@ -1,8 +1,8 @@
 /**
  * Proofs that a holder has stopped, for which nobody has to wait until its lease runs out (ha-semantics 7.3): the kubelet
- * has said `terminated` of exactly the container whose id the lease names, or the lease names an earlier container of
- * this very pod. Nothing else is one: not a pod that is gone or not ready, not a node that is, not a connection that
- * broke. Here is decided too when a holder may name its container; a wrong name would be a proof that lies.
+ * has said `terminated` of exactly the container whose id the lease names, the lease names an earlier container of this
+ * very pod, or people have declared the machine off on which it ran. Nothing else is one: not a pod that is gone or not
+ * ready, not a node that is, not a connection that broke. Here is decided too when a holder may name its container; a wrong name would be a proof that lies.
  */
 import type { LeaseRecord, PodSight } from './model.ts';
 import { ownPod } from './pods.ts';

@@ -4,13 +4,14 @@
  * readable cluster facts nothing is acquired, initialised or wiped.
  */
 import { heldOff } from './crash.ts';
-import { isOwnPast, isTerminated } from './death.ts';
+import { isOwnPast } from './death.ts';
 import { only } from './decision.ts';
 import { bestHeir, freshPeer, freshPeers, isBest, knownPrimary, livingHolder, missing, obstacle, voters } from './election.ts';
 import { boundBy } from './failsafe.ts';
 import { lossInOff } from './lag.ts';
 import { expiresAt, heirTurnMs, holds, isExpired, isReleased, memberOf, recordOf } from './lease.ts';
 import { lossText } from './loss.ts';
+import { isProvenDead } from './outofservice.ts';
 import type { Instance, LeaseRecord, MemberName, Running, SeenLease, StandbyInstance } from './model.ts';
 import { podOf } from './pods.ts';
 import type { Reason } from './reasons.ts';
@@ -256,7 +257,7 @@ export function claimOf(view: View, lease: SeenLease): Claim {
     return { free: false, reason: 'waits-for-heir' };
   }
   if (isOwnPast(view, record)) return { free: true, reason: 'lease-free' };
-  if (isTerminated(view, record)) return { free: true, reason: 'holder-dead' };
+  if (isProvenDead(view, record)) return { free: true, reason: 'holder-dead' };
   if (isExpired(lease, view)) return { free: true, reason: 'lease-expired' };
   if (record.holder === '') return { free: false, reason: 'waits-for-expiry' };
   const late = view.now >= lease.firstSeenAt + view.config.lease.renewSeconds * 2000;

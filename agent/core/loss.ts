@@ -4,13 +4,13 @@
  * may accept, so the primary of every entry that is not met has to be proven to have ended: by its own
  * word, by the kubelet's, or by the word of the operator, who has seen to it.
  */
-import { isTerminated } from './death.ts';
 import { comparePositions, freshPeer, freshPeers, type Position, positionOf } from './election.ts';
 import { boundBy, isBoundAway } from './failsafe.ts';
 import { memberOf } from './lease.ts';
 import { acceptsLoss, liveRequest } from './asked.ts';
 import { formatLsn } from './lsn.ts';
 import type { LeaseRecord, MemberName, PeerState, Request, StandbyInstance, SyncEntry } from './model.ts';
+import { isProvenDead } from './outofservice.ts';
 import { formatBytes } from './quantity.ts';
 import { isVoteSet, unmet } from './sync.ts';
 import type { View } from './view.ts';
@@ -38,11 +38,11 @@ export function proofOfEnd(view: View, record: LeaseRecord, entry: SyncEntry, re
   return namesIn(request.options['dead']).includes(name) ? 'the operator says that it is dead' : undefined;
 }
 
-/** The kubelet's word that exactly the container has ended that held the lease; once said it stays true. */
+/** The word of the kubelet, or of whoever tainted its node, that the very container has ended; once said it stays true. */
 function endOfContainer(view: View, record: LeaseRecord, entry: SyncEntry, request: Request): string | undefined {
-  const said = 'its container has ended';
+  const said = 'its container has ended, or its machine was declared off';
   if (namesIn(request.options['proven']).includes(keyOf(entry))) return said;
-  const ended = memberOf(record.holder) === entry.primary && isTerminated(view, record);
+  const ended = memberOf(record.holder) === entry.primary && isProvenDead(view, record);
   return ended && !isHeardBy(view, entry.primary) ? said : undefined;
 }
 

@@ -220,6 +220,14 @@ export interface PodSight {
   };
 }
 
+/** A node as the API server tells it. */
+export interface NodeSight {
+  /** It carries the taint `node.kubernetes.io/out-of-service`: somebody has seen to it that the machine is off. */
+  outOfService: boolean;
+  /** Its kubelet says that it is well, or did so moments ago: the machine is not off, or not any more. */
+  ready: boolean;
+}
+
 /** What a peer says of itself over the peer API; the same shape answers /status for the own member. */
 export interface PeerState {
   name: MemberName;

@@ -11,7 +11,7 @@ export const reasons = {
   'lease-held': 'another member holds the lease',
   'lease-free': 'the lease is free and this member is the best candidate',
   'lease-expired': 'the lease was not renewed for its whole duration and this member is the best candidate',
-  'holder-dead': 'the kubelet reports the end of the container that holds the lease',
+  'holder-dead': 'the container that holds the lease has ended, as its kubelet says, or its machine was declared off',
   'lease-claimed-back': 'the lease names this member from before an agent restart; it is renewed first',
   'lease-heir': 'the lease was released and names this member as the heir',
   'waits-for-heir': 'the lease was released to another member, which has the first turn',

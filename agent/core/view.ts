@@ -13,6 +13,7 @@ import type {
   LocalRecords,
   MemberName,
   Mono,
+  NodeSight,
   PeerState,
   PodSight,
   Request,
@@ -50,6 +51,8 @@ export interface Self {
   guarded: boolean;
   /** The container has a PID namespace of its own, so that its end proves the end of everything in it. */
   provesDeath: boolean;
+  /** People have given the right to read nodes, whose taint may then prove a death. */
+  readsNodes?: boolean;
   /** When PID 1 started; undefined where that is not known. */
   bornAt?: Mono;
 }
@@ -174,10 +177,22 @@ export interface View {
   stalledAt?: Mono | undefined;
   /** On a primary: the end of WAL of a former look, which W standbys have, and when that was last seen. */
   acknowledged?: { lsn: Lsn; at: Mono } | undefined;
+  /** The node on which the container of that holder ran, as last read. */
+  holderNode?: HolderNode | undefined;
   /** What pods carry as report of who could lead, and when each text was first seen. */
   reports?: Record<MemberName, ReportSight>;
   /** Absent: nobody looks. */
   disk?: DiskView;
+}
+
+/** A reading of the node that is, for as long as its pod lives, the only one where that holder can run. */
+export interface HolderNode {
+  /** The holderIdentity. */
+  holder: string;
+  name: string;
+  sight: NodeSight;
+  /** When the reading was sent. */
+  at: Mono;
 }
 
 /** An annotation of a pod with the moment this observer first saw it. */

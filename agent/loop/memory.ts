@@ -26,7 +26,7 @@ import type {
 import type { LeaderPermit } from '../core/permit.ts';
 import { type Observed, type Result, unknown } from '../core/result.ts';
 import { type Told, untold } from './milestones.ts';
-import type { Crash, Failsafe, Promised, Promotion, ReportSight, Switchover, Takeover } from '../core/view.ts';
+import type { Crash, Failsafe, HolderNode, Promised, Promotion, ReportSight, Switchover, Takeover } from '../core/view.ts';
 
 export interface Memory {
   lease: Observed<SeenLease>;
@@ -69,6 +69,12 @@ export interface Memory {
   inForce: string | undefined;
   /** The end of WAL of a former look, which W standbys have had at that later moment. */
   acknowledged: { lsn: Lsn; at: Mono } | undefined;
+  /** By pod uid: the node that it was bound to, which never changes and outlives its listing. */
+  homes: Record<string, string>;
+  /** The node of a holder that is silent, as last read. */
+  holderNode: HolderNode | undefined;
+  /** When a node was last asked for, and what came of it where that was told. */
+  nodeAsked: { at: Mono; fault: string | undefined };
   /** What pods carry as report of who could lead. */
   reports: Record<MemberName, ReportSight>;
   /** When the own report was last written or taken away. */
@@ -180,6 +186,9 @@ export function emptyMemory(records: LocalRecords): Memory {
     barrierDue: undefined,
     inForce: undefined,
     acknowledged: undefined,
+    homes: {},
+    holderNode: undefined,
+    nodeAsked: { at: Number.NEGATIVE_INFINITY, fault: undefined },
     reports: {},
     reportedAt: Number.NEGATIVE_INFINITY,
     job: undefined,

@@ -11,6 +11,7 @@ import { configInForce, refreshConfig } from './config.ts';
 import type { Context } from './context.ts';
 import { diskView } from './diskview.ts';
 import { observeInstance } from './local.ts';
+import { noteHomes, refreshHolderNode } from './nodes.ts';
 import { refreshFacts, refreshPods, refreshRequest } from './readings.ts';
 import { noteAcknowledged, noteReports } from './report.ts';
 import { meetPeers } from './roster.ts';
@@ -28,6 +29,7 @@ export async function observe(ctx: Context): Promise<View> {
     refreshPods(ctx, deadlineMs),
     refreshFacts(ctx, deadlineMs),
     refreshRequest(ctx, deadlineMs),
+    refreshHolderNode(ctx, viewOf(ctx), deadlineMs),
   ]);
   limitUnknown(ctx);
   noteHeard(ctx);
@@ -35,6 +37,7 @@ export async function observe(ctx: Context): Promise<View> {
   tellPeers(ctx);
   noteOwnPod(ctx);
   noteReports(ctx);
+  noteHomes(ctx);
   const view = viewOf(ctx);
   noteStreams(ctx, view);
   noteAcknowledged(memory, view);
@@ -78,6 +81,7 @@ export function viewOf(ctx: Context): View {
     syncBarrier: memory.syncBarrier,
     acknowledged: memory.acknowledged,
     reports: memory.reports,
+    holderNode: memory.holderNode,
     job: memory.job,
     failures: memory.failures,
     stopping: memory.stopping,

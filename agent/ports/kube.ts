@@ -2,7 +2,7 @@
  * The API server as the loop needs it. Every call has a deadline, every failure is a Fault; after a failed write
  * `fault.done` says whether it may have happened. No `V1*` type of the client library rises above the adapter.
  */
-import type { ClusterFacts, LeaseRecord, MemberName, PodSight, Request } from '../core/model.ts';
+import type { ClusterFacts, LeaseRecord, MemberName, NodeSight, PodSight, Request } from '../core/model.ts';
 import type { Result } from '../core/result.ts';
 import type { LeaseDraft } from '../core/view.ts';
 
@@ -43,6 +43,8 @@ export interface KubePort {
   readFacts(deadlineMs: number): Promise<Result<ClusterFacts>>;
   /** Creates `og-<c>-state` or replaces exactly the version in `facts.resourceVersion`. */
   writeFacts(facts: ClusterFacts, deadlineMs: number): Promise<Result<ClusterFacts>>;
+  /** The Node of that name; undefined: answered 404, which proves nothing of the machine. */
+  readNode(name: string, deadlineMs: number): Promise<Result<NodeSight | undefined>>;
   readRequest(deadlineMs: number): Promise<Result<Request | undefined>>;
   /** Creates `og-<c>-request` (empty resourceVersion) or replaces exactly that version. */
   writeRequest(request: Request, deadlineMs: number): Promise<Result<Request>>;

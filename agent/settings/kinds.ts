@@ -69,6 +69,10 @@ export const kinds = {
       };
     return { ok: true, value: text === '/' ? text : text.replace(/\/+$/, '') };
   },
+  flag: (text: string): Read<boolean> =>
+    text === 'true' || text === 'false'
+      ? { ok: true, value: text === 'true' }
+      : { ok: false, problem: 'is neither true nor false', hint: 'Give true or false.' },
   level: matching(
     /^(fatal|error|warn|info|debug|trace)$/,
     63,

@@ -142,6 +142,12 @@ export const table = {
     '/var/run/secrets/kubernetes.io/serviceaccount',
     "The service account's mount: `token`, `ca.crt`, `namespace`.",
   ),
+  readsNodes: defaults(
+    'OG_READ_NODES',
+    'flag',
+    'false',
+    'Whether a silent primary whose Node carries the taint `node.kubernetes.io/out-of-service` counts as dead; needs the right to get Nodes (`manifests/components/out-of-service`).',
+  ),
   agentCommand: defaults('OG_AGENT_COMMAND', 'command', 'agent', 'Command by which the entrypoint starts the agent.'),
   preflightSeconds: defaults(
     'OG_PREFLIGHT_SECONDS',

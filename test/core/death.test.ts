@@ -10,7 +10,7 @@ import { acquired } from '../../agent/core/lease.ts';
 import type { LeaseRecord, PodSight } from '../../agent/core/model.ts';
 import { known } from '../../agent/core/result.ts';
 import type { View } from '../../agent/core/view.ts';
-import { aPeer, aPod, aSeen, aView, identity, now } from './builders.ts';
+import { aPeer, aPod, aPrimaryPeer, aSeen, aView, identity, now } from './builders.ts';
 
 const peers = { 'og-demo-2': aPeer('og-demo-2') };
 
@@ -102,4 +102,45 @@ describe('an earlier container of the own pod', () => {
   test('leaves its name to nobody: the next holder names its own container or none', () => {
     assert.equal(acquired(aView(), record('og-demo-1/uid-1/inc-0')).containerId, undefined);
   });
+});
+
+describe('a machine that was declared off', () => {
+  /** og-demo-0 has missed two renewals and is not heard; its node was read a second ago. */
+  function silent(part: Partial<View> = {}, sight = { outOfService: true, ready: false }): View {
+    const holderNode = { holder: 'og-demo-0/uid-0/inc-0', name: 'node-0', sight, at: now - 1000 };
+    return aView({ peers, lease: known(aSeen({}, { firstSeenAt: now - 5500 }), now), holderNode, ...part });
+  }
+  test('costs its holder the lease before that has run out, whether the pod is listed or not', () => {
+    const gone = { pods: known([aPod('og-demo-1'), aPod('og-demo-2')], now) };
+    for (const view of [silent(), silent(gone)]) {
+      const { reason, lease } = decide(view);
+      assert.deepEqual([reason, lease.do], ['holder-dead', 'acquire']);
+    }
+  });
+  const reading = silent().holderNode;
+  assert.ok(reading !== undefined);
+  const cases: [string, View][] = [
+    ['without the taint', silent({}, { outOfService: false, ready: false })],
+    ['where its kubelet is well', silent({}, { outOfService: true, ready: true })],
+    ['where nobody has read it', silent({ holderNode: undefined })],
+    ['read for another incarnation', silent({ holderNode: { ...reading, holder: 'og-demo-0/uid-0/inc-9' } })],
+    ['read before its holder fell silent', silent({ holderNode: { ...reading, at: now - 1600 } })],
+    [
+      'read too long ago',
+      silent({
+        lease: known(aSeen({ durationSeconds: 60 }, { firstSeenAt: now - 9500 }), now),
+        holderNode: { ...reading, at: now - 5100 },
+      }),
+    ],
+    [
+      'while its holder renews',
+      silent({ lease: known(aSeen({}, { firstSeenAt: now - 3900 }), now), holderNode: { ...reading, at: now } }),
+    ],
+    ['while its holder is heard', silent({ peers: { ...peers, 'og-demo-0': aPrimaryPeer() } })],
+  ];
+  for (const [what, view] of cases) {
+    test(`proves nothing ${what}`, () => {
+      assert.equal(decide(view).lease.do, 'nothing');
+    });
+  }
 });

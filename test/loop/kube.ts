@@ -1,5 +1,5 @@
 /** An API server in memory for loops under virtual time: compare-and-swap, watches, and cuts per member. */
-import type { ClusterFacts, LeaseRecord, PodSight, Request } from '../../agent/core/model.ts';
+import type { ClusterFacts, LeaseRecord, NodeSight, PodSight, Request } from '../../agent/core/model.ts';
 import { type Fault, failed, ok, type Result } from '../../agent/core/result.ts';
 import type { EventNote, KubeHint, KubePort } from '../../agent/ports/kube.ts';
 import type { VirtualClock } from './clock.ts';
@@ -9,6 +9,8 @@ export interface FakeKube {
   cut: Set<string>;
   lease: LeaseRecord | undefined;
   pods: Map<string, PodSight>;
+  /** Nodes that exist, by name. */
+  nodes: Map<string, NodeSight>;
   facts: ClusterFacts;
   request: Request | undefined;
   config: string | undefined;
@@ -48,6 +50,7 @@ export function createFakeKube(clock: VirtualClock): FakeKube {
     cut: new Set(),
     lease: undefined,
     pods: new Map(),
+    nodes: new Map(),
     facts: { systemId: undefined, history: [], resourceVersion: undefined },
     request: undefined,
     config: undefined,
@@ -146,6 +149,7 @@ export function createFakeKube(clock: VirtualClock): FakeKube {
           tell({ of: 'pods', pod: patched, deleted: !isListed(patched) });
           return ok(patched);
         }),
+      readNode: (name, ms) => call(ms, 'readNode', () => ok(kube.nodes.get(name))),
       readConfig: (ms) => call(ms, 'readConfig', () => ok({ text: kube.config, resourceVersion: '1' })),
       readFacts: (ms) => call(ms, 'readFacts', () => ok(kube.facts)),
       writeFacts: (facts, ms) =>

@@ -80,6 +80,8 @@ const volume = { mount: 'data', capacityBytes: 1000, availableBytes: 900, usedRa
 
 export interface WorldOptions {
   members?: number;
+  /** Agents may read nodes. */
+  readsNodes?: boolean;
   config?: string;
   /** Whether a standby receives anything in a step. */
   chance?: () => boolean;
@@ -117,7 +119,7 @@ export function createWorld(options: WorldOptions = {}): World {
       annotations: {},
       terminating: false,
       createdAt: '',
-      node: undefined,
+      node: `node-of-${name}`,
       container: { id: undefined, state: 'running' },
     });
     const records = { granted: 0, freeze: undefined, build: undefined };
@@ -311,6 +313,7 @@ export function createWorld(options: WorldOptions = {}): World {
         startedAt: clock.now(),
         guarded: true,
         provesDeath: true,
+        readsNodes: options.readsNodes === true,
         bornAt: clock.now(),
       },
       log: { info: line('info'), warn: line('warn'), error: line('error'), debug: quiet },

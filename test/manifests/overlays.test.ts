@@ -11,6 +11,8 @@ import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { V1NetworkPolicy, V1NetworkPolicyPeer } from '@kubernetes/client-node';
 import { parse } from 'yaml';
+import { nodeRights } from '../../agent/adapters/kube/rights.ts';
+import { readSetting, table } from '../../agent/settings/table.ts';
 import { type Manifest, objectsIn, parts, readBase } from './base.ts';
 import { strictProblems } from './strict.ts';
 
@@ -150,6 +152,23 @@ for (const [component, name] of [
       assert.deepEqual(strictProblems(object), [], object.metadata.name);
   });
 }
+
+test('the component for nodes off for good gives the right and the setting that go together, and nothing else', options, (t) => {
+  const objects = withComponent('out-of-service', t);
+  const role = objects.find(({ kind }) => kind === 'ClusterRole');
+  assert.deepEqual(role?.['rules'], nodeRights);
+  const binding = objects.find(({ kind }) => kind === 'ClusterRoleBinding');
+  assert.deepEqual(binding?.['roleRef'], { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: role?.metadata.name });
+  assert.deepEqual(binding?.['subjects'], [{ kind: 'ServiceAccount', name: 'og-demo', namespace: 'opengauss' }]);
+  const plain = render('single');
+  const env = (list: Manifest[]) => parts(list).og.env ?? [];
+  const added = env(objects).filter(({ name }) => !env(plain).some((one) => one.name === name));
+  assert.deepEqual(added, [{ name: table.readsNodes.env, value: 'true' }]);
+  assert.equal(readSetting({ [table.readsNodes.env]: 'true' }, 'readsNodes'), true);
+  assert.equal(readSetting({}, 'readsNodes'), false, 'least rights by default');
+  assert.equal(env(objects).length, env(plain).length + 1);
+  for (const object of [role, binding]) assert.deepEqual(object === undefined ? ['missing'] : strictProblems(object), []);
+});
 
 test('what ships the logs reads where the agent and the server write them', options, (t) => {
   const objects = withComponent('log-shipping', t);

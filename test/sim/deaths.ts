@@ -77,6 +77,16 @@ export const deaths = {
     sim.lives.powerOff(machine);
     return () => sim.lives.powerOn(machine);
   },
+  'node declared off': (sim, machine, fault) => {
+    const { declaredOff } = sim.kube;
+    sim.lives.powerOff(machine);
+    sim.engine.after(fault.amount * 4000, () => void (machine.powered || declaredOff.add(machine.index)));
+    return () => {
+      sim.lives.powerOn(machine);
+      // People take the taint off some time after the machine is back.
+      sim.engine.after(fault.amount * 60_000, () => void declaredOff.delete(machine.index));
+    };
+  },
   'every node without power': (sim, _machine, fault) => {
     for (const machine of sim.machines) sim.lives.powerOff(machine);
     for (const [at, machine] of sim.machines.entries())

@@ -2,7 +2,7 @@
  * A model API server: versions, compare-and-swap, watches that lag, break, repeat and go silent, answers that are lost
  * after the write has been applied, and refusals of all kinds. Reads are quorum reads, as a GET without a version is.
  */
-import type { ClusterFacts, LeaseRecord, MemberName, PodSight, Request } from '../../agent/core/model.ts';
+import type { ClusterFacts, LeaseRecord, MemberName, NodeSight, PodSight, Request } from '../../agent/core/model.ts';
 import { type Fault, failed, ok, type Result } from '../../agent/core/result.ts';
 import type { KubeHint, KubePort } from '../../agent/ports/kube.ts';
 import type { Calls } from './calls.ts';
@@ -38,6 +38,8 @@ export interface Kube {
   gone(member: number): void;
   /** Members whose requests are refused: their rights were taken away. */
   denied: Set<number>;
+  /** Members whose nodes are tainted out-of-service. */
+  declaredOff: Set<number>;
   /** Share of writes that are applied and whose answers are lost. */
   lostAnswers: number;
   /** By member: how long its lease writes are under way before they are applied. */
@@ -186,6 +188,7 @@ export function createKube(world: World): Kube {
       }
     },
     denied: new Set(),
+    declaredOff: new Set(),
     lostAnswers: 0,
     heldUp: new Map(),
     port,
@@ -269,6 +272,11 @@ export function createKube(world: World): Kube {
           const annotations = merged(pod.annotations, change.annotations);
           kube.setPod({ ...pod, labels, annotations });
           return ok(kube.pods.get(target.name) as PodSight);
+        }),
+      readNode: (name, ms) =>
+        request<NodeSight | undefined>(machine, calls, 'kube.readNode', ms, () => {
+          const host = world.machines.find((one) => `node-${one.index}` === name);
+          return ok(host === undefined ? undefined : { outOfService: kube.declaredOff.has(host.index), ready: host.powered });
         }),
       readConfig: (ms) =>
         request(machine, calls, 'kube.readConfig', ms, () =>

@@ -106,6 +106,7 @@ export function createLives(world: World, configOf: Lives['configOf']): Lives {
           startedAt: bootTime(engine, machine.clock),
           guarded: true,
           provesDeath: true,
+          readsNodes: true,
           bornAt: machine.bornAt,
         },
       },

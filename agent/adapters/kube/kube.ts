@@ -3,7 +3,7 @@
  * client library's models, carried by our own transport (docs/decisions). It decides nothing, retries nothing but
  * watches and Events, and changes nothing that it was not given the version or the uid of.
  */
-import type { V1ConfigMap, V1Lease, V1Pod, V1PodList } from '@kubernetes/client-node';
+import type { V1ConfigMap, V1Lease, V1Node, V1Pod, V1PodList } from '@kubernetes/client-node';
 import { type Fault, failed, ok, type Result } from '../../core/result.ts';
 import type { HandPort, KubeHint, KubePort } from '../../ports/kube.ts';
 import type { Clock } from '../../ports/others.ts';
@@ -14,6 +14,7 @@ import { createEvents } from './events.ts';
 import { malformedFault } from './faults.ts';
 import { decodeLease, encodeLease } from './lease.ts';
 import { type ObjectNames, objectNames, pathOf, type ResourceName } from './names.ts';
+import { decodeNode } from './nodes.ts';
 import { decodePod } from './pods.ts';
 import { type Ask, createTransport, type Transport } from './transport.ts';
 import { startWatch } from './watch.ts';
@@ -102,6 +103,11 @@ export function createKube(options: KubeOptions): KubePort & HandPort {
     async writeFacts(facts, deadlineMs) {
       const over = facts.resourceVersion;
       return map(await writeMap(transport, ask, names, names.state, encodeFacts(facts), over, deadlineMs), decodeFacts);
+    },
+
+    async readNode(name, deadlineMs) {
+      const found = await orAbsent(transport.call<Wire<V1Node>>(ask('get', 'nodes', name, 'calls', deadlineMs)));
+      return map(found, (node) => (node === undefined ? undefined : decodeNode(node)));
     },
 
     async readRequest(deadlineMs) {

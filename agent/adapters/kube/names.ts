@@ -32,12 +32,17 @@ const groups = {
   pods: '/api/v1',
   configmaps: '/api/v1',
   events: '/apis/events.k8s.io/v1',
+  nodes: '/api/v1',
 } as const;
+
+/** These lie in no namespace. */
+const clusterWide: readonly string[] = ['nodes'] satisfies (keyof typeof groups)[];
 
 export type ResourceName = keyof typeof groups;
 
 /** The path of a collection, or of one object in it. */
 export function pathOf(namespace: string, resource: ResourceName, name?: string): string {
-  const collection = `${groups[resource]}/namespaces/${encodeURIComponent(namespace)}/${resource}`;
+  const place = clusterWide.includes(resource) ? '' : `/namespaces/${encodeURIComponent(namespace)}`;
+  const collection = `${groups[resource]}${place}/${resource}`;
   return name === undefined ? collection : `${collection}/${encodeURIComponent(name)}`;
 }

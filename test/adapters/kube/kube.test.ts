@@ -7,7 +7,7 @@ import { rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { rights } from '../../../agent/adapters/kube/rights.ts';
+import { nodeRights, rights } from '../../../agent/adapters/kube/rights.ts';
 import type { Request } from '../../../agent/core/model.ts';
 import { aWrite, eventually, listen, must, mustFail, relayTo, startCluster } from './cluster.ts';
 
@@ -123,6 +123,40 @@ test('containers of a pod that the kubelet says have ended are told by id, and l
     cluster.server.store.patchStatus('pods', 'og-demo-0', { containerStatuses: [status] });
     assert.deepEqual(must(await kube.listPods(1000))[0]?.container.ended, ids);
   }
+});
+
+test('a node is read by name: its taint, and whether its kubelet is well; one that is gone is none', async (t) => {
+  // The embedded server knows no ClusterRoles; this is somebody who may do everything.
+  const cluster = await startCluster(t, { tokens: [{ token: 'first-token', user: 'somebody', groups: ['system:masters'] }] });
+  const kube = cluster.adapter();
+  const taint = { key: 'node.kubernetes.io/out-of-service', value: 'nodeshutdown', effect: 'NoExecute' };
+  const other = { key: 'node.kubernetes.io/unreachable', effect: 'NoExecute' };
+  const node = (name: string, taints: object[], ready?: string) => {
+    const conditions = ready === undefined ? [] : [{ type: 'Ready', status: ready }];
+    cluster.server.store.apply({ apiVersion: 'v1', kind: 'Node', metadata: { name }, spec: { taints }, status: { conditions } });
+  };
+  node('node-0', [other, taint], 'Unknown');
+  node('node-1', [other], 'False');
+  node('node-2', [taint], 'True');
+  node('node-3', []);
+  const sights = await Promise.all([0, 1, 2, 3, 4].map(async (n) => must(await kube.readNode(`node-${n}`, 1000))));
+  assert.deepEqual(sights, [
+    { outOfService: true, ready: false },
+    { outOfService: false, ready: false },
+    { outOfService: true, ready: true },
+    { outOfService: false, ready: false },
+    undefined,
+  ]);
+});
+
+test('a node is read with a right of its own, which the Role of a cluster does not give', async (t) => {
+  const cluster = await startCluster(t);
+  cluster.server.store.apply({ apiVersion: 'v1', kind: 'Node', metadata: { name: 'node-0' } });
+  const fault = mustFail(await cluster.adapter().readNode('node-0', 1000));
+  assert.deepEqual([fault.kind, fault.done], ['denied', 'no']);
+  const asked = cluster.server.requests.recent().at(-1);
+  const [right] = nodeRights;
+  assert.deepEqual([[asked?.verb], [asked?.group], [asked?.resource]], [right?.verbs, right?.apiGroups, right?.resources]);
 });
 
 test('a pod is labelled only while it is that pod, and that version where one is given', async (t) => {

@@ -133,6 +133,13 @@ export const memberScenes: Scene[] = [
     expect: other(9500),
   },
   {
+    row: 'F17',
+    title: 'node of the primary declared off, with a lease of 20 s: nobody waits it out',
+    config: { lease: { durationSeconds: 20, renewSeconds: 2, fenceSeconds: 15, stopSeconds: 1, requestTimeoutSeconds: 1 } },
+    steps: [{ kind: 'node declared off', lasts: 40_000, amount: 0.9 }],
+    expect: other(12_000),
+  },
+  {
     row: 'F18',
     title: 'node of the primary back after 20 s: no fail-back',
     steps: [{ kind: 'node without power', lasts: 20_000 }],
