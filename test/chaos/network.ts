@@ -76,6 +76,24 @@ export const networkScenes: Scene[] = [
     },
   },
   {
+    name: 'api-cut-no-promise',
+    rows: ['F22'],
+    title: 'the primary is cut from the API server while no standby can promise anything: it ends in time',
+    async play(stage) {
+      const session = await stage.session(stage.old);
+      await whenRenewed(stage);
+      for (const name of stage.standbys) await stage.fault('freeze', name, 'agent');
+      const cut = performance.now();
+      await stage.fault('cut', stage.old, 'kube');
+      await until('its server is killed', () => stage.member(stage.old).server() === undefined, 12_000);
+      const late = session.acknowledged.filter(({ at }) => at - cut > 7000);
+      assert.equal(late.length, 0, 'nothing is acknowledged 7 s after the cut');
+      for (const name of stage.standbys) await stage.fault('thaw', name);
+      await stage.takeover();
+      await stage.rows();
+    },
+  },
+  {
     name: 'peers-cut',
     rows: ['F24'],
     title: 'the primary is cut from its peers for 30 s, not from the API server',
