@@ -7,7 +7,7 @@
 import { renewing } from './decision.ts';
 import { recordOf } from './lease.ts';
 import { formatLsn, type Lsn, parseLsn } from './lsn.ts';
-import type { LeaseRecord, MemberName, PodSight, PrimaryInstance, Term } from './model.ts';
+import type { LeaseRecord, MemberName, Mono, PodSight, PrimaryInstance, Term } from './model.ts';
 import { comparePositions } from './position.ts';
 import { acksFor, isVoteSet, others } from './sync.ts';
 import type { Decision, View } from './view.ts';
@@ -73,6 +73,12 @@ function reportOf(view: View, record: LeaseRecord, pod: PodSight): Report | unde
   // Of whom nobody can be asked nothing but the name is known: it counts as a standby, never as the primary of an entry.
   const votes = [pod.name, ...report.with].map((name) => ({ name, dataId: undefined }));
   return isVoteSet(record, votes) && couldAcknowledge(view, report.with.length) ? report : undefined;
+}
+
+/** When commits of this primary will have waited for long enough, if somebody reports. */
+export function stalledAt(view: View): Mono | undefined {
+  const since = view.acknowledged?.at;
+  return since === undefined || reportedHeir(view) === undefined ? undefined : since + stalledMs;
 }
 
 /** The end of a primary that nobody acknowledges any more, where others can go on without it. */

@@ -6,7 +6,7 @@
 import { acceptsLoss } from './asked.ts';
 import { isBoundAway } from './failsafe.ts';
 import { lossInOff } from './lag.ts';
-import { isReleased, memberOf, recordOf } from './lease.ts';
+import { heirTurnMs, isReleased, memberOf, recordOf } from './lease.ts';
 import type { Instance, LeaseRecord, MemberName, PeerState, StandbyInstance } from './model.ts';
 import { podOf } from './pods.ts';
 import { comparePositions, positionOf } from './position.ts';
@@ -137,8 +137,19 @@ export function bestHeir(view: View, except: MemberName[] = []): PeerState | und
   return able.sort((a, b) => order(view, a, b))[0];
 }
 
-/** Whether no fresh candidate ranks before the local member. */
-export function isBest(view: View, own: StandbyInstance): boolean {
+/**
+ * Where the lease has run out for this member, whoever sees that so much later that it would be waited for: its agent, or its
+ * whole pod, has just been started. In the synchronous modes it gets the lease all the same when the comparison finds it ahead.
+ */
+export function isLate(view: View, { name, leaseSeenMs }: PeerState): boolean {
+  const sight = view.peers[name];
+  if (sight === undefined || leaseSeenMs === undefined || !view.lease.known) return false;
+  const { record, firstSeenAt } = view.lease.value;
+  return record !== undefined && record.syncMode !== 'off' && sight.at - leaseSeenMs - firstSeenAt > heirTurnMs;
+}
+
+/** Whether no fresh candidate ranks before the local member, or none but those that are not waited for. */
+export function isBest(view: View, own: StandbyInstance, passOver: (state: PeerState) => boolean = () => false): boolean {
   const { term, received, replayed } = own;
   const pressure = view.disk?.pressure;
   const self = {
@@ -149,7 +160,7 @@ export function isBest(view: View, own: StandbyInstance): boolean {
     replayed,
     ...(pressure === undefined ? {} : { pressure }),
   };
-  return candidates(view).every((state) => order(view, self, state) < 0);
+  return candidates(view).every((state) => passOver(state) || order(view, self, state) < 0);
 }
 
 /**

@@ -6,13 +6,24 @@
 import { heldOff } from './crash.ts';
 import { isOwnPast } from './death.ts';
 import { only } from './decision.ts';
-import { bestHeir, freshPeer, freshPeers, isBest, knownPrimary, livingHolder, missing, obstacle, voters } from './election.ts';
+import {
+  bestHeir,
+  freshPeer,
+  freshPeers,
+  isBest,
+  isLate,
+  knownPrimary,
+  livingHolder,
+  missing,
+  obstacle,
+  voters,
+} from './election.ts';
 import { boundBy } from './failsafe.ts';
 import { lossInOff } from './lag.ts';
 import { expiresAt, heirTurnMs, holds, isExpired, isReleased, memberOf, recordOf } from './lease.ts';
 import { lossText } from './loss.ts';
 import { isProvenDead } from './outofservice.ts';
-import type { Instance, LeaseRecord, MemberName, Running, SeenLease, StandbyInstance } from './model.ts';
+import type { Instance, LeaseRecord, MemberName, PeerState, Running, SeenLease, StandbyInstance } from './model.ts';
 import { podOf } from './pods.ts';
 import type { Reason } from './reasons.ts';
 import { isVoteSet, unmet } from './sync.ts';
@@ -186,7 +197,8 @@ function stand(view: View, me: StandbyInstance, lease: SeenLease, reason: Reason
   }
   const held = heldOff(view, reason === 'lease-heir');
   if (held !== undefined) return only('held-off', { note: held });
-  if (reason !== 'lease-heir' && !isBest(view, me)) return only('better-candidate');
+  const late = (state: PeerState) => reason === 'lease-expired' && isLate(view, state);
+  if (reason !== 'lease-heir' && !isBest(view, me, late)) return only('better-candidate');
   if (isOutOfTurn(view)) return only('better-candidate', { note: 'its own promotion has just stalled' });
   return only(reason, { lease: { do: 'acquire', over: lease } });
 }

@@ -19,6 +19,12 @@ export function whenMute(view: View, since: Mono): Decision {
   return renewing(view, 'hung', { instance: { do: 'fence' } });
 }
 
+/** When a server that answers nothing now will have hung for long enough. */
+export function hungAt(view: View): Mono | undefined {
+  const { instance } = view;
+  return instance.is === 'hung' && instance.killed !== true ? instance.since + view.config.hangSeconds * 1000 : undefined;
+}
+
 /**
  * A primary whose volume hangs or is broken acknowledges nothing more; where a standby can take over it is killed. Its
  * lease is not renewed any more: a process that waits for the volume may be killed and still be there (K14).

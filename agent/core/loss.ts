@@ -10,7 +10,7 @@ import { memberOf } from './lease.ts';
 import { acceptsLoss, liveRequest } from './asked.ts';
 import { formatLsn } from './lsn.ts';
 import type { LeaseRecord, MemberName, PeerState, Request, StandbyInstance, SyncEntry } from './model.ts';
-import { isProvenDead } from './outofservice.ts';
+import { isOutOfService, isProvenDead } from './outofservice.ts';
 import { formatBytes } from './quantity.ts';
 import { isVoteSet, unmet } from './sync.ts';
 import type { View } from './view.ts';
@@ -40,10 +40,11 @@ export function proofOfEnd(view: View, record: LeaseRecord, entry: SyncEntry, re
 
 /** The word of the kubelet, or of whoever tainted its node, that the very container has ended; once said it stays true. */
 function endOfContainer(view: View, record: LeaseRecord, entry: SyncEntry, request: Request): string | undefined {
-  const said = 'its container has ended, or its machine was declared off';
+  const said = 'its container has ended';
   if (namesIn(request.options['proven']).includes(keyOf(entry))) return said;
-  const ended = memberOf(record.holder) === entry.primary && isProvenDead(view, record);
-  return ended && !isHeardBy(view, entry.primary) ? said : undefined;
+  if (memberOf(record.holder) !== entry.primary || !isProvenDead(view, record) || isHeardBy(view, entry.primary))
+    return undefined;
+  return isOutOfService(view, record) ? 'its machine was declared off' : said;
 }
 
 /**

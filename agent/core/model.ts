@@ -272,6 +272,8 @@ export interface PeerState {
   readOnlyOwner?: BrakeOwner;
   /** A volume of the server is too full for writes: why. */
   pressure?: string;
+  /** For how many ms it has seen the lease as it is: an agent that was just started sees it run out late. */
+  leaseSeenMs?: number;
   /** It could be or become primary without taking the lease anew; absent: not said. */
   mayLead?: boolean;
 }

@@ -4,14 +4,18 @@
  * out, nor by a member that could not acknowledge anything as primary. What comes of it stands in cutoff.ts.
  */
 import { couldAcknowledge, type Report } from './cutoff.ts';
-import { voters } from './election.ts';
+import { peerFreshMs, voters } from './election.ts';
 import { wouldStand } from './follower.ts';
-import { isReleased, memberOf, recordOf } from './lease.ts';
+import { holds, isReleased, memberOf, recordOf } from './lease.ts';
+import type { Mono } from './model.ts';
 import { positionOf } from './position.ts';
 import type { View } from './view.ts';
 
 /** A primary that renews and has not answered for so long before is cut off from here. */
 const lostMs = 3000;
+/** By then it is clear what has become of it; nobody looks so often for ever. */
+const searchMs = 15_000;
+const lookMs = 500;
 
 /** What there is to report now, if anything. */
 export function reportOf(view: View): Report | undefined {
@@ -22,6 +26,14 @@ export function reportOf(view: View): Report | undefined {
   const beside = voters(view).map((state) => state.name);
   if (!couldAcknowledge(view, beside.length) || !wouldStand(view, view.instance)) return undefined;
   return { term: record.term, with: beside, wal: positionOf(view.instance) };
+}
+
+/** When it is time to look whether there is one: a primary has not been heard for a while and may have been lost. */
+export function reportLook(view: View): Mono | undefined {
+  const record = recordOf(view.lease);
+  if (record === undefined || record.holder === '' || holds(view) || view.instance.is !== 'standby') return undefined;
+  const silentMs = view.now - (view.peers[memberOf(record.holder)]?.at ?? Number.NEGATIVE_INFINITY);
+  return silentMs > peerFreshMs && silentMs < searchMs ? view.now + lookMs : undefined;
 }
 
 /** It renewed when it had not answered for a while. */

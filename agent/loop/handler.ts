@@ -74,6 +74,7 @@ export function peerState(ctx: Context): PeerState {
     ...promisedNow(view),
     ...(view.disk?.owner === undefined ? {} : { readOnlyOwner: view.disk.owner }),
     ...(view.disk?.pressure === undefined ? {} : { pressure: view.disk.pressure }),
+    ...(view.lease.known ? { leaseSeenMs: Math.max(0, Math.round(view.now - view.lease.value.firstSeenAt)) } : {}),
     mayLead: mayLead(view),
   };
 }

@@ -7,7 +7,8 @@ import type { Mono } from '../core/model.ts';
 import { noteBarrier, noteRedo } from './barrier.ts';
 import type { Context } from './context.ts';
 
-const instanceDeadlineMs = 1000;
+/** How long a look at the server may take. */
+export const instanceDeadlineMs = 1000;
 const inFlight = new WeakMap<Context, Promise<void>>();
 
 /** Looks at the local server unless that was done within `maxAgeMs`; one look at a time. */

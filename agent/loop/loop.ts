@@ -6,6 +6,7 @@
 import { decide } from '../core/decide.ts';
 import { only } from '../core/decision.ts';
 import { nextLook } from '../core/follower.ts';
+import { hungAt } from '../core/hang.ts';
 import { recordOf } from '../core/lease.ts';
 import { nobody, sameNames } from '../core/sync.ts';
 import type { Decision, Self, Snapshot, View } from '../core/view.ts';
@@ -20,10 +21,12 @@ import { keepFailsafe } from './failsafe.ts';
 import { createHandler } from './handler.ts';
 import { executeLease, type Outcome } from './lease.ts';
 import { noteExit } from './exit.ts';
+import { instanceDeadlineMs } from './local.ts';
 import { emptyMemory } from './memory.ts';
 import { tellMilestones } from './milestones.ts';
 import { observe, viewOf } from './observe.ts';
 import { onHint } from './readings.ts';
+import { nextReportLook } from './report.ts';
 import { bindAgain } from './promised.ts';
 import { meetPeersAgain } from './roster.ts';
 import { logChange, publish } from './publish.ts';
@@ -180,6 +183,12 @@ async function keepConfigured(ctx: Context, view: View): Promise<void> {
   if (!applied.ok) ctx.log.warn('server configuration not applied', { fault: applied.fault });
 }
 
+/** The look that finds a server hung for long enough ends just after that moment. */
+function beforeHung(view: View): number | undefined {
+  const end = hungAt(view);
+  return end === undefined ? undefined : end - instanceDeadlineMs + hurryMs;
+}
+
 function worst(a: Outcome, b: Outcome): Outcome {
   if (a === 'failed' || b === 'failed') return 'failed';
   return a === 'done' || b === 'done' ? 'done' : 'nothing';
@@ -205,6 +214,6 @@ function nextCycleAt(ctx: Context, decision: Decision, outcome: Outcome): number
   const held = recordOf(view.lease)?.holder === ctx.self.identity;
   const period = held ? Math.max(now + hurryMs, Math.min(now + renewMs, memory.renewSentAt + renewMs)) : now + renewMs;
   const usual = isRenewalOwed(ctx, view) ? Math.min(period, now + leaseOwedMs) : period;
-  const look = nextLook(view);
-  return look === undefined ? usual : Math.min(usual, Math.max(now + 1, look));
+  const looks = [nextLook(view), nextReportLook(view), beforeHung(view)].filter((at) => at !== undefined && at > now);
+  return Math.min(usual, ...looks.map((at) => Math.max(now + 1, at ?? usual)));
 }

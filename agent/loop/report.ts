@@ -3,11 +3,12 @@
  * writes it on its own pod, every few seconds and only for as long; the primary notes when it first saw each text, and
  * since when nothing of its own has been acknowledged.
  */
-import { renderReport, reportKey } from '../core/cutoff.ts';
+import { renderReport, reportKey, stalledAt } from '../core/cutoff.ts';
 import { flushedBy } from '../core/flushed.ts';
 import { recordOf } from '../core/lease.ts';
 import { ownPod } from '../core/pods.ts';
-import { reportOf } from '../core/report.ts';
+import type { Mono } from '../core/model.ts';
+import { reportLook, reportOf } from '../core/report.ts';
 import type { View } from '../core/view.ts';
 import type { Context } from './context.ts';
 import type { Memory } from './memory.ts';
@@ -39,6 +40,11 @@ export function noteAcknowledged(memory: Memory, view: View): void {
   const mark = memory.acknowledged;
   if (mark !== undefined && flushedBy({ ...view, promotion: memory.promotion }, instance, last.names, mark.lsn) < last.w) return;
   memory.acknowledged = { lsn: instance.written, at: now };
+}
+
+/** When the next cycle may have something to report, or to conclude from a report. */
+export function nextReportLook(view: View): Mono | undefined {
+  return view.instance.is === 'primary' ? stalledAt(view) : reportLook(view);
 }
 
 /** Writes the own report, writes it again while it lasts, and takes it away. */

@@ -205,6 +205,16 @@ describe('the end of a former primary', () => {
     assert.equal(proof({ peers: {}, pods: pods('c1', 'terminated', 'uid-9') }, { containerId: 'c1' }), undefined);
     assert.equal(proof({ peers: {}, pods: known([], now) }, { containerId: 'c1' }), undefined, 'a deleted pod proves nothing');
   });
+  test('is proven by whoever has declared the machine off that held the lease, unless it was heard of since', () => {
+    const sight = { outOfService: true, ready: false };
+    const holderNode = { holder: 'og-demo-0/uid-0/inc-0', name: 'node-0', sight, at: now - 100 };
+    const lease = known(aSeen({}, { firstSeenAt: now - 60_000 }), now);
+    assert.equal(proof({ peers: {}, holderNode, lease }), 'its machine was declared off');
+    const other = { ...holderNode, holder: 'og-demo-2/uid-2/inc-2' };
+    assert.equal(proof({ peers: {}, holderNode: other, lease }), undefined);
+    const bound = { promised: { holder: 'og-demo-0/uid-0/inc-0', term: 7, until: now + 1000 } };
+    assert.equal(proof({ peers: {}, holderNode, lease, ...bound }), undefined, 'it was promised something moments ago');
+  });
 });
 
 test('what may be lost names positions, the entry, and whose acknowledgements cannot be seen', () => {

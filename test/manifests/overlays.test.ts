@@ -158,7 +158,11 @@ test('the component for nodes off for good gives the right and the setting that 
   const role = objects.find(({ kind }) => kind === 'ClusterRole');
   assert.deepEqual(role?.['rules'], nodeRights);
   const binding = objects.find(({ kind }) => kind === 'ClusterRoleBinding');
-  assert.deepEqual(binding?.['roleRef'], { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: role?.metadata.name });
+  assert.deepEqual(binding?.['roleRef'], {
+    apiGroup: 'rbac.authorization.k8s.io',
+    kind: 'ClusterRole',
+    name: role?.metadata.name,
+  });
   assert.deepEqual(binding?.['subjects'], [{ kind: 'ServiceAccount', name: 'og-demo', namespace: 'opengauss' }]);
   const plain = render('single');
   const env = (list: Manifest[]) => parts(list).og.env ?? [];

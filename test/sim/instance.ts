@@ -73,8 +73,10 @@ export function createInstance(world: World, machine: Machine, calls: Calls): In
   return {
     async observe(deadlineMs): Promise<Instance> {
       const silent = server.proc?.frozen === true || (server.proc === undefined && stuck() > 0);
+      const startedAt = bootTime(world.engine, machine.clock);
       return await calls.answer('instance.observe', silent ? deadlineMs : dice.between(0.4, 1.5), () =>
-        lookAt(world, server, mind, silent),
+        // A server that has ended under the question is seen to have ended.
+        lookAt(world, server, mind, server.process === undefined ? stuck() > 0 : silent, startedAt),
       );
     },
     onExit(listener) {

@@ -7,8 +7,8 @@ import { bootTime } from './process.ts';
 import { isUp } from './stream.ts';
 import { termAt } from './wal.ts';
 
-/** The shape of that server for an agent that remembers this; `silent` when nothing has answered. */
-export function lookAt(world: World, server: Server, mind: Mind, silent: boolean): Instance {
+/** The shape of that server for an agent that remembers this; `silent` when nothing has answered since it began to look. */
+export function lookAt(world: World, server: Server, mind: Mind, silent: boolean, startedAt: number): Instance {
   const now = bootTime(world.engine, server.machine.clock);
   const { data, process } = server;
   if (process === undefined) {
@@ -26,7 +26,7 @@ export function lookAt(world: World, server: Server, mind: Mind, silent: boolean
   }
   if (data === undefined) return { is: 'empty' };
   if (silent || server.doomed || server.proc?.frozen === true) {
-    mind.silentSince ??= now;
+    mind.silentSince ??= startedAt;
     return { is: 'hung', process, since: mind.silentSince, last: mind.role, data: stateOf(server) };
   }
   if (!isUp(world, server)) return { is: 'starting', process, since: mind.seenAt, data: stateOf(server) };

@@ -99,6 +99,10 @@ export function decodeState(fields: Fields): Result<PeerState> {
       maybe(fields, 'readOnlyOwner', (from, key) => word(from, key, brakeOwners)),
     ),
     ...optional('pressure', maybe(fields, 'pressure', text)),
+    ...optional(
+      'leaseSeenMs',
+      maybe(fields, 'leaseSeenMs', (from, key) => number(from, key, 0, Number.MAX_SAFE_INTEGER)),
+    ),
     ...optional('mayLead', maybe(fields, 'mayLead', flag)),
   }));
 }
