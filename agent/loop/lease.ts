@@ -9,6 +9,7 @@ import { boundToHolder } from '../core/failsafe.ts';
 import { writtenBy } from '../core/lag.ts';
 import { acquired, memberOf, recordOf, released, renewed } from '../core/lease.ts';
 import type { LeaseRecord, Mono, SeenLease } from '../core/model.ts';
+import type { Fault } from '../core/result.ts';
 import { durationFor, isValid, latestUntil, type LeaderPermit, permitFrom } from '../core/permit.ts';
 import type { Decision, LeaseChange, LeaseDraft, View } from '../core/view.ts';
 import type { Context } from './context.ts';
@@ -48,16 +49,28 @@ async function write(ctx: Context, record: LeaseDraft, over: LeaseRecord | undef
   if (!noteDraft(ctx, draft)) return undefined;
   const result = await ports.kube.writeLease({ record, ...version, ...uid }, deadlineMs);
   if (result.ok) {
+    memory.toldFault = undefined;
     adoptLease(ctx, result.value, undefined);
     return result.value;
   }
   if (result.fault.done === 'no') memory.unanswered = memory.unanswered.filter((one) => one !== draft);
-  ctx.log.warn('lease write failed', { fault: result.fault });
+  tell(ctx, result.fault);
   const readAt = ports.clock.now();
   const back = await ports.kube.readLease(deadlineMs);
   if (back.ok) adoptLease(ctx, back.value, readAt);
   else memory.stale.add('lease');
   return undefined;
+}
+
+const toldAgainMs = 60_000;
+
+/** An outage of hours is tried several times a second and told once a minute, and when it becomes another one. */
+function tell(ctx: Context, fault: Fault): void {
+  const { toldFault: last } = ctx.memory;
+  const now = ctx.ports.clock.now();
+  const same = last?.detail === fault.detail && now - last.at < toldAgainMs;
+  ctx.log[same ? 'debug' : 'warn']('lease write failed', { fault });
+  if (!same) ctx.memory.toldFault = { detail: fault.detail, at: now };
 }
 
 /** Drafts that may wait for their answer at a time; they pile up only while the API server is away and differ seldom. */

@@ -95,6 +95,8 @@ export interface Memory {
   renewedAt: Mono;
   /** What was written into the lease and never answered, over that version: it may stand in it. */
   unanswered: (Pick<LeaseRecord, 'entries' | 'syncMode'> & { over: string | undefined })[];
+  /** The fault of lease writes that the log told last, until a write succeeds. */
+  toldFault: { detail: string; at: Mono } | undefined;
   /** Promises that members have given this holder, each with the end of the right that it gives. */
   promises: Record<MemberName, { term: Term; until: Mono }>;
   /** This primary goes on without the API server. */
@@ -201,6 +203,7 @@ export function emptyMemory(records: LocalRecords): Memory {
     standing: false,
     renewedAt: Number.NEGATIVE_INFINITY,
     unanswered: [],
+    toldFault: undefined,
     promises: {},
     failsafe: undefined,
     roster: [],

@@ -39,6 +39,15 @@ for (const { title, members = 3, config, ms } of [
   });
 }
 
+test('an API server that is away is told in the log once a minute, not at each try', async () => {
+  const world = await settledWorld();
+  cutAll(world);
+  const from = world.story.length;
+  await world.run(150_000);
+  const lines = world.story.slice(from).filter((line) => line.includes('lease write failed'));
+  assert.ok(lines.length >= 2 && lines.length <= 6, `${lines.length} lines`);
+});
+
 test('the API server is away and a standby dies: the primary goes on by the promise of the other (3 members)', async () => {
   const world = await settledWorld();
   const primary = world.primary() ?? '';

@@ -2,19 +2,14 @@
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { succeed } from './deploy.ts';
-import { containerInit, goesOn, nothingLost, primaryPod, type Scene, sentence, until, writing } from './scene.ts';
+import { containerInit, goesOn, nothingLost, primaryPod, type Scene, sentence, statusOf, until, writing } from './scene.ts';
 
 const looks = 12;
 const lookMs = 10_000;
 
-/** `agent status` of a member that cannot reach the API server, asked inside its container without it. */
-async function warnings(scene: Scene, member: string): Promise<string[]> {
-  const { out } = await scene.database.exec(member, 'agent', 'status', '-o', 'json');
-  try {
-    return (JSON.parse(out) as { warnings: { code: string }[] }).warnings.map(({ code }) => code);
-  } catch {
-    return [];
-  }
+/** Whether the member goes on without a renewal of its lease, as it says itself, without the API server. */
+async function isFailsafe(scene: Scene, member: string): Promise<boolean | undefined> {
+  return (await statusOf(scene, member)).status?.warnings.some(({ code }) => code === 'failsafe');
 }
 
 export function outages() {
@@ -73,10 +68,10 @@ export function outages() {
       // With the account all its tokens end at once, as by expiry; the kubelet thinks that they are good and keeps them.
       await succeed(scene.database.kubectl('delete', 'serviceaccount', 'og-demo'));
       await scene.database.apply(3);
-      await until('the primary goes on by promises', async () => (await warnings(scene, old.name)).includes('failsafe'));
+      await until('the primary goes on by promises', async () => (await isFailsafe(scene, old.name)) === true);
       await goesOn(load);
       for (const node of scene.cluster.nodes) await node.shell('sh', '-c', 'kill $(pidof kubelet)');
-      await until('the lease is renewed again', async () => !(await warnings(scene, old.name)).includes('failsafe'), 180_000);
+      await until('the lease is renewed again', async () => (await isFailsafe(scene, old.name)) === false, 180_000);
       await nothingLost(scene, [load], say);
       assert.equal((await primaryPod(scene)).name, old.name);
     },

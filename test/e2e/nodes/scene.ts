@@ -189,6 +189,26 @@ export async function containerInit(node: Node): Promise<string> {
   return pid ?? '';
 }
 
+/** What `agent status` says in a member's container, whether its exit code is good or not. */
+export async function statusOf(
+  { database }: Scene,
+  member: string,
+): Promise<{ code: number; status: ClusterStatus | undefined }> {
+  const { code, out } = await database.exec(member, 'agent', 'status', '-o', 'json');
+  try {
+    // What kubectl says of an exit code comes after it.
+    return { code, status: JSON.parse(out.slice(0, out.lastIndexOf('}') + 1)) as ClusterStatus };
+  } catch {
+    return { code, status: undefined };
+  }
+}
+
+export interface ClusterStatus {
+  state: string;
+  readOnly: { on: boolean; owner: string | null };
+  warnings: { code: string; message: string }[];
+}
+
 /** One value through the address, as the application's account. */
 export async function ask(address: { host: string }, { database }: Scene, sql: string): Promise<string> {
   const client = await connect({ ...database.write, host: address.host }, 10_000);

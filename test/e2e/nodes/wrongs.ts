@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { succeed } from './deploy.ts';
 import { fillVolume, growVolume } from './disk.ts';
-import { goesOn, type Load, nothingLost, primaryPod, type Scene, sentence, until, writing } from './scene.ts';
+import { goesOn, type Load, nothingLost, primaryPod, type Scene, sentence, statusOf, until, writing } from './scene.ts';
 
 /** A standby whose pod is deleted, to come up with the mistake. */
 async function renewedStandby(scene: Scene): Promise<string> {
@@ -120,13 +120,9 @@ export function wrongs() {
       await fillVolume(node, 96);
       await until('an Event says that it is read-only', async () => (await notes(scene, 'ReadOnlySet')).length > 0);
       assert.match((await notes(scene, 'DiskPressure')).join('\n'), /data/);
-      const { code, out } = await database.exec(old.name, 'agent', 'status', '-o', 'json');
-      assert.equal(code, 2, out);
-      const status = JSON.parse(out) as { state: string; readOnly: unknown; warnings: { code: string }[] };
-      assert.deepEqual(
-        [status.state, status.readOnly, status.warnings.some((warning) => warning.code === 'read-only')],
-        ['Degraded', { on: true, owner: 'agent' }, true],
-      );
+      const { code, status } = await statusOf(scene, old.name);
+      const isTold = status?.warnings.some((warning) => warning.code === 'read-only');
+      assert.deepEqual([code, status?.state, status?.readOnly, isTold], [2, 'Degraded', { on: true, owner: 'agent' }, true]);
       await says(scene, old.name, /"reason":"read-only"/);
       await growVolume(node);
       await until('an Event says that it writes again', async () => (await notes(scene, 'ReadOnlyCleared')).length > 0);
