@@ -109,7 +109,7 @@ supervise() {
     exit 124 # without waiting: on a hung volume not even SIGKILL ends it
   fi
   reap
-  ((code == 0)) || exit "$code"
+  ((code == 0)) && claim || exit "$code"
   while ((!stopping)); do
     clock && began=$now
     start run

@@ -21,3 +21,20 @@ OG_PREFLIGHT_SECONDS=${OG_PREFLIGHT_SECONDS:-60}
 [[ $OG_PREFLIGHT_SECONDS =~ ^[1-9][0-9]{0,4}$ ]] || OG_PREFLIGHT_SECONDS=60
 
 umask 077
+
+# One container at a time works on a volume. A pod that was deleted by force may still run beside its successor on the same
+# node, where nothing else keeps two servers off one data directory: their process numbers mean nothing to each other. The
+# supervisor and the agents keep descriptor 7, so the lock ends with the container.
+claim() {
+  local dir=${OG_DATA_DIR:-/var/lib/opengauss} told=0 code=0
+  # A volume that is not there or not to be written was judged by the preflight.
+  { [[ -w $dir ]] && mkdir -p "$dir/agent" && exec 7>>"$dir/agent/container.lock"; } 2>/dev/null || return 0
+  until flock -w 1 -E 99 7 2>/dev/null; do
+    code=$?
+    ((${stopping-0} == 0)) || exit 0
+    # A file system without locks, or a machine without the program.
+    ((code == 99)) || { say warn "the volume cannot be locked" "\"exitCode\":$code"; return 0; }
+    ((told)) || say warn "another container still works on this volume; this one waits for its end"
+    told=1
+  done
+}

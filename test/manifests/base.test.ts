@@ -36,6 +36,10 @@ const settings = (() => {
   return read.settings;
 })();
 
+test('who names no container gets the database, whichever containers components put before it', () => {
+  assert.equal(set.spec?.template.metadata?.annotations?.['kubectl.kubernetes.io/default-container'], og.name);
+});
+
 test('every field exists and every value has its type', () => {
   assert.deepEqual(objects.flatMap(strictProblems), []);
 });

@@ -74,6 +74,8 @@ export function startContainer(options: ContainerOptions = {}): Container {
     env: {
       PATH: process.env['PATH'] ?? '',
       OG_RUN_DIR: runDir,
+      // Nowhere, unless a test has a volume.
+      OG_DATA_DIR: join(dir, 'none'),
       OG_AGENT_COMMAND: `bash ${dir}/agent.sh`,
       STUB_DIR: dir,
       STUB_PREFLIGHT: options.preflight ?? 'true',

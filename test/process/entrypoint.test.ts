@@ -4,7 +4,8 @@
  */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import {
@@ -189,6 +190,32 @@ describe('entrypoint.sh', { concurrency: 4 }, () => {
     process.kill(init, 'SIGTERM');
     assert.equal(await container.ended, 4);
     assert.ok(container.notes().some((note) => note.what === 'term'));
+  });
+
+  test('a second container on the same volume runs no agent until the first has ended', async (t) => {
+    const volume = mkdtempSync(join(tmpdir(), 'og-volume-'));
+    t.after(() => rmSync(volume, { recursive: true, force: true }));
+    const env = { OG_DATA_DIR: volume };
+    const first = start(t, { env });
+    await runs(first);
+    const second = start(t, { env });
+    await eventually('it tells why it waits', () => second.output().includes('another container still works on this volume'));
+    assert.deepEqual(agents(second), []);
+    first.child.kill('SIGTERM');
+    await first.ended;
+    await runs(second);
+    assert.deepEqual(agents(second).length, 1);
+  });
+
+  test('a container that waits for a volume ends when it is told to', async (t) => {
+    const volume = mkdtempSync(join(tmpdir(), 'og-volume-'));
+    t.after(() => rmSync(volume, { recursive: true, force: true }));
+    const first = start(t, { env: { OG_DATA_DIR: volume } });
+    await runs(first);
+    const second = start(t, { env: { OG_DATA_DIR: volume } });
+    await eventually('it waits', () => second.output().includes('another container still works on this volume'));
+    second.child.kill('SIGTERM');
+    assert.equal(await second.ended, 0);
   });
 
   test('both of its processes together stay under ten megabytes', async (t) => {

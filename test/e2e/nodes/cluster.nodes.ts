@@ -3,6 +3,7 @@
  * images/Dockerfile. One cluster for all sentences; each leaves it healthy.
  */
 import { after, before } from 'node:test';
+import { components } from './components.ts';
 import { faults } from './faults.ts';
 import { outages } from './outages.ts';
 import { usedRights } from './rights.ts';
@@ -19,4 +20,5 @@ faults();
 outages();
 upkeep();
 wrongs();
+components();
 usedRights();

@@ -33,10 +33,18 @@ export interface Deployment {
   primary(): Promise<string | undefined>;
   node(pod: string): Promise<Cluster['nodes'][number]>;
   /** Applies the overlay again, with parameters. */
-  apply(replicas: number): Promise<void>;
+  apply(replicas: number, more?: More): Promise<void>;
   deleteAll(): Promise<Outcome>;
   /** Waits until the members are one primary and standbys that stream, by what `agent status` says; throws at the deadline. */
   whenHealthy(members: number, deadlineMs?: number): Promise<void>;
+}
+
+/** What an overlay may have beside the number of members. */
+export interface More {
+  /** Folders of manifests/components. */
+  components: string[];
+  images: { name: string; newName: string; newTag: string }[];
+  patches: { target: Record<string, string>; patch: string }[];
 }
 
 const namespace = 'opengauss';
@@ -67,8 +75,8 @@ export async function deploy(cluster: Cluster, replicas: number): Promise<Deploy
       if (found === undefined) throw new Error(`${pod} is on no node`);
       return found;
     },
-    async apply(count) {
-      await succeed(cluster.kubectl(['apply', '-k', overlay(cluster, count)]));
+    async apply(count, more) {
+      await succeed(cluster.kubectl(['apply', '-k', overlay(cluster, count, more)]));
       own.write.host = await clusterIp(kubectl, 'og-demo-svc');
       own.read.host = await clusterIp(kubectl, 'og-demo-svc-read');
     },
@@ -97,19 +105,22 @@ function secretWords(): string[] {
 }
 
 /** The overlay that users apply, with another number of members and less room for each. */
-function overlay(cluster: Cluster, replicas: number): string {
-  const dir = join(cluster.dir, `overlay-${replicas}`);
+function overlay(cluster: Cluster, replicas: number, more?: More): string {
+  const dir = join(cluster.dir, `overlay-${replicas}${more === undefined ? '' : '-more'}`);
   mkdirSync(dir, { recursive: true });
   const small = { requests: { cpu: '100m', memory: '256Mi' }, limits: { memory: '2Gi' } };
-  const patch = [{ op: 'replace', path: '/spec/template/spec/containers/0/resources', value: small }];
+  const spec = { template: { spec: { containers: [{ name: 'og', resources: small }] } } };
+  const patch = { apiVersion: 'apps/v1', kind: 'StatefulSet', metadata: { name: 'og-demo' }, spec };
   writeFileSync(
     join(dir, 'kustomization.yaml'),
     JSON.stringify({
       apiVersion: 'kustomize.config.k8s.io/v1beta1',
       kind: 'Kustomization',
       resources: [relative(dir, join(root, 'manifests', 'overlays', 'one-plus-two'))],
+      components: (more?.components ?? []).map((name) => relative(dir, join(root, 'manifests', 'components', name))),
+      images: more?.images ?? [],
       replicas: [{ name: 'og-demo', count: replicas }],
-      patches: [{ target: { kind: 'StatefulSet', name: 'og-demo' }, patch: JSON.stringify(patch) }],
+      patches: [{ target: { kind: 'StatefulSet', name: 'og-demo' }, patch: JSON.stringify(patch) }, ...(more?.patches ?? [])],
     }),
   );
   return dir;
