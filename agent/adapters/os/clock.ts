@@ -1,5 +1,5 @@
 /**
- * Time. Boot time in milliseconds: `/proc/uptime` counts on through a suspend but has only hundredths, `hrtime` has
+ * Time. Boot time in milliseconds: `/proc/uptime` counts on through a suspend but has only hundredths, `performance` has
  * nanoseconds but stands still, so each reading of the file pulls the finer clock forward. The result never steps back
  * and is never ahead of the truth: a permit counted with it can only end too early. Wall time is for display.
  */
@@ -83,6 +83,6 @@ function machine(): ClockSources {
         return undefined;
       }
     },
-    steady: () => Number(process.hrtime.bigint()) / 1e6,
+    steady: () => performance.now(),
   };
 }

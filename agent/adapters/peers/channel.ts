@@ -3,12 +3,11 @@
  * from that very member. Every call has a deadline that covers connecting, hello and body; a call that ran out says
  * `maybe`, because the peer may have acted. A peer that does not answer costs nobody else anything.
  */
-import { connect, type Socket } from 'node:net';
 import type { MemberName } from '../../core/model.ts';
 import { type Fault, failed, ok, type Result } from '../../core/result.ts';
 import type { Clock } from '../../ports/others.ts';
-import { type Connections, openConnections, type Sending } from '../exchange.ts';
-import { bodyBytesMax, header, isToken, randomToken, sameMac, signAnswer, signRequest } from './sign.ts';
+import { fault, openLines } from './lines.ts';
+import { header, isToken, randomToken, sameMac, signAnswer, signRequest } from './sign.ts';
 import { decodeFault, parseBody } from './wire.ts';
 
 export interface ChannelOptions {
@@ -34,30 +33,19 @@ export interface Channel {
   close(): void;
 }
 
-/** Gossip, a refresh and an order may be under way at once; a hung one must not hold up the others. */
-const connections = 4;
 /** Calls that wait for an answer; more are refused at once. */
 const pendingMax = 8;
-const connectMs = 1000;
-const keepAliveMs = 20_000;
-const unconnected = 'ETIMEDOUT';
 
 interface Reply {
   status: number;
   fields: Record<string, unknown> | undefined;
 }
 
-function fault(kind: Fault['kind'], done: Fault['done'], detail: string, code?: string): Fault {
-  return { of: 'peer', kind, done, detail, ...(code === undefined ? {} : { code }) };
-}
-
 /** Opens the way; nothing is sent until the first call. */
 export function openChannel(options: ChannelOptions): Channel {
   const { self, peer, host, port, key, clock } = options;
-  const pool = openConnections({
-    ...{ host, port, most: connections, idleMs: keepAliveMs, ready: 'connect' },
-    connect: () => openSocket(options),
-  });
+  const lines = openLines(options);
+  const authority = `${host.includes(':') ? `[${host}]` : host}:${port}`;
   let session = '';
   let counter = 0;
   let pending = 0;
@@ -69,21 +57,23 @@ export function openChannel(options: ChannelOptions): Channel {
     const nonce = randomToken();
     counter += 1;
     const parts = { method, path, from: self, to: peer, session: token, counter, nonce, body };
-    const headers = {
-      [header.from]: self,
-      [header.to]: peer,
-      [header.session]: token,
-      [header.counter]: String(counter),
-      [header.nonce]: nonce,
-      [header.mac]: signRequest(key, parts),
-      ...(body.length === 0 ? {} : { 'content-type': 'application/json' }),
-    };
-    const answer = await answerOf(pool, { method, path, headers, body: body.length === 0 ? undefined : body }, left);
+    const head = [
+      `${method} ${path} HTTP/1.1`,
+      `host: ${authority}`,
+      `${header.from}: ${self}`,
+      `${header.to}: ${peer}`,
+      `${header.session}: ${token}`,
+      `${header.counter}: ${counter}`,
+      `${header.nonce}: ${nonce}`,
+      `${header.mac}: ${signRequest(key, parts)}`,
+      ...(body.length === 0 && method === 'GET' ? [] : [`content-length: ${body.length}`]),
+    ];
+    const answer = await lines.send(Buffer.concat([Buffer.from(`${head.join('\r\n')}\r\n\r\n`, 'latin1'), body]), left);
     if (!answer.ok) return answer;
-    const { status, mac, text } = answer.value;
+    const { status, mac, body: text } = answer.value;
     if (status === 401) return failed(fault('denied', 'no', 'the peer does not accept the signature', '401'));
     const expected = signAnswer(key, { status, from: peer, to: self, nonce, body: text });
-    if (typeof mac !== 'string' || !sameMac(expected, mac)) {
+    if (!sameMac(expected, mac)) {
       return failed(fault('denied', 'maybe', 'the answer is not signed by the peer', String(status)));
     }
     return ok({ status, fields: parseBody(text) });
@@ -133,68 +123,9 @@ export function openChannel(options: ChannelOptions): Channel {
     }
   }
 
-  return { call, close: () => pool.close() };
-}
-
-function openSocket({ host, port, localAddress }: ChannelOptions): Socket {
-  const socket = connect({ host, port, ...(localAddress === undefined ? {} : { localAddress }) });
-  const late = Object.assign(new Error(`no connection within ${connectMs} ms`), { code: unconnected });
-  const timer = setTimeout(() => socket.destroy(late), connectMs);
-  socket.setNoDelay(true);
-  socket.once('connect', () => clearTimeout(timer));
-  socket.once('close', () => clearTimeout(timer));
-  return socket;
-}
-
-interface Answer {
-  status: number;
-  mac: string | string[] | undefined;
-  text: Buffer;
-}
-
-/** The whole answer within that time, not yet proven. */
-function answerOf(pool: Connections, sending: Sending, leftMs: number): Promise<Result<Answer>> {
-  return new Promise((resolve) => {
-    const chunks: Buffer[] = [];
-    const answer: Answer = { status: 0, mac: undefined, text: Buffer.alloc(0) };
-    let bytes = 0;
-    const finish = (result: Result<Answer>): void => {
-      clearTimeout(timer);
-      resolve(result);
-    };
-    const exchange = pool.send(sending, {
-      onSent() {},
-      onAnswer(status, headers) {
-        answer.status = status;
-        answer.mac = headers[header.mac];
-      },
-      onData(chunk) {
-        bytes += chunk.length;
-        chunks.push(chunk);
-        if (bytes > bodyBytesMax) giveUp(fault('malformed', 'maybe', 'the answer is too long'));
-      },
-      onEnd: () => finish(ok({ ...answer, text: Buffer.concat(chunks) })),
-      onError: (error) => finish(failed(networkFault(error))),
-    });
-    const giveUp = (why: Fault): void => {
-      exchange.abandon();
-      finish(failed(why));
-    };
-    const timer = setTimeout(() => giveUp(fault('timeout', 'maybe', 'the peer did not answer in time')), leftMs);
-  });
+  return { call, close: () => lines.close() };
 }
 
 function replyFault(reply: Reply): Fault {
   return decodeFault(reply.fields) ?? fault('malformed', 'maybe', `the peer answered ${reply.status}`, String(reply.status));
-}
-
-/** Refused and unreachable: nothing was sent. Everything else may have arrived. */
-function networkFault(error: NodeJS.ErrnoException): Fault {
-  const { code } = error;
-  const detail = error.message.split('\n')[0] ?? '';
-  if (code === 'ECONNREFUSED') return fault('refused', 'no', detail, code);
-  if (code === unconnected || code === 'EHOSTUNREACH' || code === 'ENETUNREACH' || code === 'EADDRNOTAVAIL') {
-    return fault('unreachable', 'no', detail, code);
-  }
-  return fault('unreachable', 'maybe', detail, code);
 }

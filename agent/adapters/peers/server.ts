@@ -133,12 +133,16 @@ async function serve(
     nonce: parts.nonce,
     body: text,
   });
+  response.sendDate = false;
   response.writeHead(reply.status, { 'content-type': 'application/json', 'content-length': text.length, [header.mac]: mac });
   response.end(text);
 }
 
 /** The whole body; undefined when it is too long or its sender went away. */
 async function readBody(request: IncomingMessage): Promise<Buffer | undefined> {
+  const { 'content-length': length = '0', 'transfer-encoding': encoding } = request.headers;
+  // Gossip has none; a stream that is read to learn so costs more than all the rest.
+  if (length === '0' && encoding === undefined) return Buffer.alloc(0);
   const chunks: Buffer[] = [];
   let bytes = 0;
   try {
