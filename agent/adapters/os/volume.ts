@@ -35,12 +35,12 @@ const broken = ['EIO', 'EUCLEAN', 'ENXIO', 'ESHUTDOWN', 'ESTALE', 'ENODEV', 'EBA
 /** Looks at what lies at a path. */
 export async function lookAt(path: string): ReturnType<Look> {
   try {
-    const { dev } = await stat(path, { bigint: true });
-    const place = await realpath(path);
+    const { dev, ino } = await stat(path);
+    const place = await placeOf(path, `${dev}:${ino}`);
     const { blocks, bfree, bavail, bsize, files, ffree } = await statfs(path);
     const used = (blocks - bfree) * bsize;
     const availableBytes = bavail * bsize;
-    const mounted = mounts().get(kernelNumber(dev));
+    const mounted = mounts().get(kernelNumber(BigInt(dev)));
     return {
       id: String(dev),
       capacityBytes: blocks * bsize,
@@ -58,6 +58,17 @@ export async function lookAt(path: string): ReturnType<Look> {
     if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
     return broken.includes(code) ? 'failed' : 'nothing';
   }
+}
+
+const places = new Map<string, { found: string; place: string }>();
+
+/** Links are followed anew only when something else lies at the path. */
+async function placeOf(path: string, found: string): Promise<string> {
+  const known = places.get(path);
+  if (known?.found === found) return known.place;
+  const place = await realpath(path);
+  places.set(path, { found, place });
+  return place;
 }
 
 interface Mounted {

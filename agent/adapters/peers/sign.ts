@@ -3,7 +3,7 @@
  * meaning. Requests and answers are signed in different words, so that one can never be played back as the other;
  * an answer is bound to its request by the nonce. Pure; who may say what is decided in sessions.ts.
  */
-import { createHash, createHmac, createSecretKey, type KeyObject, randomBytes, timingSafeEqual } from 'node:crypto';
+import { createHmac, createSecretKey, hash, type KeyObject, randomBytes, timingSafeEqual } from 'node:crypto';
 
 /** Shortest key that is taken: what `openssl rand -hex 16` prints. */
 export const keyBytesMin = 32;
@@ -81,8 +81,6 @@ function prepared(key: Buffer): KeyObject {
 
 /** Each part goes in with its length, so that no two different lists give the same text. */
 function sign(key: Buffer, parts: string[], body: Buffer): string {
-  const mac = createHmac('sha256', prepared(key));
-  for (const part of [...parts, createHash('sha256').update(body).digest('hex')])
-    mac.update(`${Buffer.byteLength(part)}:${part},`);
-  return mac.digest('hex');
+  const text = [...parts, hash('sha256', body)].map((part) => `${Buffer.byteLength(part)}:${part},`).join('');
+  return createHmac('sha256', prepared(key)).update(text).digest('hex');
 }
