@@ -1,15 +1,15 @@
 /**
  * The peer API's receiving side. Nothing is done for anybody who does not hold the key, is no member, or says again
- * what was said before; every answer to a signed request is signed over its nonce. Connections, headers, bodies and
- * times are bounded; a blocked client costs the loop nothing.
+ * what was said before; every answer to a signed request is signed over its nonce. listen.ts has the connections and
+ * their bounds.
  */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo, Socket } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import type { MemberName } from '../../core/model.ts';
 import { type Fault, failed, ok, type Result } from '../../core/result.ts';
 import type { PeerHandler } from '../../ports/others.ts';
+import { createListener, type Reply as Sent, type Request } from './listen.ts';
 import { createSessions, type Sessions } from './sessions.ts';
-import { bodyBytesMax, header, isToken, type RequestParts, sameMac, signAnswer, signRequest } from './sign.ts';
+import { header, isToken, type RequestParts, sameMac, signAnswer, signRequest } from './sign.ts';
 import { decodeFreeze, decodePromise, decodeUnfreeze, encodeState, parseBody } from './wire.ts';
 
 export interface PeerServerOptions {
@@ -31,20 +31,6 @@ export interface PeerServer {
   close(): Promise<void>;
 }
 
-/**
- * A peer needs four connections, and as many again while old ones die; one address must not take all there are. A request
- * has to be whole within seconds, however slowly its bytes come.
- */
-const limits = {
-  connections: 128,
-  perAddress: 24,
-  headerBytes: 4096,
-  headersMs: 2000,
-  requestMs: 5000,
-  keepAliveMs: 30_000,
-  checkMs: 1000,
-};
-
 type Reply = { status: number; body: object };
 
 function refusal(status: number, kind: Fault['kind'], detail: string): Reply {
@@ -55,18 +41,7 @@ function refusal(status: number, kind: Fault['kind'], detail: string): Reply {
 /** Starts to answer; a port that cannot be had is a Fault. */
 export function servePeers(options: PeerServerOptions): Promise<Result<PeerServer>> {
   const sessions = createSessions();
-  const server = createServer(
-    {
-      maxHeaderSize: limits.headerBytes,
-      headersTimeout: limits.headersMs,
-      requestTimeout: limits.requestMs,
-      keepAliveTimeout: limits.keepAliveMs,
-      connectionsCheckingInterval: limits.checkMs,
-    },
-    (request, response) => void serve(request, response, options, sessions),
-  );
-  server.maxConnections = limits.connections;
-  boundByAddress(server);
+  const server = createListener((request) => serve(request, options, sessions));
   return new Promise((resolve) => {
     server.once('error', (error: NodeJS.ErrnoException) => {
       const detail = `cannot listen on ${options.address}:${options.port}: ${error.code ?? error.message}`;
@@ -82,7 +57,7 @@ export function servePeers(options: PeerServerOptions): Promise<Result<PeerServe
           close: () =>
             new Promise((done) => {
               server.close(() => done());
-              server.closeAllConnections();
+              server.endAll();
             }),
         }),
       );
@@ -90,83 +65,30 @@ export function servePeers(options: PeerServerOptions): Promise<Result<PeerServe
   });
 }
 
-function boundByAddress(server: Server): void {
-  const open = new Map<string, number>();
-  server.on('connection', (socket: Socket) => {
-    const from = socket.remoteAddress ?? '';
-    const count = (open.get(from) ?? 0) + 1;
-    open.set(from, count);
-    socket.once('close', () => {
-      const left = (open.get(from) ?? 1) - 1;
-      if (left === 0) open.delete(from);
-      else open.set(from, left);
-    });
-    if (count > limits.perAddress) socket.destroy();
-  });
-}
+const ended = { headers: {}, body: Buffer.alloc(0), last: true };
 
-async function serve(
-  request: IncomingMessage,
-  response: ServerResponse,
-  options: PeerServerOptions,
-  sessions: Sessions,
-): Promise<void> {
-  request.on('error', () => {});
-  const body = await readBody(request);
-  if (body === undefined) return void response.socket?.destroy();
-  const parts = requestParts(request, body);
-  const stranger = (reason: string) => {
+async function serve(request: Request, options: PeerServerOptions, sessions: Sessions): Promise<Sent> {
+  const parts = requestParts(request);
+  const stranger = (reason: string): Sent => {
     options.onRefusal?.({ reason, from: parts?.from });
     // Nothing is signed for somebody who has not shown the key, and no reason is given away.
-    response.writeHead(401, { connection: 'close', 'content-length': 0 }).end();
+    return { status: 401, ...ended };
   };
   if (parts === undefined) return stranger('unsigned');
-  if (!sameMac(signRequest(options.key, parts), String(request.headers[header.mac] ?? ''))) return stranger('bad-signature');
+  if (!sameMac(signRequest(options.key, parts), request.headers.get(header.mac) ?? '')) return stranger('bad-signature');
   const reply = await answer(parts, options, sessions);
   if (reply.status !== 200) options.onRefusal?.({ reason: `status-${reply.status}`, from: parts.from });
-  if (response.destroyed) return;
-  const text = Buffer.from(JSON.stringify(reply.body));
-  const mac = signAnswer(options.key, {
-    status: reply.status,
-    from: options.self,
-    to: parts.from,
-    nonce: parts.nonce,
-    body: text,
-  });
-  response.sendDate = false;
-  response.writeHead(reply.status, { 'content-type': 'application/json', 'content-length': text.length, [header.mac]: mac });
-  response.end(text);
+  const body = Buffer.from(JSON.stringify(reply.body));
+  const mac = signAnswer(options.key, { status: reply.status, from: options.self, to: parts.from, nonce: parts.nonce, body });
+  return { status: reply.status, headers: { 'content-type': 'application/json', [header.mac]: mac }, body };
 }
 
-/** The whole body; undefined when it is too long or its sender went away. */
-async function readBody(request: IncomingMessage): Promise<Buffer | undefined> {
-  const { 'content-length': length = '0', 'transfer-encoding': encoding } = request.headers;
-  // Gossip has none; a stream that is read to learn so costs more than all the rest.
-  if (length === '0' && encoding === undefined) return Buffer.alloc(0);
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  try {
-    for await (const chunk of request as AsyncIterable<Buffer>) {
-      bytes += chunk.length;
-      if (bytes > bodyBytesMax) return undefined;
-      chunks.push(chunk);
-    }
-  } catch {
-    return undefined;
-  }
-  return Buffer.concat(chunks);
-}
-
-function requestParts(request: IncomingMessage, body: Buffer): RequestParts | undefined {
-  const read = (name: string) => {
-    const value = request.headers[name];
-    return typeof value === 'string' ? value : '';
-  };
+function requestParts({ method, path, headers, body }: Request): RequestParts | undefined {
+  const read = (name: string) => headers.get(name) ?? '';
   const counter = /^\d{1,15}$/.test(read(header.counter)) ? Number(read(header.counter)) : undefined;
   const nonce = read(header.nonce);
   const from = read(header.from);
   if (counter === undefined || !isToken(nonce) || from === '') return undefined;
-  const { method = '', url: path = '' } = request;
   return { method, path, from, to: read(header.to), session: read(header.session), counter, nonce, body };
 }
 
