@@ -123,6 +123,8 @@ async function runOnce(scene: Scene, kind: NodeKind): Promise<Run> {
     run.invalid ??= error instanceof Error ? error.message : String(error);
   }
   if (run.invalid !== undefined) run.gapMs = undefined;
+  if (run.invalid !== undefined || run.lost > 0)
+    process.stdout.write(`logs are in ${await scene.cluster.gather(`bench-${kind}`)}\n`);
   return run;
 }
 
