@@ -57,6 +57,9 @@ export function wrongs() {
     );
     const member = await renewedStandby(scene);
     await says(scene, member, /peer-key cannot be read[\s\S]*Create the Secret og-demo-auth/);
+    // The pod's own status says it as well: `kubectl describe pod` is where people look first.
+    const ended = '{.status.containerStatuses[?(@.name=="og")]..terminated.message}';
+    assert.match((await database.kubectl('get', 'pod', member, '-o', `jsonpath=${ended}`)).out, /peer-key cannot be read/);
     const patch = JSON.stringify({ data: { 'peer-key': key.trim() } });
     await succeed(database.kubectl('patch', 'secret', 'og-demo-auth', '--type=merge', '-p', patch));
     await mended(scene, load, member, say);
@@ -100,7 +103,14 @@ export function wrongs() {
         ),
       );
       await until('an Event names the field', async () => (await notes(scene, 'ConfigRejected')).join().includes('sync.mode'));
+      const isTold = async () => {
+        const { status } = await statusOf(scene, (await primaryPod(scene)).name);
+        return status?.warnings.some(({ code }) => code === 'config-rejected') === true;
+      };
+      await until('the status says that it is not in force', isTold);
+      const told = (await notes(scene, 'ConfigRejected')).length;
       await succeed(database.kubectl('delete', 'configmap', 'og-demo-config'));
+      await until('an Event tells of the deletion', async () => (await notes(scene, 'ConfigRejected')).length > told);
       await goesOn(load);
       const kept = JSON.parse(before) as { data: object };
       const map = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'og-demo-config' }, data: kept.data };
