@@ -4,7 +4,7 @@
  * test/process/refusals.test.ts. Method: one lab; a standby's container is started again on what was spoilt.
  */
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
+import { readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import type { Lab } from '../lab/lab.ts';
@@ -21,6 +21,7 @@ import {
   until,
   writing,
 } from './harness.ts';
+import { placeOf, textSince } from './places.ts';
 
 describe('bad input', { timeout: 600_000 }, () => {
   let scene: Scene;
@@ -34,7 +35,7 @@ describe('bad input', { timeout: 600_000 }, () => {
   test('an API server that cannot be reached at the start is waited out by the same container', async () => {
     const { lab } = scene;
     const member = standby(lab);
-    const place = placeOf(lab, member);
+    const place = placeOf(lab, member.name);
     await lab.inject({ command: 'cut', member: member.name, from: 'kube' });
     await crash(
       lab,
@@ -54,7 +55,7 @@ describe('bad input', { timeout: 600_000 }, () => {
   test("a member on another cluster's data leaves it alone and says so", async () => {
     const { lab } = scene;
     const member = standby(lab);
-    const place = placeOf(lab, member);
+    const place = placeOf(lab, member.name);
     const foreign = join(place.dir, 'volume', 'foreign');
     await initialise(lab, member, foreign);
     await crash(
@@ -147,22 +148,10 @@ describe('bad input', { timeout: 600_000 }, () => {
   }
 });
 
-interface Place {
-  dir: string;
-  pgdata: string;
-  log: string;
-}
-
 function standby(lab: Lab): Member {
   const member = lab.members.find(({ name }) => name !== primaryOf(lab));
   assert.ok(member !== undefined);
   return member;
-}
-
-function placeOf(lab: Lab, member: Member): Place {
-  const dir = join(lab.dir, 'members', member.name);
-  const { OG_DATA_DIR = '' } = member.env();
-  return { dir, pgdata: join(OG_DATA_DIR, 'pgdata'), log: join(dir, 'container.log') };
 }
 
 /** Ends the member's container, spoils its place while nothing runs there, and looks on while it is started again. */
@@ -174,13 +163,9 @@ async function crash(
 ): Promise<void> {
   await member.powerOff();
   spoil();
-  const mark = statSync(placeOf(lab, member).log).size;
+  const mark = statSync(placeOf(lab, member.name).log).size;
   member.powerOn();
   await look(mark);
-}
-
-function textSince(log: string, mark: number): string {
-  return readFileSync(log).subarray(mark).toString();
 }
 
 /** Names, sizes and times of everything in there: equal when nothing was touched. */

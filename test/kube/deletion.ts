@@ -2,6 +2,7 @@
  * DELETE as the API server does it: preconditions, time to stop for pods, finalizers, and what stays visible
  * meanwhile. A graceful deletion is finished by whoever plays the kubelet, with a second delete of zero seconds.
  */
+import { kindNamed } from './kinds.ts';
 import { isDict, listAt, numberAt, textAt } from './json.ts';
 import type { KubeObject, Meta } from './objects.ts';
 import type { Place } from './registry.ts';
@@ -30,12 +31,14 @@ export function deleteOptions(body: unknown, query: URLSearchParams): DeleteOpti
     (query.has('gracePeriodSeconds') ? Number(query.get('gracePeriodSeconds')) : undefined);
   const uid = textAt(body, 'preconditions', 'uid');
   const resourceVersion = textAt(body, 'preconditions', 'resourceVersion');
+  const propagationPolicy = textAt(body, 'propagationPolicy') ?? query.get('propagationPolicy') ?? undefined;
   const dry = query.has('dryRun') || (isDict(body) && listAt(body, 'dryRun').length > 0);
   return {
     dryRun: dry,
     ...(grace === undefined ? {} : { gracePeriodSeconds: grace }),
     ...(uid === undefined ? {} : { uid }),
     ...(resourceVersion === undefined ? {} : { resourceVersion }),
+    ...(propagationPolicy === undefined ? {} : { propagationPolicy }),
   };
 }
 
@@ -71,6 +74,16 @@ function marked(object: KubeObject, grace: number, nowMs: number): KubeObject {
   return { ...object, metadata };
 }
 
+/** What the garbage collector does for `kubectl delete --cascade=orphan`; pods are all that anything here owns. */
+function orphanPods(store: ObjectStore, owner: KubeObject): void {
+  const kind = kindNamed('pods');
+  for (const pod of store.list(kind, owner.metadata.namespace)) {
+    const owners = pod.metadata.ownerReferences ?? [];
+    const others = owners.filter(({ uid }) => uid !== owner.metadata.uid);
+    if (others.length < owners.length) store.put(kind, { ...pod, metadata: { ...pod.metadata, ownerReferences: others } });
+  }
+}
+
 /** Deletes an object, or begins to. */
 export function deleteObject(store: ObjectStore, place: Place, options: DeleteOptions, nowMs: number): Deletion {
   const object = store.get(place.kind, place.namespace, place.name);
@@ -80,6 +93,7 @@ export function deleteObject(store: ObjectStore, place: Place, options: DeleteOp
   const waits = (object.metadata.finalizers ?? []).length > 0;
   const under = object.metadata.deletionTimestamp !== undefined;
   const put = (next: KubeObject): KubeObject => (options.dryRun ? next : store.put(place.kind, next));
+  if (options.propagationPolicy === 'Orphan' && !options.dryRun) orphanPods(store, object);
   if (grace === 0 && !waits) {
     // A pod is seen with its deletionTimestamp before it is gone, as in Kubernetes.
     const last = place.kind.graceful ? put(marked(object, 0, nowMs)) : object;

@@ -168,3 +168,19 @@ test('a set that is deleted takes its members with it and leaves their claims', 
   await names();
   assert.deepEqual(await claims(), ['data-og-0', 'data-og-1']);
 });
+
+test('a member that loses its labels is nobody’s, and the set’s again when it has them back', async () => {
+  const { namespace, names, ready } = await scene(2);
+  const [first] = await names('og-0', 'og-1');
+  await ready('og-0', 'og-1');
+  const path = `${core(namespace, 'pods')}/og-0`;
+  const owners = async () => listAt((await subject.admin.get(path)).body, 'metadata', 'ownerReferences').length;
+  const relabel = (value: string | null) =>
+    subject.admin.patch(path, 'merge', { metadata: { labels: { 'opengauss.cluster': value } } });
+  await relabel(null);
+  await until('no owner', owners, (count) => count === 0);
+  await relabel('demo');
+  await until('an owner', owners, (count) => count === 1);
+  const [again] = await names('og-0', 'og-1');
+  assert.equal(uidOf(again), uidOf(first));
+});

@@ -42,6 +42,16 @@ function claimName(template: unknown, set: KubeObject, ordinal: number): string 
   return `${textAt(template, 'metadata', 'name')}-${set.metadata.name}-${ordinal}`;
 }
 
+function ownerOf(set: KubeObject) {
+  const { name, uid } = set.metadata;
+  return { apiVersion: 'apps/v1', kind: 'StatefulSet', name, uid, controller: true, blockOwnerDeletion: true };
+}
+
+function isNameOf(set: KubeObject, pod: KubeObject): boolean {
+  const { name } = set.metadata;
+  return pod.metadata.name.startsWith(`${name}-`) && /^\d+$/.test(pod.metadata.name.slice(name.length + 1));
+}
+
 /** A member's pod, as the API server is asked to make it. */
 function podDraft(set: KubeObject, ordinal: number, revision: string): Dict {
   const template = dictAt(set, 'spec', 'template');
@@ -52,8 +62,6 @@ function podDraft(set: KubeObject, ordinal: number, revision: string): Dict {
     name: textAt(claim, 'metadata', 'name'),
     persistentVolumeClaim: { claimName: claimName(claim, set, ordinal) },
   }));
-  const { uid } = set.metadata;
-  const owner = { apiVersion: 'apps/v1', kind: 'StatefulSet', name: set.metadata.name, uid };
   return {
     apiVersion: 'v1',
     kind: 'Pod',
@@ -67,7 +75,7 @@ function podDraft(set: KubeObject, ordinal: number, revision: string): Dict {
         'apps.kubernetes.io/pod-index': String(ordinal),
         'statefulset.kubernetes.io/pod-name': name,
       },
-      ownerReferences: [{ ...owner, controller: true, blockOwnerDeletion: true }],
+      ownerReferences: [ownerOf(set)],
     },
     spec: {
       ...spec,
@@ -81,6 +89,20 @@ function podDraft(set: KubeObject, ordinal: number, revision: string): Dict {
 /** Runs until stopped; the answer stops it. */
 export function startStatefulSets(store: ObjectStore, registry: Registry, now: () => number): () => void {
   let scheduled: NodeJS.Immediate | undefined;
+
+  /** A pod that the set selects no more is nobody's; one of the right name that it selects and nobody owns becomes its own. */
+  function claim(set: KubeObject): void {
+    const wanted = Object.entries(dictAt(set, 'spec', 'selector', 'matchLabels'));
+    for (const pod of store.list(kinds.pods, set.metadata.namespace)) {
+      const owners = pod.metadata.ownerReferences ?? [];
+      const owner = owners.find(({ controller }) => controller === true);
+      const selected = wanted.every(([key, value]) => pod.metadata.labels?.[key] === value);
+      let next = owners;
+      if (owner?.uid === set.metadata.uid && !selected) next = owners.filter((one) => one !== owner);
+      if (owner === undefined && selected && !isLeaving(pod) && isNameOf(set, pod)) next = [...owners, ownerOf(set)];
+      if (next !== owners) store.put(kinds.pods, { ...pod, metadata: { ...pod.metadata, ownerReferences: next } });
+    }
+  }
 
   function membersOf(set: KubeObject): Member[] {
     const owned = store
@@ -185,6 +207,7 @@ export function startStatefulSets(store: ObjectStore, registry: Registry, now: (
   function sync(set: KubeObject): void {
     if (set.metadata.deletionTimestamp !== undefined) return;
     const revision = templateRevision(set);
+    claim(set);
     const settled = scale(set, membersOf(set), revision);
     const members = membersOf(set);
     if (settled || members.some(({ pod }) => revisionOf(pod) !== revision)) renew(set, members, revision);

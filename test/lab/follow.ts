@@ -9,16 +9,17 @@ import { setName } from './objects.ts';
 /** Follows pods and EndpointSlices until undone. */
 export function followObjects(frame: Frame, parts: Parts, undo: Undo[]) {
   const { options, api, addresses, services } = frame;
-  const selector = encodeURIComponent(`opengauss.cluster=${options.cluster}`);
-  const pods = api.watch(`/api/v1/namespaces/${options.namespace}/pods?labelSelector=${selector}`, ({ type, object }) => {
+  // A kubelet knows its pods by their node, whatever labels somebody takes from them.
+  const pods = api.watch(`/api/v1/namespaces/${options.namespace}/pods`, ({ type, object }) => {
     const { name } = object.metadata;
     const member = parts.members.find((one) => one.name === name);
+    if (member === undefined) return;
     if (type === 'DELETED') {
       parts.pods.delete(name);
-      member?.podDeleted(object);
+      member.podDeleted(object);
     } else {
       parts.pods.set(name, object);
-      member?.podChanged(object);
+      member.podChanged(object);
     }
     void reportSet(frame, parts);
   });

@@ -89,6 +89,7 @@ export async function startFrame(options: LabOptions, dir: string, undo: Undo[],
     certificates: place.binDir,
     kubeconfig: place.kubeconfig,
     logOf: (pod: string) => logOf(place, pod),
+    clock: options.kubeClock,
   };
   const kube = options.kube === 'embedded' ? await startKube(asked) : await startRealKube(asked, place, say);
   if (kube.ca !== undefined) for (const member of addresses.members) member.kubeUrl = kube.url;

@@ -55,6 +55,8 @@ export interface KubeOptions {
   kubeconfig: string;
   /** The text that `kubectl logs` shows for a member. */
   logOf(pod: string): string | undefined;
+  /** Of the embedded server, where it is not the machine's. */
+  clock: { now(): number } | undefined;
 }
 
 /** The verbs that change something. */
@@ -74,6 +76,7 @@ export async function startKube(options: KubeOptions): Promise<KubeServer> {
     ],
     ...(rights.length > 0 ? { rbac: rights } : {}),
     podLog: (pod) => options.logOf(pod.metadata.name),
+    ...(options.clock === undefined ? {} : { clock: options.clock }),
   });
   const { url } = await server.listen(options.listen.host, options.listen.port);
   for (const { pod, listen: own } of options.members) await server.listen(own.host, own.port, { client: pod });

@@ -23,6 +23,8 @@ export interface LabOptions {
   keep: boolean;
   /** For tests that must fail without a rule: what the members run instead of the agent and entrypoint of the checkout. */
   tamper?: Tamper;
+  /** For tests: the clock of the embedded API server. */
+  kubeClock?: { now(): number };
 }
 
 /** Each takes the text as it is shipped and answers what a copy shall hold. */
