@@ -1,5 +1,5 @@
 /**
- * The preflight's look at the API server: does it answer, and may the service account do what the agent does. Plain
+ * The preflight's look at the API server: does it answer, has it what is used, and may the service account do what the agent does. Plain
  * HTTP, as the Kubernetes client would cost a third of a second and is not needed for two kinds of request. An API
  * server that does not answer is a warning: the agent waits for it. A right that is missing is a failure.
  */
@@ -11,6 +11,7 @@ import { rights } from '../adapters/kube/rights.ts';
 import type { Settings } from '../settings/table.ts';
 import { failure, type Finding, fine, warning, why } from './checks.ts';
 import { readJson } from './json.ts';
+import { checkVersion } from './kubeversion.ts';
 
 const callMs = 3000;
 const bodyBytesMax = 1 << 20;
@@ -63,7 +64,7 @@ export async function checkApiServer(settings: Settings): Promise<Finding[]> {
         'Look at the service account of the pod and at automountServiceAccountToken.',
       ),
     ];
-  return [fine(check, settings.kubeUrl), await checkRights(settings, account)];
+  return [fine(check, settings.kubeUrl), checkVersion(reply.body), await checkRights(settings, account)];
 }
 
 async function readAccount(settings: Settings): Promise<Account | Finding> {

@@ -206,6 +206,34 @@ test('a token that is not accepted, and a missing service account, are refused',
   assert.match(lineOf(none, 'API server'), /^failed .*\/nowhere cannot be read/);
 });
 
+for (const { version, verdict, says } of [
+  { version: { major: '1', minor: '36', gitVersion: 'v1.36.3' }, verdict: 'ok', says: /v1\.36\.3$/ },
+  { version: { major: '1', minor: '27+', gitVersion: 'v1.27.16-eks-1' }, verdict: 'ok', says: /v1\.27\.16-eks-1$/ },
+  {
+    version: { major: '1', minor: '24', gitVersion: 'v1.24.17' },
+    verdict: 'warning',
+    says: /v1\.24\.17 lacks unhealthyPodEvictionPolicy of the budget \(1\.27\), persistentVolumeClaimRetentionPolicy .*\(1\.27\)$/,
+  },
+  {
+    version: { major: '1', minor: '18' },
+    verdict: 'warning',
+    says: /v1\.18 lacks .*policy\/v1 .*events\.k8s\.io\/v1 \(1\.19\)$/,
+  },
+  { version: { major: '1', minor: '13' }, verdict: 'failed', says: /v1\.13 has no coordination\.k8s\.io\/v1 Lease$/ },
+  { version: {}, verdict: 'warning', says: /does not say its version$/ },
+]) {
+  test(`an API server that calls itself ${JSON.stringify(version)} is told of as ${verdict}`, async (t) => {
+    const kube = await startCluster(t);
+    const place = await aPlace(t, kube);
+    kube.server.faults.add({ match: { path: /^\/version$/ }, effect: { do: 'error', code: 200, body: version } });
+    const ran = await agent(place.env, ['preflight']);
+    assert.equal(ran.code, verdict === 'failed' ? 1 : 0, ran.out);
+    const line = lineOf(ran, 'Kubernetes');
+    assert.ok(line.startsWith(verdict), line);
+    assert.match(line, says);
+  });
+}
+
 test('rights that are missing are named, all of them', async (t) => {
   const metadata = { name: 'og-demo', namespace: 'default' };
   const rules = rights('demo').filter(
