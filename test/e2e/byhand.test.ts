@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { agent, ask, leaseOf, newPrimary, nothingLost, primaryOf, type Scene, startScene, until, writing } from './harness.ts';
+import { rightsFit } from './rights.ts';
 
 describe('by hand', { timeout: 600_000 }, () => {
   let scene: Scene;
@@ -81,4 +82,6 @@ describe('by hand', { timeout: 600_000 }, () => {
     if (asked.code !== 0) await run(other, 'failover', '--to', target);
     assert.equal(primaryOf(lab), target);
   });
+
+  test('in all that, the members used every right of the Role and asked for no other', () => rightsFit(scene.lab));
 });

@@ -9,7 +9,7 @@ import { buildParts } from '../kube/real/build.ts';
 import { createFaults } from '../kube/faults.ts';
 import { startControlPlane } from '../kube/real/control.ts';
 import type { KubeOptions, KubeServer } from './kube.ts';
-import { manifestRights, writes } from './kube.ts';
+import { manifestRights, noteRight, writes } from './kube.ts';
 import { setName } from './objects.ts';
 
 /** A kubelet renews its lease every ten seconds; after fifty without one the node counts as lost. */
@@ -54,7 +54,8 @@ export async function startApiServer(options: KubeOptions, dir: string, say: (li
     enforced: true,
     secure: true,
     faults: { ...createFaults(), add: refuseFault },
-    requests: counted,
+    requests: () => counted.read().sum,
+    rightsUsed: () => counted.read().used,
     processes: plane.processes,
     nodePower: nodes.setPower,
     async stop() {
@@ -109,36 +110,53 @@ function createHeartbeats(admin: Admin): Heartbeats {
   };
 }
 
+interface Count {
+  sum: { all: number; writes: number };
+  used: Map<string, Set<number>>;
+}
+
 /** Requests of the members' account, counted in the server's audit log as it grows. */
-function createCount(file: string): KubeServer['requests'] {
-  const sum = { all: 0, writes: 0 };
+function createCount(file: string): { read(): Count } {
+  const count: Count = { sum: { all: 0, writes: 0 }, used: new Map() };
   let position = 0;
   let rest = '';
-  return () => {
-    const chunk = Buffer.alloc(1 << 20);
-    const log = openLog(file);
-    if (log === undefined) return { ...sum };
-    try {
-      for (let bytes = readSync(log, chunk, 0, chunk.length, position); bytes > 0; ) {
-        position += bytes;
-        const lines = (rest + chunk.toString('utf8', 0, bytes)).split('\n');
-        rest = lines.pop() ?? '';
-        for (const line of lines) take(line, sum);
-        bytes = readSync(log, chunk, 0, chunk.length, position);
+  return {
+    read() {
+      const chunk = Buffer.alloc(1 << 20);
+      const log = openLog(file);
+      if (log === undefined) return count;
+      try {
+        for (let bytes = readSync(log, chunk, 0, chunk.length, position); bytes > 0; ) {
+          position += bytes;
+          const lines = (rest + chunk.toString('utf8', 0, bytes)).split('\n');
+          rest = lines.pop() ?? '';
+          for (const line of lines) take(line, count);
+          bytes = readSync(log, chunk, 0, chunk.length, position);
+        }
+      } finally {
+        closeSync(log);
       }
-    } finally {
-      closeSync(log);
-    }
-    return { ...sum };
+      return { sum: { ...count.sum }, used: count.used };
+    },
   };
 }
 
-function take(line: string, sum: { all: number; writes: number }) {
-  const { verb, stage } = JSON.parse(line) as { verb: string; stage: string };
+interface Audited {
+  verb: string;
+  stage: string;
+  responseStatus?: { code?: number };
+  objectRef?: { apiGroup?: string; resource?: string; subresource?: string };
+}
+
+function take(line: string, { sum, used }: Count) {
+  const { verb, stage, responseStatus, objectRef } = JSON.parse(line) as Audited;
   // A watch is counted when it begins, everything else when it has ended.
   if (stage !== (verb === 'watch' ? 'ResponseStarted' : 'ResponseComplete')) return;
   sum.all += 1;
   if (writes.includes(verb)) sum.writes += 1;
+  const { apiGroup: group = '', resource = '', subresource } = objectRef ?? {};
+  const whole = subresource === undefined ? resource : `${resource}/${subresource}`;
+  noteRight(used, { verb, group, resource: whole, code: responseStatus?.code ?? 0 });
 }
 
 function openLog(file: string): number | undefined {

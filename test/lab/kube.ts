@@ -33,6 +33,8 @@ export interface KubeServer {
   faults: Faults;
   /** Requests of the members' account so far. */
   requests(): { all: number; writes: number };
+  /** The rights that these requests took, as `verb group/resource`, each with the codes of the answers. */
+  rightsUsed(): Map<string, Set<number>>;
   /** Programs of its own that run now. */
   processes(): ProcessId[];
   /** A node has power or not; where nothing watches nodes this does nothing. */
@@ -101,6 +103,12 @@ export async function startKube(options: KubeOptions): Promise<KubeServer> {
       const sum = (some: { count: number }[]) => some.reduce((total, { count }) => total + count, 0);
       return { all: sum(own), writes: sum(own.filter(({ verb }) => writes.includes(verb))) };
     },
+    rightsUsed() {
+      const used = new Map<string, Set<number>>();
+      for (const { user, verb, group, resource, code } of server.requests.counts())
+        if (user === member) noteRight(used, { verb, group, resource, code });
+      return used;
+    },
     processes: () => [],
     nodePower: () => undefined,
     async stop() {
@@ -108,6 +116,16 @@ export async function startKube(options: KubeOptions): Promise<KubeServer> {
       await server.close();
     },
   };
+}
+
+/** What every account may ask, such as its version or its own rights, takes no right. */
+export function noteRight(
+  used: Map<string, Set<number>>,
+  { verb, group, resource, code }: { verb: string; group: string; resource: string; code: number },
+): void {
+  if (resource === '' || group === 'authorization.k8s.io') return;
+  const key = `${verb} ${group}/${resource}`;
+  used.set(key, (used.get(key) ?? new Set()).add(code));
 }
 
 /** TLS for people's `kubectl`; the members come through plain TCP proxies and need none. Undefined without openssl. */

@@ -46,6 +46,8 @@ export interface Lab {
   faults: Faults;
   /** Requests of the members that reached the API server so far. */
   requests(): { all: number; writes: number };
+  /** The rights that they took, as `verb group/resource`, each with the codes of the answers. */
+  rightsUsed(): Map<string, Set<number>>;
   /** The member whose label says primary. */
   primary(): string | undefined;
   /** Waits until one primary exists and all other members stream from it; false at the deadline. */
@@ -331,6 +333,7 @@ async function announce(
     inject: (order) => injectInto(frame, parts, order),
     faults: frame.kube.faults,
     requests: () => frame.kube.requests(),
+    rightsUsed: () => frame.kube.rightsUsed(),
     primary: () => primaryOf(parts),
     whenStreaming: (deadlineMs, signal) => whenStreaming(frame, parts, deadlineMs, signal),
     server: (name) => localServer(frame, name),
