@@ -195,6 +195,7 @@ describe('objects changed by hand', { timeout: 600_000 }, () => {
     const fault = lab.faults.add({ match: { path: /^\/apis\/events\.k8s\.io\// }, effect: { do: 'error', code: 404, body } });
     await lab.inject({ command: 'kill', member: old, what: 'node' });
     await newPrimary(lab, old);
+    await lab.inject({ command: 'heal', member: old });
     await nothingLost(lab, [load]);
     assert.ok(fault.hits() > 0);
     fault.remove();

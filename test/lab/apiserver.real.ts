@@ -35,6 +35,7 @@ describe('the lab on a real API server', { timeout: 280_000, ...skip }, () => {
     const { term } = await leaseOf(lab);
     await lab.inject({ command: 'kill', member: target, what: 'node' });
     await newPrimary(lab, target);
+    await lab.inject({ command: 'heal', member: target });
     await nothingLost(lab, [load]);
     assert.ok((await leaseOf(lab)).term > term);
   });
