@@ -142,6 +142,35 @@ test('an eviction waits for the disruption budget and then deletes gracefully', 
   await subject.admin.delete(path, { gracePeriodSeconds: 0 });
 });
 
+for (const { policy, code } of [
+  { policy: 'IfHealthyBudget', code: 429 },
+  { policy: 'AlwaysAllow', code: 201 },
+]) {
+  test(`a pod that is not ready is evicted under the policy ${policy} with ${code}, while too few are healthy`, async () => {
+    const { path, namespace } = await runningPod({ labels: { a: 'b' } });
+    await subject.admin.patch(`${path}/status`, 'merge', podStatus('10.1.2.3', false));
+    const budgets = `/apis/policy/v1/namespaces/${namespace}/poddisruptionbudgets`;
+    const spec = { minAvailable: 1, unhealthyPodEvictionPolicy: policy, selector: { matchLabels: { a: 'b' } } };
+    await subject.admin.post(budgets, {
+      apiVersion: 'policy/v1',
+      kind: 'PodDisruptionBudget',
+      metadata: { name: 'budget' },
+      spec,
+    });
+    await until(
+      () => subject.admin.get(`${budgets}/budget`),
+      ({ body }) =>
+        numberAt(body, 'status', 'observedGeneration') === 1 &&
+        numberAt(body, 'status', 'expectedPods') === 1 &&
+        numberAt(body, 'status', 'currentHealthy') === 0,
+    );
+    const eviction = { apiVersion: 'policy/v1', kind: 'Eviction', metadata: { name: 'og-0' } };
+    const reply = await subject.admin.post(`${path}/eviction`, eviction);
+    assert.equal(reply.code, code, reply.text);
+    await subject.admin.delete(path, { gracePeriodSeconds: 0 });
+  });
+}
+
 test('all objects of a selection are deleted at once', async () => {
   const path = core(await subject.namespace(), 'configmaps');
   for (const name of ['one', 'two']) await subject.admin.post(path, configMap({}, { name, labels: { a: 'b' } }));
