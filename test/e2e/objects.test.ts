@@ -109,7 +109,7 @@ describe('objects changed by hand', { timeout: 600_000 }, () => {
         const { body } = await lab.api.call('GET', events);
         const all = (body['items'] ?? []) as { reason: string; note: string }[];
         const gone = /it is gone; write it again/;
-        return all.filter(({ reason, note }) => reason === 'ConfigRejected' && gone.test(note)).length === 3;
+        return all.filter(({ reason, note }) => reason === 'ConfigRejected' && gone.test(note)).length >= 3;
       });
       await warned(primary, 'config-rejected');
       const { stdout } = await agent(lab, primary, 'status', '-o', 'json');
@@ -183,21 +183,5 @@ describe('objects changed by hand', { timeout: 600_000 }, () => {
     // The pod that was made anew bears the server's time.
     const { stdout } = await agent(lab, next, 'status', '--no-headers');
     assert.doesNotMatch(stdout, /NaN|-\d+[smhd]\b/);
-  });
-
-  test('an API server that knows no events.k8s.io/v1 costs the Events and nothing else', async () => {
-    const { lab } = scene;
-    clock.ahead = 0;
-    await newTokens();
-    const old = primaryOf(lab);
-    const load = await writing(lab);
-    const body = '404 page not found\n';
-    const fault = lab.faults.add({ match: { path: /^\/apis\/events\.k8s\.io\// }, effect: { do: 'error', code: 404, body } });
-    await lab.inject({ command: 'kill', member: old, what: 'node' });
-    await newPrimary(lab, old);
-    await lab.inject({ command: 'heal', member: old });
-    await nothingLost(lab, [load]);
-    assert.ok(fault.hits() > 0);
-    fault.remove();
   });
 });

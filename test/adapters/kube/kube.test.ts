@@ -263,6 +263,21 @@ test('a thousand events at once cost the API server a few', async (t) => {
   assert.ok(cluster.server.requests.total() <= 30, `${cluster.server.requests.total()} requests`);
 });
 
+test('an API server that knows no events.k8s.io/v1 costs the Events and nothing else', async (t) => {
+  const cluster = await startCluster(t);
+  const kube = cluster.adapter();
+  const body = '404 page not found\n';
+  const effect = { do: 'error', code: 404, body } as const;
+  const fault = cluster.server.faults.add({ match: { path: /^\/apis\/events\.k8s\.io\// }, effect });
+  for (let at = 0; at < 50; at += 1) kube.event({ reason: 'Promoted', type: 'Normal', action: 'Promote', note: `${at}` });
+  const first = must(await kube.writeLease(aWrite(undefined), 1000));
+  must(await kube.writeLease(aWrite(first.resourceVersion), 1000));
+  must(await kube.listPods(1000));
+  await eventually('a try', () => fault.hits() > 0);
+  assert.ok(fault.hits() < 5, 'it is not tried over and over');
+  await kube.close();
+});
+
 test('a server that hangs costs the deadline, and a write may have happened', async (t) => {
   const cluster = await startCluster(t);
   const kube = cluster.adapter();
