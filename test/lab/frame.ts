@@ -17,7 +17,8 @@ import { startNetns } from './netns.ts';
 import { clusterObjects, nodeName, podName, setName } from './objects.ts';
 import type { LabOptions } from './options.ts';
 import { makePlace, makeSecrets, type Place, root, writeFiles } from './place.ts';
-import { type ClientAccount, labFile, runFile } from './record.ts';
+import { identify } from './processes.ts';
+import { type ClientAccount, labFile, runFile, writeWhole } from './record.ts';
 import { createService, type ServiceListener } from './service.ts';
 
 /** How something started is taken down again. */
@@ -79,8 +80,10 @@ export async function startFrame(options: LabOptions, dir: string, undo: Undo[],
   );
   place.keep = options.keep;
   undo.push(() => removePlace(place));
+  recordFrame(place, undefined);
   const { addresses, network } = await (options.net === 'netns' ? startNetns(options.members) : startLoopback(options.members));
   undo.push(() => network.close());
+  recordFrame(place, network);
   const asked = {
     ...names,
     listen: addresses.kube,
@@ -91,7 +94,7 @@ export async function startFrame(options: LabOptions, dir: string, undo: Undo[],
     logOf: (pod: string) => logOf(place, pod),
     clock: options.kubeClock,
   };
-  const kube = options.kube === 'embedded' ? await startKube(asked) : await startRealKube(asked, place, say);
+  const kube = options.kube === 'embedded' ? await startKube(asked) : await startRealKube(asked, place, network, say);
   if (kube.ca !== undefined) for (const member of addresses.members) member.kubeUrl = kube.url;
   undo.push(() => kube.stop());
   const api = createApi({ url: kube.url, token: kube.adminToken, ca: kube.ca });
@@ -146,10 +149,24 @@ async function createObjects(options: LabOptions, place: Place, addresses: Addre
 }
 
 /** Everything it writes goes when the place goes. */
-async function startRealKube(asked: KubeOptions, place: Place, say: (line: string) => void): Promise<KubeServer> {
+async function startRealKube(
+  asked: KubeOptions,
+  place: Place,
+  network: Network,
+  say: (line: string) => void,
+): Promise<KubeServer> {
   const dir = controlDir(place.dir);
   place.paths.push(dir);
+  recordFrame(place, network);
   return await startApiServer(asked, dir, say);
+}
+
+/** For the sweep after a lab that is killed before it has members; the programs until then are bound to the lab and end with it. */
+function recordFrame({ dir, control, paths }: Place, network: Network | undefined) {
+  const lab = identify(process.pid);
+  if (lab === undefined) return;
+  const traces = network?.traces() ?? { links: [], namespaces: [] };
+  writeWhole(runFile(dir), { lab, control, processes: [], paths, traces });
 }
 
 function removePlace(place: Place) {
