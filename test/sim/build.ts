@@ -40,6 +40,7 @@ export async function build(world: World, machine: Machine, calls: Calls, option
   const { dice } = world;
   const { mode, from, signal } = options;
   server.work += 1;
+  world.buildBegun?.(machine);
   const { work } = server;
   const source = () => {
     const there = world.machines.find((one) => one.ip === from.host);

@@ -6,6 +6,7 @@
 import { fencedAnnotation, pausedAnnotation } from '../../agent/core/hand.ts';
 import type { Request } from '../../agent/core/model.ts';
 import { type Apply, others, type Strike, type Undo } from './fault.ts';
+import { nonsense } from './machine.ts';
 import type { Machine } from './model.ts';
 import { wallTime } from './process.ts';
 import type { Simulation } from './world.ts';
@@ -18,6 +19,11 @@ function ask(sim: Simulation, machine: Machine, request: Pick<Request, 'kind' | 
   if (phase === 'open' || phase === 'running') return;
   const wall = Date.parse(wallTime(sim.engine, machine.clock));
   sim.kube.ask(request, new Date(wall + deadlineMs).toISOString());
+}
+
+/** A member is to be built anew. */
+export function reinit(sim: Simulation, machine: Machine, target: Machine): void {
+  ask(sim, machine, { kind: 'reinit', target: target.name, options: {} });
 }
 
 function targetOf(sim: Simulation, machine: Machine, fault: Strike): Machine | undefined {
@@ -80,6 +86,10 @@ export const byHand = {
   'mode edited': (sim, _machine, fault) => {
     const mode = (['quorum', 'strict', 'off'] as const)[Math.floor(fault.amount * 3)] ?? 'quorum';
     return edited(sim, { sync: { ...sim.config.sync, mode } });
+  },
+  'configuration made nonsense': (sim) => {
+    sim.kube.setConfig(nonsense);
+    return () => sim.edit(sim.config);
   },
   'acks edited': (sim, _machine, fault) => {
     const acks = Math.max(1, 1 + Math.floor(fault.amount * (sim.machines.length - 1)));

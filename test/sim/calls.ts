@@ -32,6 +32,9 @@ export function createCalls(world: World, machine: Machine, proc: Proc): Calls {
     return plan;
   }
 
+  /** Its server's death is not the agent's. */
+  const diesOf = (plan: NonNullable<Machine['crashIn']>): boolean => plan.takes !== 'server';
+
   function settle<T>(resolve: (value: T) => void, value: T): void {
     engine.woken = true;
     resolve(value);
@@ -44,13 +47,13 @@ export function createCalls(world: World, machine: Machine, proc: Proc): Calls {
       const plan = machine.crashIn === undefined ? undefined : crash(port);
       if (plan?.phase === 'before') {
         world.crash(machine, plan.takes);
-        return never;
+        if (diesOf(plan)) return never;
       }
       return new Promise<T>((resolve) => {
         const act = () => {
           const value = effect();
           if (plan?.phase === 'after') world.crash(machine, plan.takes);
-          else post(engine, proc, back, () => settle(resolve, value));
+          if (plan?.phase !== 'after' || !diesOf(plan)) post(engine, proc, back, () => settle(resolve, value));
         };
         engine.after(there, () => {
           if (proc.dead) {
@@ -66,7 +69,7 @@ export function createCalls(world: World, machine: Machine, proc: Proc): Calls {
       const plan = machine.crashIn === undefined ? undefined : crash(port);
       if (plan !== undefined) {
         world.crash(machine, plan.takes);
-        return never;
+        if (diesOf(plan)) return never;
       }
       return new Promise<T>((resolve) => post(engine, proc, delay, () => settle(resolve, value())));
     },
@@ -75,7 +78,7 @@ export function createCalls(world: World, machine: Machine, proc: Proc): Calls {
       const plan = machine.crashIn === undefined ? undefined : crash(port);
       if (plan?.phase === 'before') {
         world.crash(machine, plan.takes);
-        return never;
+        if (diesOf(plan)) return never;
       }
       return new Promise<T>((resolve) => {
         begin((value, delay) => post(engine, proc, delay, () => settle(resolve, value)));

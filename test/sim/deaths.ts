@@ -1,5 +1,7 @@
 /** Deaths that are more than one kill: at a certain step, for long, again and again, or with somebody behind. */
-import { type Apply, others } from './fault.ts';
+import { reinit } from './byhand.ts';
+import { type Apply, others, type Undo } from './fault.ts';
+import type { Machine, Takes } from './model.ts';
 import { end, kill, startServer } from './server.ts';
 
 /** Steps of a take-over before or after which somebody may die. */
@@ -15,6 +17,14 @@ export const deadlySteps = [
   'instance.writeTerm',
 ] as const;
 
+function atWrite(machine: Machine, amount: number, takes: Takes): Undo {
+  const phase = (amount * 1000) % 2 < 1 ? 'before' : 'after';
+  machine.crashIn = { calls: 1, port: deadlySteps[Math.floor(amount * 997) % deadlySteps.length], phase, takes };
+  return () => {
+    machine.crashIn = undefined;
+  };
+}
+
 export const deaths = {
   'server killed': (sim, machine) => void kill(sim, machine.server),
   'primary dies with a standby behind': (sim, machine, fault) => {
@@ -25,6 +35,19 @@ export const deaths = {
     sim.engine.after(40, () => (fault.amount < 0.5 ? kill(sim, machine.server) : sim.lives.killContainer(machine)));
     sim.engine.after(80, () => sim.network.trouble(behind.index, 0, 0));
     return undefined;
+  },
+  'primary dies as a build begins': (sim, machine, fault) => {
+    const target = others(sim, machine)[Math.floor(fault.amount * 17) % (sim.machines.length - 1)];
+    if (target === undefined) return undefined;
+    reinit(sim, machine, target);
+    sim.buildBegun = () => {
+      sim.buildBegun = undefined;
+      const primary = sim.primaries()[0];
+      if (primary !== undefined) sim.engine.after(fault.amount * 20, () => kill(sim, primary.server));
+    };
+    return () => {
+      sim.buildBegun = undefined;
+    };
   },
   'server killed again and again': (sim, machine, fault) => {
     for (let turn = 0; turn < 4; turn += 1) sim.engine.after(turn * (200 + fault.amount * 1500), () => kill(sim, machine.server));
@@ -63,14 +86,9 @@ export const deaths = {
     machine.crashIn = { calls: 1 + Math.floor(fault.amount * 3), port, phase, takes: 'agent' };
     return undefined;
   },
-  'container killed at a write': (_sim, machine, fault) => {
-    const phase = (fault.amount * 1000) % 2 < 1 ? 'before' : 'after';
-    const port = deadlySteps[Math.floor(fault.amount * 997) % deadlySteps.length];
-    machine.crashIn = { calls: 1, port, phase, takes: 'container' };
-    return () => {
-      machine.crashIn = undefined;
-    };
-  },
+  'container killed at a write': (_sim, machine, fault) => atWrite(machine, fault.amount, 'container'),
+  'server killed at a write': (_sim, machine, fault) => atWrite(machine, fault.amount, 'server'),
+  'node lost at a write': (_sim, machine, fault) => atWrite(machine, fault.amount, 'node'),
   'container killed': (sim, machine) => void sim.lives.killContainer(machine),
   'container killed for long': (sim, machine, fault) => void sim.lives.killContainer(machine, fault.lasts),
   'node without power': (sim, machine) => {

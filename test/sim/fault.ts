@@ -19,3 +19,12 @@ export type Apply = (sim: Simulation, machine: Machine, fault: Strike) => Undo;
 export function others(sim: Simulation, machine: Machine): Machine[] {
   return sim.machines.filter((one) => one !== machine);
 }
+
+/** Makes something of a machine worse for a while. */
+export function weaken<K extends keyof Machine['weak']>(machine: Machine, key: K, value: Machine['weak'][K]): Undo {
+  const before = machine.weak[key];
+  machine.weak[key] = value;
+  return () => {
+    machine.weak[key] = before;
+  };
+}

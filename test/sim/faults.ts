@@ -4,12 +4,13 @@
  */
 import { ofTheApi } from './apifaults.ts';
 import { byHand, unmarkAll } from './byhand.ts';
+import { clocks } from './clocks.ts';
 import { deaths } from './deaths.ts';
-import { type Apply, others, type Strike, type Undo } from './fault.ts';
+import { type Apply, others, type Strike, type Undo, weaken } from './fault.ts';
 import type { Machine } from './model.ts';
 import { freeze } from './process.ts';
-import { copyOf } from './server.ts';
 import { resume } from './stream.ts';
+import { volumes } from './volumes.ts';
 import type { Simulation } from './world.ts';
 
 export interface Fault extends Strike {
@@ -31,19 +32,12 @@ const both = (a: number, b: number): [number, number][] => [
   [b, a],
 ];
 
-/** Makes something of a machine worse for a while. */
-function weaken<K extends keyof Machine['weak']>(machine: Machine, key: K, value: Machine['weak'][K]): Undo {
-  const before = machine.weak[key];
-  machine.weak[key] = value;
-  return () => {
-    machine.weak[key] = before;
-  };
-}
-
 const kinds = {
   ...deaths,
   ...ofTheApi,
   ...byHand,
+  ...clocks,
+  ...volumes,
   'server frozen': (sim, machine) => freeze(sim.engine, [machine.server.proc]),
   'agent frozen': (sim, machine) => freeze(sim.engine, [machine.agent?.proc]),
   'PID 1 frozen': (sim, machine) => freeze(sim.engine, [machine.pid1]),
@@ -56,29 +50,6 @@ const kinds = {
       machine.clock.suspended += (sim.engine.now - since) * machine.clock.rate;
       go();
     };
-  },
-  'volume lost': (sim, machine) => {
-    // The promise is about one member; a second volume would be a second one.
-    if (sim.volumeLost) return undefined;
-    sim.volumeLost = true;
-    sim.lives.killContainer(machine);
-    exchange(machine, undefined);
-    return undefined;
-  },
-  'volume exchanged': (sim, machine, fault) => {
-    // A copy of a standby's data, made a while ago and brought up as somebody's own: no volume that this member ever had.
-    const source = others(sim, machine)[Math.floor(fault.amount * 19) % (sim.machines.length - 1)]?.server.data;
-    if (sim.volumeLost || source === undefined || source.unfinished !== undefined || machine.server.role !== 'Primary')
-      return undefined;
-    sim.volumeLost = true;
-    const copy = copyOf(source, sim.oracle.freshData(), 0);
-    sim.engine.after(2000, () => {
-      // A standby by then, it has acknowledged what the copy does not have: nobody can know that its vote is worth less.
-      if (machine.server.role !== 'Primary') return;
-      sim.lives.killContainer(machine);
-      exchange(machine, copy);
-    });
-    return undefined;
   },
   'cut from everything': (sim, machine) =>
     cut(
@@ -131,44 +102,22 @@ const kinds = {
       sim.quietUntil = 0;
     };
   },
-  'records cannot be written': (_sim, machine) => weaken(machine, 'saveFails', true),
-  'disk stuck': (sim, machine, fault) => {
-    machine.weak.diskStuckUntil = sim.engine.now + fault.lasts;
-    const go = freeze(sim.engine, [machine.server.proc]);
-    return () => {
-      machine.weak.diskStuckUntil = 0;
-      go();
-    };
-  },
   'server does not start': (_sim, machine) => weaken(machine, 'startFails', true),
   'promotion slow': (sim, _machine, fault) => everywhere(sim, 'promotionMs', 200 + 9000 * fault.amount),
   'promotion requests lost': (sim) => everywhere(sim, 'promotionLost', 0.8),
   'processes die slowly': (_sim, machine, fault) => weaken(machine, 'reapMs', 4000 * fault.amount),
+  'server does not die': (_sim, machine, fault) => weaken(machine, 'reapMs', fault.lasts),
   'stops take long': (_sim, machine, fault) => weaken(machine, 'stopMs', 25_000 * fault.amount),
   'redo behind': (sim, machine, fault) => {
     machine.server.slowRedoUntil = sim.engine.now + fault.lasts;
     return undefined;
   },
   'SQL breaks': (_sim, machine, fault) => weaken(machine, 'sqlFails', 0.1 + 0.5 * fault.amount),
-  'wall clock jumps': (_sim, machine, fault) => {
-    machine.clock.wallOffset += (fault.amount - 0.5) * 7_200_000;
-    return undefined;
-  },
 } satisfies Record<string, Apply>;
 
 export type FaultKind = keyof typeof kinds;
 
 export const faultKinds = Object.keys(kinds) as FaultKind[];
-
-/** Another volume in the place of the machine's; with the old one goes all that lay on it. */
-function exchange(machine: Machine, data: Machine['server']['data']): void {
-  const { server } = machine;
-  server.data = data;
-  server.conf = { names: '', mostAvailable: false, readOnly: false, peers: [] };
-  server.work += 1;
-  machine.records = { granted: 0, freeze: undefined, build: undefined, fresh: true };
-  machine.brake = undefined;
-}
 
 function everywhere<K extends keyof Machine['weak']>(sim: Simulation, key: K, value: Machine['weak'][K]): Undo {
   const undos = sim.machines.map((machine) => weaken(machine, key, value));

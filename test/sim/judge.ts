@@ -5,7 +5,7 @@
  */
 import type { LeaseRecord } from '../../agent/core/model.ts';
 import type { Machine, World } from './model.ts';
-import { bootTime } from './process.ts';
+import { bootTime, clocksAgree } from './process.ts';
 import { type Acked, anotherMayLead, isLossAccepted, setsMeet, votersHoldAll, votesInReach } from './rules.ts';
 import { isPrimary } from './stream.ts';
 
@@ -45,8 +45,6 @@ export function createJudge({ world, fail, acked, isExcused }: Bench): Judge {
   let how = 'first';
   let afterWrite: LeaseRecord | undefined;
 
-  /** Within the bound; beyond it only the freeze protects. */
-  const clocksAgree = (): boolean => machines.every(({ clock }) => Math.abs(clock.rate - 1) <= 0.01);
   /** How long that was, by the member's own clock. */
   const waitedBy = (by: Machine, until: number): number =>
     bootTime(engine, by.clock) - (writtenAt.get(by) ?? 0) - (engine.now - until) * by.clock.rate;
@@ -105,7 +103,7 @@ export function createJudge({ world, fail, acked, isExcused }: Bench): Judge {
     if (holder === undefined || holder === by || holder.fence === undefined) return;
     const { fence, server } = holder;
     const lives = server.process?.pid === fence.process.pid && server.role === 'Primary' && !server.doomed;
-    if (!lives || isExcused(holder) || holder.pid1?.frozen !== false || !clocksAgree()) return;
+    if (!lives || isExcused(holder) || holder.pid1?.frozen !== false || !clocksAgree(engine, machines)) return;
     if (bootTime(engine, holder.clock) < fence.deadline)
       fail('S20', `${by.name} takes the lease while ${holder.name} has a permit`);
   }
@@ -157,6 +155,7 @@ export function createJudge({ world, fail, acked, isExcused }: Bench): Judge {
         how = 'first';
         anew(by, identity, after);
       } else if (before.holder === after.holder) sameHolder(by, identity, after);
+      if (after.holder === identity) by.renewedBy = by.agent?.proc;
       for (const machine of machines) writtenAt.set(machine, bootTime(engine, machine.clock));
       afterWrite = after;
       setRule();

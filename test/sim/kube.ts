@@ -262,12 +262,17 @@ export function createKube(world: World): Kube {
           return ok(record);
         });
       },
-      listPods: (ms) => request(machine, calls, 'kube.listPods', ms, () => ok([...kube.pods.values()].sort(byName))),
+      listPods: (ms) =>
+        request(machine, calls, 'kube.listPods', ms, (sentAt) => {
+          world.oracle.podsListed(machine, sentAt);
+          return ok([...kube.pods.values()].sort(byName));
+        }),
       patchPod: (target, change, ms) =>
         request<PodSight>(machine, calls, 'kube.patchPod', ms, () => {
           const pod = kube.pods.get(target.name);
           if (pod === undefined || pod.uid !== target.uid) return failed(absent);
           if (target.resourceVersion !== undefined && target.resourceVersion !== pod.resourceVersion) return failed(conflict);
+          if (change.labels?.['opengauss.role'] === 'primary' && target.name === machine.name) world.oracle.labels(machine);
           const labels = merged(pod.labels, change.labels);
           const annotations = merged(pod.annotations, change.annotations);
           kube.setPod({ ...pod, labels, annotations });

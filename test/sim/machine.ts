@@ -7,13 +7,14 @@ import type { LocalRecords } from '../../agent/core/model.ts';
 import { failed, ok, type Result } from '../../agent/core/result.ts';
 import type { DynamicConfig } from '../../agent/core/config.ts';
 import { createLoop } from '../../agent/loop/loop.ts';
-import type { BrakePort, FencePort, RecordsPort } from '../../agent/ports/others.ts';
+import type { BrakePort, FencePort, RecordsPort, VolumesPort } from '../../agent/ports/others.ts';
 import { type Calls, createCalls } from './calls.ts';
 import { createInstance } from './instance.ts';
 import type { Machine, World } from './model.ts';
 import { createPeers } from './peers.ts';
-import { bootTime, clockOf, freeze, newProc, post, trueTime, wallTime } from './process.ts';
+import { bootTime, clockOf, freeze, newProc, type Proc, post, trueTime, wallTime } from './process.ts';
 import { end, kill } from './server.ts';
+import { useOf } from './volumes.ts';
 
 export interface Lives {
   /** Which configuration stands behind a text. */
@@ -26,9 +27,14 @@ export interface Lives {
   powerOn(machine: Machine): void;
   /** Stops the whole pod; the returned function lets it go on. */
   freezePod(machine: Machine): () => void;
+  /** PID 1 looks at its clock, which runs at another rate now. */
+  fenceAgain(machine: Machine): void;
   deletePod(machine: Machine): void;
   forceDelete(machine: Machine): void;
 }
+
+/** A text that nobody can read as a configuration. */
+export const nonsense = 'nonsense';
 
 const quiet = (): void => {};
 
@@ -79,8 +85,13 @@ export function createLives(world: World, configOf: Lives['configOf']): Lives {
         : (msg: string, fields?: Record<string, unknown>) => {
             if (!proc.dead) tell(name, `${level} ${msg} ${fields === undefined ? '' : textOf(fields)}`);
           };
-    const log = { info: line('info'), warn: line('warn'), error: line('error'), debug: quiet };
     const counters = world.counters;
+    const tellError = line('error');
+    const error = (msg: string, fields?: Record<string, unknown>): void => {
+      if (typeof fields?.['reason'] === 'string') counters.count('reason', fields['reason']);
+      tellError(msg, fields);
+    };
+    const log = { info: line('info'), warn: line('warn'), error, debug: quiet };
     const loop = createLoop({
       ports: {
         clock: clockOf(engine, machine.clock, proc),
@@ -90,6 +101,7 @@ export function createLives(world: World, configOf: Lives['configOf']): Lives {
         fence: fenceOf(machine, calls),
         records: recordsOf(machine, calls),
         brake: brakeOf(machine, calls),
+        volumes: volumesOf(machine, proc),
         board: {
           show: ({ decision: { reason, blocked }, view }) => {
             const version = view.lease.known ? view.lease.value.record?.resourceVersion : undefined;
@@ -119,7 +131,10 @@ export function createLives(world: World, configOf: Lives['configOf']): Lives {
         switched: (outcome) => counters.count('switchover', outcome),
         built: (mode, outcome) => counters.count('build', `${mode} ${outcome}`),
       },
-      parseConfig: (text) => ({ ok: true, config: configOf(text) }),
+      parseConfig: (text) =>
+        text === nonsense
+          ? { ok: false, problems: [{ field: '', message: 'this is no configuration' }] }
+          : { ok: true, config: configOf(text) },
       haPort: 5433,
     });
     machine.agent = { proc, loop };
@@ -216,6 +231,9 @@ export function createLives(world: World, configOf: Lives['configOf']): Lives {
         go();
       };
     },
+    fenceAgain(machine) {
+      if (machine.fence !== undefined) awaitDue(machine, machine.fence.deadline);
+    },
     deletePod(machine) {
       const pod = kube.pods.get(machine.name);
       const { agent, pid1 } = machine;
@@ -268,20 +286,46 @@ export function createLives(world: World, configOf: Lives['configOf']): Lives {
     const before = machine.fence?.process.pid === process.pid ? machine.fence.deadline : 0;
     machine.fence = { process, deadline: Math.max(before, deadline) };
     machine.echo = machine.fence;
-    const { pid1 } = machine;
-    if (pid1 === undefined) return;
-    post(engine, pid1, Math.max(0, trueTime(machine.clock, machine.fence.deadline) - engine.now), () => due(machine));
+    awaitDue(machine, machine.fence.deadline);
+  }
+
+  function awaitDue(machine: Machine, deadline: number): void {
+    const { clock, pid1 } = machine;
+    if (pid1 !== undefined) post(engine, pid1, Math.max(0, trueTime(clock, deadline) - engine.now), () => due(machine, deadline));
   }
 
   /** PID 1 kills the server when the last deadline has passed. */
-  function due(machine: Machine): void {
+  function due(machine: Machine, deadline: number): void {
     const { fence, server } = machine;
-    if (fence === undefined || bootTime(engine, machine.clock) < fence.deadline - 1e-6) return;
+    // Of a later line it is told again.
+    if (fence === undefined || fence.deadline > deadline) return;
+    if (bootTime(engine, machine.clock) < deadline - 1e-3) {
+      awaitDue(machine, deadline);
+      return;
+    }
     machine.fence = undefined;
     if (server.process?.pid !== fence.process.pid) return;
     world.counters.count('fence', 'PID 1');
     world.tell?.(machine.name, 'PID 1 kills the server');
     kill(world, server);
+  }
+
+  function volumesOf(machine: Machine, proc: Proc): VolumesPort {
+    machine.volumeLooks.length = 0;
+    return {
+      seen: () => useOf(machine),
+      watch(listener) {
+        const look = (): void => {
+          post(engine, proc, dice.between(1, 50), () => {
+            engine.woken = true;
+            listener();
+          });
+        };
+        machine.volumeLooks.push(look);
+        look();
+        return { stop: () => void machine.volumeLooks.splice(0) };
+      },
+    };
   }
 
   /** The mark beside the data that says who set the server read-only. */

@@ -59,11 +59,6 @@ async function tryAll(seeds: number, first: number, jobs: number): Promise<numbe
   const verdicts: Verdict[] = [];
   const take = async (): Promise<void> => {
     for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
-      if (next.test !== undefined) {
-        print(`${next.name.padEnd(22)} held by ${next.test}`);
-        verdicts.push({ name: next.name, caughtBy: { seed: 0, invariant: '', text: next.test }, seeds: 0, seconds: 0 });
-        continue;
-      }
       const verdict = await tryMutation(next.name, seeds, first);
       verdicts.push(verdict);
       const { caughtBy } = verdict;

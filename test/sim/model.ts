@@ -95,7 +95,14 @@ export interface Weakness {
   redoMs: number;
   buildMs: number;
   sqlFails: number;
+  /** Share of the volume that is used. */
+  volumeUsed: number;
+  /** The volume has become read-only. */
+  volumeFails: boolean;
 }
+
+/** What dies at a call. */
+export type Takes = 'agent' | 'container' | 'server' | 'node';
 
 /** A node with the one pod that runs on it. */
 export interface Machine {
@@ -114,13 +121,19 @@ export interface Machine {
   fence: { process: ServerProcess; deadline: number } | undefined;
   echo: { process: ServerProcess; deadline: number } | undefined;
   agent: AgentRun | undefined;
+  /** The agent that renewed the lease last. */
+  renewedBy?: Proc | undefined;
   server: Server;
   records: LocalRecords;
   /** Who set the server read-only, as the volume remembers it. */
   brake: BrakeMark | undefined;
   weak: Weakness;
+  /** Who looks at the volume. */
+  volumeLooks: (() => void)[];
+  /** Until when it is looked at again and again. */
+  lookUntil: number;
   /** Crashes the agent, or all of the container, at that many port calls from now, before or after the call has had its effect. */
-  crashIn: { calls: number; port: string | undefined; phase: 'before' | 'after'; takes: 'agent' | 'container' } | undefined;
+  crashIn: { calls: number; port: string | undefined; phase: 'before' | 'after'; takes: Takes } | undefined;
   /** What the agent last decided, as its surfaces show it, and whether it was paused. */
   shown?: { reason: Reason; blocked: string | undefined; paused: boolean; version: string | undefined };
 }
@@ -135,7 +148,9 @@ export interface World {
   counters: Counters;
   /** The story, while a seed is replayed for reading; undefined otherwise, so that no text is made. */
   tell: ((who: string, what: string) => void) | undefined;
+  /** A build begins on that machine. */
+  buildBegun?: ((machine: Machine) => void) | undefined;
   /** A process may have ended: its machine looks after what follows. */
   serverEnded(machine: Machine, process: ServerProcess, role: Role): void;
-  crash(machine: Machine, takes: 'agent' | 'container'): void;
+  crash(machine: Machine, takes: Takes): void;
 }

@@ -18,6 +18,8 @@ export interface Network {
   haul(from: number, to: number): number;
   /** Extra delay (up to) and loss for everything that a member sends or receives. */
   trouble(member: number, extraMs: number, loss: number): void;
+  /** Nothing slows down or loses what the member sends. */
+  isWell(member: number): boolean;
   heal(): void;
 }
 
@@ -57,6 +59,7 @@ export function createNetwork(members: number, dice: Random, scale: number, now:
       extra[member] = extraMs;
       loss[member] = share;
     },
+    isWell: (member) => extra[member] === 0 && loss[member] === 0,
     heal() {
       cuts.fill(0);
       extra.fill(0);

@@ -215,7 +215,11 @@ const cases: Doctored[] = [
     invariant: 'L5',
     doctor(sim, primary, [other]) {
       const keepAway = (): void => {
-        if (other !== undefined) sim.network.cut(other.index, primary.index, true);
+        if (other === undefined) return;
+        sim.network.cut(other.index, primary.index, true);
+        const pod = sim.kube.pods.get(other.name);
+        // Nobody is told, so that nobody writes it again.
+        if (pod?.labels['opengauss.readable'] === 'true') sim.kube.pods.set(pod.name, { ...pod, labels: {} });
         sim.engine.after(100, keepAway);
       };
       keepAway();

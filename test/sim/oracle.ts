@@ -5,7 +5,7 @@
 import type { LocalRecords, LeaseRecord, Request } from '../../agent/core/model.ts';
 import { createJudge, fenceSlackMs } from './judge.ts';
 import type { Commit, Machine, Server, World } from './model.ts';
-import { bootTime } from './process.ts';
+import { bootTime, clocksAgree } from './process.ts';
 import { type Acked, isLossAccepted, termCarried } from './rules.ts';
 import { createSuccession } from './succession.ts';
 import { createVotes, type Vote } from './votes.ts';
@@ -47,6 +47,10 @@ export interface Oracle {
   recorded(machine: Machine, before: LocalRecords, after: LocalRecords): void;
   wiped(server: Server): void;
   labelled(): void;
+  /** A list of all pods has been answered. */
+  podsListed(by: Machine, sentAt: number): void;
+  /** It labels itself as the primary. */
+  labels(by: Machine): void;
   /** An agent has ended. */
   agentDied(): void;
   fail(invariant: string, text: string): void;
@@ -60,7 +64,10 @@ const excuseMs = 3000;
 export function createOracle(
   world: Pick<World, 'engine' | 'machines' | 'counters' | 'tell' | 'network'> & { kube: () => World['kube'] },
 ): Oracle {
-  const { engine, machines, counters } = world;
+  const { engine, machines, counters, network } = world;
+  /** By member: when its agent began to promote, and when it last read all pods. */
+  const askedAt = new Map<Machine, { at: number; pid: number | undefined }>();
+  const listedAt = new Map<Machine, number>();
   const excusedAt = new Map<Machine, number>();
   const acked: Acked[] = [];
   /** What was acknowledged in mode off; it may be lost, but not by a switchover. */
@@ -68,10 +75,17 @@ export function createOracle(
   let newest: { server: Server; term: number; base: Position } | undefined;
   let ids = 0;
 
+  /** Nobody is left who could kill in time: PID 1 stands still, and so does the agent, or it knows of no permit yet. */
+  const isUnguarded = ({ agent, pid1, renewedBy }: Machine): boolean =>
+    pid1?.frozen === true && (agent?.proc.frozen !== false || agent.proc !== renewedBy);
   const isExcused = (machine: Machine): boolean =>
-    (machine.pid1?.frozen === true && machine.agent?.proc.frozen !== false) ||
-    engine.now - (excusedAt.get(machine) ?? Number.NEGATIVE_INFINITY) < excuseMs;
+    isUnguarded(machine) || engine.now - (excusedAt.get(machine) ?? Number.NEGATIVE_INFINITY) < excuseMs;
   const synchronous = (): boolean => (world.kube().lease?.syncMode ?? 'off') !== 'off';
+  const isWell = (machine: Machine): boolean =>
+    world.kube().weather === 'fine' &&
+    engine.now - network.changedAt > 3000 &&
+    network.isWell(machine.index) &&
+    engine.now - (excusedAt.get(machine) ?? Number.NEGATIVE_INFINITY) > excuseMs;
   const fail = (invariant: string, text: string): void => oracle.fail(invariant, text);
   const judge = createJudge({ world, fail, acked, isExcused });
   const votes = createVotes(world, fail);
@@ -103,8 +117,8 @@ export function createOracle(
       if (data === undefined) return;
       oracle.promotions += 1;
       if (newest !== undefined && term <= newest.term) {
-        if (isExcused(machine)) {
-          counters.count('path', 'late promotion after a thaw');
+        if (isExcused(machine) || !clocksAgree(engine, machines)) {
+          counters.count('path', 'late promotion after a thaw, or by a wild clock');
           return;
         }
         oracle.fail('S3', `${machine.name} is promoted with term ${term}, ${newest.server.machine.name} was with ${newest.term}`);
@@ -150,10 +164,20 @@ export function createOracle(
     granted: (machine, vote) => votes.granted(machine, vote),
     recorded: (machine, before, after) => votes.recorded(machine, before, after),
     promotionAsked(machine) {
+      askedAt.set(machine, { at: engine.now, pid: machine.server.process?.pid });
       if (machine.shown?.paused === true) oracle.fail('S17', `${machine.name} is paused, and its agent promotes the server`);
     },
     answered: (request) => succession.answered(request),
     ended: () => succession.ended(),
+    podsListed: (by, sentAt) => void listedAt.set(by, sentAt),
+    labels(by) {
+      const asked = askedAt.get(by);
+      askedAt.delete(by);
+      // Where answers are late or lost nobody waits for them.
+      if (asked === undefined || asked.pid !== by.server.process?.pid || !isWell(by)) return;
+      if ((listedAt.get(by) ?? 0) < asked.at)
+        oracle.fail('S11', `${by.name} is labelled as the new primary, and has not read since it was promoted who else is`);
+    },
     wiped(server) {
       if (!synchronous()) return;
       const mine = server.data?.position;
@@ -168,7 +192,7 @@ export function createOracle(
     labelled() {
       let count = 0;
       for (const pod of world.kube().pods.values()) if (pod.labels['opengauss.role'] === 'primary') count += 1;
-      if (count > 1) oracle.fail('S11', 'two pods carry the label of the primary');
+      if (count > 1 && clocksAgree(engine, machines)) oracle.fail('S11', 'two pods carry the label of the primary');
     },
     fail(invariant, text) {
       if (oracle.violation !== undefined) return;
@@ -193,6 +217,7 @@ export function createOracle(
     const kept = contains(base, data.position.branch, lsn);
     if (kept && (isExcused(machine) || synchronous())) counters.count('path', 'late acknowledgement of a kept row');
     else if (!synchronous() && isExcused(machine)) counters.count('loss', 'thawed primary in mode off');
+    else if (!synchronous() && !clocksAgree(engine, machines)) counters.count('loss', 'wild clock in mode off');
     else {
       oracle.fail(
         'S1',

@@ -61,6 +61,21 @@ export interface MachineClock {
   wallOffset: number;
   /** How long the machine was suspended in all. */
   suspended: number;
+  /** True time until which it ran beyond the bound that settings are checked against. */
+  wildUntil?: number;
+}
+
+/** How far rates may differ from the truth (ha-semantics 7.2). */
+export const rateBound = 0.01;
+
+/** What was counted by a wild clock may matter for so long. */
+const wildMs = 30_000;
+
+/** All clocks run within the bound, and have for a while: beyond it only the freeze protects. */
+export function clocksAgree(engine: Engine, clocks: { clock: MachineClock }[]): boolean {
+  return clocks.every(
+    ({ clock }) => Math.abs(clock.rate - 1) <= rateBound && engine.now > (clock.wildUntil ?? Number.NEGATIVE_INFINITY) + wildMs,
+  );
 }
 
 /** Boot time of that machine. */
@@ -107,6 +122,11 @@ export function clockOf(engine: Engine, clock: MachineClock, proc: Proc): Clock 
         let done = false;
         const finish = () => {
           if (done) return;
+          // The clock runs slower by now.
+          if (signal?.aborted !== true && bootTime(engine, clock) < moment - 1e-3) {
+            engine.at(trueTime(clock, moment) + 1e-6, () => arrive(proc, finish));
+            return;
+          }
           done = true;
           engine.woken = true;
           resolve();

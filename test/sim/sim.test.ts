@@ -54,6 +54,18 @@ test('the table of mutations in the architecture is the table of the code', () =
   );
 });
 
+test('every invariant stands in the architecture with the file that checks it', () => {
+  const rows = [...readFileSync('docs/ARCHITECTURE.md', 'utf8').matchAll(/^\| ([SL]\d+) \| .+ \| (`.+`) \|$/gm)];
+  const wanted = [...Array.from({ length: 22 }, (_, at) => `S${at + 1}`), ...Array.from({ length: 12 }, (_, at) => `L${at + 1}`)];
+  assert.deepEqual(
+    rows.map(([, name]) => name),
+    wanted,
+  );
+  for (const [, name = '', files = ''] of rows)
+    for (const file of files.replaceAll('`', '').split(', '))
+      assert.match(readFileSync(`test/sim/${file}`, 'utf8'), new RegExp(`\\b${name}\\b`), `${file} does not check ${name}`);
+});
+
 test('without its rules the agent is caught: a few mutations that seeds notice at once', async () => {
   for (const name of ['whole-duration', 'old-entry-stays', 'fresh-read', 'grants-on-disk']) {
     const { caughtBy } = await tryMutation(name, 60, 1);

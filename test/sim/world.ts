@@ -9,7 +9,7 @@ import { createNetwork } from './network.ts';
 import { createOracle } from './oracle.ts';
 import { post } from './process.ts';
 import { type Random, streamOf } from './random.ts';
-import { commit, newServer, resetNumbers } from './server.ts';
+import { commit, kill, newServer, resetNumbers } from './server.ts';
 import { isPrimary } from './stream.ts';
 
 installLightAbort();
@@ -62,6 +62,8 @@ const healthy: Weakness = {
   redoMs: 250,
   buildMs: 700,
   sqlFails: 0,
+  volumeUsed: 0.4,
+  volumeFails: false,
 };
 
 function createMachine(index: number, dice: Random, options: WorldOptions): Machine {
@@ -82,6 +84,8 @@ function createMachine(index: number, dice: Random, options: WorldOptions): Mach
     incarnation: 0,
     records: { granted: 0, freeze: undefined, build: undefined, fresh: true },
     weak: { ...healthy, ...options.weak },
+    volumeLooks: [],
+    lookUntil: 0,
   } as unknown as Machine;
   machine.server = newServer(machine);
   return machine;
@@ -110,7 +114,15 @@ export function createWorld(options: WorldOptions): Simulation {
   world.kube = createKube(world);
   world.kube.config = { text: firstText, version: '1' };
   world.lives = createLives(world, (text) => configs.get(text) ?? defaultConfig);
-  world.crash = (machine, takes) => (takes === 'agent' ? world.lives.crashAgent(machine) : world.lives.killContainer(machine));
+  world.crash = (machine, takes) => {
+    if (takes === 'agent') world.lives.crashAgent(machine);
+    else if (takes === 'container') world.lives.killContainer(machine);
+    else if (takes === 'server') kill(world, machine.server);
+    else {
+      world.lives.powerOff(machine);
+      engine.after(dice.between(2000, 15_000), () => world.lives.powerOn(machine));
+    }
+  };
   world.serverEnded = (machine, process, role) => {
     if (machine.agent === undefined) return;
     const { exits } = machine.server;

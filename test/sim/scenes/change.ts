@@ -116,6 +116,16 @@ export const changeScenes: Scene[] = [
       expect: { leader: 'any', promotions: [1, 2], outageMs: 12_000 },
     }),
   ),
+  ...[0.1, 0.5, 0.9].map(
+    (amount): Scene => ({
+      row: 'F54',
+      title: `the server of the primary killed ${amount * 20} ms after the build of a standby has begun`,
+      weak: { buildMs: 6000 },
+      steps: [{ kind: 'primary dies as a build begins', lasts: 8000, amount }],
+      untilMs: 60_000,
+      expect: { leader: 'any', promotions: [1, 2], outageMs: 12_000 },
+    }),
+  ),
   {
     row: 'F64',
     title: 'every node without power, back in any order',
