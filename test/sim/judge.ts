@@ -31,6 +31,18 @@ export interface Bench {
 /** How late a fence may be: the time a signal takes. */
 export const fenceSlackMs = 30;
 
+/** The ways in which a member may come to be promoted. */
+export const paths = [
+  'first',
+  'heir',
+  'released',
+  'expired',
+  'own past',
+  'proof of death',
+  'in place',
+  'after everything was down',
+];
+
 /** The time of killing and reaping, with the room for a stall (ha-semantics 7.2). */
 const stopSeconds = 1.3;
 

@@ -8,6 +8,7 @@ import { faultKinds } from './faults.ts';
 import { mutations } from './mutations.ts';
 import { optionsOrExit } from './options.ts';
 import { runSeeds, tryMutation, type Verdict } from './run.ts';
+import { paths } from './judge.ts';
 import { elsewhere, scenes } from './scenes/index.ts';
 import { play } from './scenes/play.ts';
 import { planOfScene } from './scenes/scene.ts';
@@ -42,6 +43,12 @@ async function tellStory(plan: Plan, lines: number): Promise<void> {
 function printUnseen(result: ShareResult): void {
   const unseen = (kind: string, names: readonly string[]) => names.filter((name) => result.counters[kind]?.[name] === undefined);
   print(`faults that did not strike: ${unseen('fault', faultKinds).join(', ') || 'none'}`);
+  const rare = (kind: string, names: readonly string[]) =>
+    names.filter((name) => (result.counters[kind]?.[name] ?? 0) * 100_000 < 100 * result.seeds);
+  const rows = [...new Set(scenes.map((scene) => scene.row))];
+  print(
+    `fewer than 100 in 100 000 seeds: ${[...rare('fault', faultKinds), ...rare('reason', Object.keys(reasons)), ...rare('scene', rows), ...rare('path', paths)].join(', ') || 'nothing'}`,
+  );
   print(`reasons that were not given: ${unseen('reason', Object.keys(reasons)).join(', ') || 'none'}`);
 }
 

@@ -162,7 +162,18 @@ export const memberScenes: Scene[] = [
       { kind: 'promotion slow', lasts: 20_000, amount: 1 },
       { at: 100, kind: 'server killed' },
     ],
-    expect: { leader: 'any', promotions: [1, 3], outageMs: 25_000 },
+    expect: { leader: 'any', promotions: [1, 3], outageMs: 30_000 },
+  },
+  {
+    row: 'F45',
+    title: 'the pod of a standby frozen for 20 s while promotions hang: whoever is thawed is fenced, not promoted',
+    steps: [
+      { kind: 'promotion slow', lasts: 25_000, amount: 1 },
+      { at: 100, kind: 'server killed' },
+      { at: 1500, member: S1, kind: 'pod frozen', lasts: 20_000 },
+    ],
+    untilMs: 60_000,
+    expect: { leader: 'any', promotions: [1, 4], outageMs: 45_000 },
   },
   {
     row: 'F46',
@@ -172,6 +183,17 @@ export const memberScenes: Scene[] = [
       { at: 1000, kind: 'primary dies with a standby behind', amount: 0.06 },
     ],
     expect: { leader: 'any', promotions: [1, 1], outageMs: 9500 },
+  },
+  {
+    row: 'F46',
+    title: 'the standby that is ahead is paused, and its vote is needed: the lease waits until people let it go on',
+    steps: [
+      { member: S1, kind: 'member paused', lasts: 30_000 },
+      { at: 1000, kind: 'primary dies with a standby behind', amount: 0.06 },
+      { at: 1010, kind: 'node without power', lasts: 40_000 },
+    ],
+    untilMs: 60_000,
+    expect: { leader: 'other', promotions: [1, 1], outageMs: 34_000 },
   },
   {
     row: 'F48',

@@ -160,6 +160,16 @@ export const networkScenes: Scene[] = [
     expect: same(500),
   },
   {
+    row: 'F32',
+    title: 'a standby comes back without its volume while the API server refuses most of 30 s',
+    steps: [
+      { kind: 'API server refuses', lasts: 30_000 },
+      { at: 500, member: S1, kind: 'volume lost' },
+    ],
+    untilMs: 60_000,
+    expect: same(1000),
+  },
+  {
     row: 'F33',
     title: 'renewals are applied and their answers lost for 40 s',
     steps: [{ kind: 'answers of lease writes lost', lasts: 40_000, amount: 0.9 }],
