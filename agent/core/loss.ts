@@ -34,8 +34,9 @@ export function proofOfEnd(view: View, record: LeaseRecord, entry: SyncEntry, re
   // Who was promised something may go on by that promise, whatever anybody says of it.
   if (isHeardBy(view, name)) return undefined;
   const peer = freshPeer(view, name);
-  if (peer !== undefined) return ownWord(record, peer);
-  return namesIn(request.options['dead']).includes(name) ? 'the operator says that it is dead' : undefined;
+  const saidDead = namesIn(request.options['dead']).includes(name);
+  if (peer !== undefined) return ownWord(record, peer) ?? (saidDead ? wordOfAnother(record, entry, peer) : undefined);
+  return saidDead ? 'the operator says that it is dead' : undefined;
 }
 
 /** The word of the kubelet, or of whoever tainted its node, that the very container has ended; once said it stays true. */
@@ -57,6 +58,15 @@ function ownWord(record: LeaseRecord, { name, instance, mayLead, leaseTerm }: Pe
   // An agent that was started again does not know of a promotion that the one before has asked for.
   const waits = instance === 'standby' && record.promoting?.member !== name;
   return down || waits ? `its agent says ${instance}` : undefined;
+}
+
+/**
+ * A member of that name with other data, a pod that was made anew on another volume for instance, is not that primary, and
+ * nothing that it says is about it. What the operator says of that primary counts, when this one could not be meant.
+ */
+function wordOfAnother(record: LeaseRecord, entry: SyncEntry, { dataId, mayLead, leaseTerm }: PeerState): string | undefined {
+  if (dataId === entry.dataId || mayLead !== false || leaseTerm < record.term) return undefined;
+  return 'the operator says that the one before it is dead';
 }
 
 /** A member has promised something to it moments ago, so it was alive then, whatever anybody says (I14). */

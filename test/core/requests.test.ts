@@ -184,6 +184,18 @@ describe('the end of a former primary', () => {
     const peers = { 'og-demo-0': aPeer('og-demo-0', { instance: 'stopped', mayLead: false }) };
     assert.equal(proof({ peers }, { holder: '' }), 'its agent says stopped');
   });
+  test('is the word of the operator where a pod with other data bears the name by now', () => {
+    const word = (state: Partial<PeerState>) => ({
+      'og-demo-0': aPeer('og-demo-0', { instance: 'standby', mayLead: false, dataId: 'data-of-another-volume', ...state }),
+    });
+    const dead = { dead: 'og-demo-0' };
+    const said = 'the operator says that the one before it is dead';
+    assert.equal(proof({ peers: word({}) }, { holder: 'og-demo-0/uid-0/inc-0' }, dead), said);
+    assert.equal(proof({ peers: word({}) }, { holder: 'og-demo-2/uid-2/inc-2' }, dead), said);
+    assert.equal(proof({ peers: word({}) }, {}), undefined);
+    for (const state of [{ dataId: alone.dataId }, { mayLead: true }, { leaseTerm: 6 }])
+      assert.equal(proof({ peers: word(state) }, {}, dead), undefined);
+  });
   test('is not proven, whatever the operator says, while a member has promised it something', () => {
     const promised = { holder: 'og-demo-0/uid-0/inc-0', term: 7 };
     const bound = { 'og-demo-2': aPeer('og-demo-2', { promised } as Partial<PeerState>) };

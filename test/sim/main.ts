@@ -92,8 +92,10 @@ async function tryAll(seeds: number, first: number, jobs: number): Promise<numbe
 /** Every small world, and how many states it has. */
 async function exploreSmall(limit: string | undefined): Promise<number> {
   const plans = wholePlans().map((plan) => (limit === undefined ? plan : { ...plan, states: Number(limit) }));
+  const cutShort: string[] = [];
   const sum = await exploreAll(plans, ({ title }, { states, steps, complete, violation }, seconds) => {
     const left = complete ? 'whole' : 'not whole';
+    if (!complete) cutShort.push(title);
     print(
       `${String(states).padStart(9)} states ${String(steps).padStart(9)} steps ${seconds.toFixed(1).padStart(7)} s  ${left}  ${title}`,
     );
@@ -101,6 +103,7 @@ async function exploreSmall(limit: string | undefined): Promise<number> {
     print(`VIOLATION ${violation.invariant}: ${violation.text}`);
     for (const line of violation.story) print(`  ${line}`);
   });
+  print(`not whole: ${cutShort.join('; ') || 'none'}`);
   print(`${sum.states} states in ${plans.length} small clusters, ${sum.complete} of them whole: ${sum.violations} violations`);
   return sum.violations > 0 ? 1 : 0;
 }
