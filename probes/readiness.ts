@@ -9,7 +9,7 @@ import { formatBytes } from '../agent/core/quantity.ts';
 import type { Mono, PeerState, StandbyInstance } from '../agent/core/model.ts';
 import { isValid } from '../agent/core/permit.ts';
 import type { Snapshot, View } from '../agent/core/view.ts';
-import { isStale, no, type Verdict, yes } from './verdict.ts';
+import { isStale, no, staleAfterMs, type Verdict, yes } from './verdict.ts';
 
 export const readinessModes = ['tcp', 'query', 'streaming'] as const;
 
@@ -42,6 +42,13 @@ export function readiness(snapshot: Snapshot | undefined, now: Mono, query: Read
   if (service === 'write') return no('it is labelled primary and is a standby');
   if (service === 'nothing') return no('no Service selects this member');
   return streams(view, instance, query.lag, true);
+}
+
+/** When a verdict may change although no cycle comes: by the end of the snapshot or of its permit, whichever is still ahead. */
+export function readinessEnds(snapshot: Snapshot | undefined, now: Mono): Mono {
+  if (snapshot === undefined) return Number.POSITIVE_INFINITY;
+  const ends = [snapshot.view.now + staleAfterMs(snapshot), snapshot.view.permit?.until ?? now];
+  return Math.min(...ends.filter((end) => end > now), Number.POSITIVE_INFINITY);
 }
 
 /** Which Service the labels select this member for, as the last list of pods told; unknown labels are not absent ones (I2). */

@@ -5,7 +5,7 @@ import { known, unknown } from '../../agent/core/result.ts';
 import type { PodSight } from '../../agent/core/model.ts';
 import type { Snapshot, View } from '../../agent/core/view.ts';
 import { liveness } from '../../probes/liveness.ts';
-import { type ReadinessQuery, readiness } from '../../probes/readiness.ts';
+import { type ReadinessQuery, readiness, readinessEnds } from '../../probes/readiness.ts';
 import { startup } from '../../probes/startup.ts';
 import { aLeadingView, aPermit, aPod, aPrimary, aPrimaryPeer, aStandby, aView, lsn, me, now } from '../core/builders.ts';
 
@@ -220,3 +220,20 @@ for (const { title, view, query: asked, at, ok, says } of cases) {
     assert.match(verdict.reason, says);
   });
 }
+
+test('between two cycles a verdict changes at the moments that are told beforehand, and at no other', () => {
+  const views = [
+    aLeadingView(primaryLabel),
+    aView(readableLabel),
+    aLeadingView({ ...primaryLabel, permit: aPermit({ sentAt: now + 3000 }) }),
+  ];
+  for (const snapshot of views.map(shot)) {
+    for (let at = now; at < now + 10_000; at += 100) {
+      const end = readinessEnds(snapshot, at);
+      const until = Math.min(end, now + 20_000);
+      for (const later of [until - 1, (at + until) / 2]) assert.deepEqual(readiness(snapshot, later), readiness(snapshot, at));
+      if (end < now + 8000) assert.equal(readiness(snapshot, end).ok, false);
+    }
+  }
+  assert.equal(readinessEnds(undefined, now), Number.POSITIVE_INFINITY);
+});

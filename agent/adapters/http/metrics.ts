@@ -35,7 +35,7 @@ export function createMetrics({ version, cluster, pod, board, clock }: MetricsOp
   const registry = new Registry();
   // The precision is the period of a timer: the default of 10 ms wakes an idle agent a hundred times a second, and each
   // time costs as much as a request.
-  collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: 250 });
+  collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: 1000 });
   for (const name of misnamed) registry.removeSingleMetric(name);
   const into = instruments(registry);
   into.info.set({ version, cluster, pod }, 1);

@@ -1,10 +1,10 @@
 /**
  * The tcp readiness port: it accepts connections exactly while the member is fit for its Service, so that a kubelet
  * or a load balancer that can only connect gets the same answer as `/readyz`. Looked at after each cycle, and in
- * between because a permit and a snapshot also end by time.
+ * between at the moment at which a permit or a snapshot ends by time.
  */
 import { createServer, type Server } from 'node:net';
-import { readiness } from '../../../probes/readiness.ts';
+import { readiness, readinessEnds } from '../../../probes/readiness.ts';
 import type { Clock } from '../../ports/others.ts';
 import type { ReadableBoard } from './board.ts';
 
@@ -21,13 +21,15 @@ export interface ReadyPort {
   close(): Promise<void>;
 }
 
-const lookMs = 250;
+/** Timers stand still in a suspend, and a port that was taken may be free: it is looked at this often all the same. */
+const lookMs = 1000;
 const connectionsMax = 32;
 
 /** Starts to watch the board; the port is closed until the member is fit. */
 export function serveReady(options: ReadyOptions): ReadyPort {
   let server: Server | undefined;
   let closed = false;
+  let timer: NodeJS.Timeout | undefined;
   let said: 'open' | 'closed' | 'taken' | undefined;
 
   const say = (now: 'open' | 'closed' | 'taken', reason: string) => {
@@ -57,17 +59,20 @@ export function serveReady(options: ReadyOptions): ReadyPort {
   };
   const look = () => {
     if (closed) return;
-    const verdict = readiness(options.board.last(), options.clock.now());
+    const now = options.clock.now();
+    const last = options.board.last();
+    const verdict = readiness(last, now);
     if (verdict.ok) open(verdict.reason);
     else shut(verdict.reason);
+    clearTimeout(timer);
+    timer = setTimeout(look, Math.min(lookMs, Math.ceil(readinessEnds(last, now) - now))).unref();
   };
   look();
   options.board.onShow(look);
-  const timer = setInterval(look, lookMs).unref();
   return {
     close() {
       closed = true;
-      clearInterval(timer);
+      clearTimeout(timer);
       const last = server;
       server = undefined;
       return new Promise((done) => {
