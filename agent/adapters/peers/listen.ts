@@ -33,20 +33,18 @@ const limits = {
   headMs: 2000,
   requestMs: 5000,
   idleMs: 30_000,
-  checkMs: 1000,
 };
 
 interface Caller {
   socket: Socket;
-  /** When it began to say what is not whole yet, was answered last, or came. */
-  since: number;
+  /** Ends what is not whole in time, or says nothing for too long. */
+  timer: NodeJS.Timeout | undefined;
   chunks: Buffer[];
   bytes: number;
   /** Looking at fewer bytes than these is of no use. */
   wanted: number;
   /** One is being answered, or the last one was. */
   busy: boolean;
-  allowedMs: number;
 }
 
 /** Answers by `onRequest`; not listening yet. */
@@ -59,19 +57,16 @@ export function createListener(onRequest: (request: Request) => Promise<Reply>):
       socket.destroy();
       return;
     }
-    const caller = {
-      ...{ socket, since: performance.now(), chunks: [], bytes: 0 },
-      ...{ wanted: 0, busy: false, allowedMs: limits.headMs },
-    };
+    const caller: Caller = { socket, timer: undefined, chunks: [], bytes: 0, wanted: 0, busy: false };
     callers.add(caller);
-    socket.once('close', () => callers.delete(caller));
+    allow(caller, limits.headMs);
+    socket.once('close', () => {
+      clearTimeout(caller.timer);
+      callers.delete(caller);
+    });
     socket.on('data', (chunk) => take(caller, chunk, onRequest));
   });
   server.maxConnections = limits.connections;
-  const check = setInterval(() => {
-    for (const caller of callers) if (!caller.busy && performance.now() - caller.since > caller.allowedMs) tooLate(caller);
-  }, limits.checkMs).unref();
-  server.once('close', () => clearInterval(check));
   return Object.assign(server, {
     endAll() {
       for (const { socket } of callers) socket.destroy();
@@ -85,18 +80,19 @@ function take(caller: Caller, chunk: Buffer, onRequest: (request: Request) => Pr
     caller.socket.destroy();
     return;
   }
-  if (caller.bytes === 0) begin(caller, limits.headMs);
+  if (caller.bytes === 0) allow(caller, limits.headMs);
   caller.chunks.push(chunk);
   caller.bytes += chunk.length;
   if (caller.bytes < caller.wanted) return;
   const request = readRequest(Buffer.concat(caller.chunks));
   if (typeof request === 'number') {
+    if (request > caller.bytes + 1) allow(caller, limits.requestMs);
     caller.wanted = request;
-    if (request > caller.bytes + 1) caller.allowedMs = limits.requestMs;
   } else if (request === 'none') answer(caller, { ...nothing, status: 400 });
   else if (request === 'too long') caller.socket.destroy();
   else {
     caller.busy = true;
+    clearTimeout(caller.timer);
     const last = request.headers.get('connection')?.toLowerCase() === 'close';
     void onRequest(request).then((reply) => answer(caller, { last, ...reply }));
   }
@@ -104,8 +100,9 @@ function take(caller: Caller, chunk: Buffer, onRequest: (request: Request) => Pr
 
 const nothing: Reply = { status: 0, headers: {}, body: Buffer.alloc(0), last: true };
 
-function begin(caller: Caller, allowedMs: number): void {
-  Object.assign(caller, { since: performance.now(), allowedMs, chunks: [], bytes: 0, wanted: 0 });
+function allow(caller: Caller, ms: number): void {
+  clearTimeout(caller.timer);
+  caller.timer = setTimeout(() => tooLate(caller), ms);
 }
 
 function tooLate(caller: Caller): void {
@@ -115,9 +112,9 @@ function tooLate(caller: Caller): void {
 
 function answer(caller: Caller, { status, headers, body, last = false }: Reply): void {
   const { socket } = caller;
-  begin(caller, limits.idleMs);
-  caller.busy = last;
+  Object.assign(caller, { chunks: [], bytes: 0, wanted: 0, busy: last });
   if (socket.destroyed) return;
+  allow(caller, limits.idleMs);
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
   const end = last ? 'connection: close\r\n\r\n' : '\r\n';
   const head = `HTTP/1.1 ${status} \r\n${lines.join('')}content-length: ${body.length}\r\n${end}`;
