@@ -116,6 +116,7 @@ function overlay(cluster: Cluster, replicas: number, more?: More): string {
     JSON.stringify({
       apiVersion: 'kustomize.config.k8s.io/v1beta1',
       kind: 'Kustomization',
+      namespace,
       resources: [relative(dir, join(root, 'manifests', 'overlays', 'one-plus-two'))],
       components: (more?.components ?? []).map((name) => relative(dir, join(root, 'manifests', 'components', name))),
       images: more?.images ?? [],
