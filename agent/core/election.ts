@@ -6,7 +6,7 @@
 import { acceptsLoss } from './asked.ts';
 import { isBoundAway } from './failsafe.ts';
 import { lossInOff } from './lag.ts';
-import { heirTurnMs, isReleased, memberOf, recordOf } from './lease.ts';
+import { isReleased, memberOf, recordOf } from './lease.ts';
 import type { Instance, LeaseRecord, MemberName, PeerState, StandbyInstance } from './model.ts';
 import { podOf } from './pods.ts';
 import { comparePositions, positionOf } from './position.ts';
@@ -17,6 +17,9 @@ export { comparePositions, type Position, positionOf } from './position.ts';
 
 /** A peer's word older than this is unknown, not old news (K33). */
 export const peerFreshMs = 2500;
+
+/** What a watch may deliver later to one member than to another. */
+const lateMs = 300;
 
 export function freshPeers(view: View, within = peerFreshMs): PeerSight[] {
   return Object.values(view.peers).filter((peer) => view.now - peer.at <= within && peer.state.name !== view.self.name);
@@ -145,7 +148,7 @@ export function isLate(view: View, { name, leaseSeenMs }: PeerState): boolean {
   const sight = view.peers[name];
   if (sight === undefined || leaseSeenMs === undefined || !view.lease.known) return false;
   const { record, firstSeenAt } = view.lease.value;
-  return record !== undefined && record.syncMode !== 'off' && sight.at - leaseSeenMs - firstSeenAt > heirTurnMs;
+  return record !== undefined && record.syncMode !== 'off' && sight.at - leaseSeenMs - firstSeenAt > lateMs;
 }
 
 /** Whether no fresh candidate ranks before the local member, or none but those that are not waited for. */

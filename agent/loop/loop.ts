@@ -183,10 +183,10 @@ async function keepConfigured(ctx: Context, view: View): Promise<void> {
   if (!applied.ok) ctx.log.warn('server configuration not applied', { fault: applied.fault });
 }
 
-/** The look that finds a server hung for long enough ends just after that moment. */
-function beforeHung(view: View): number | undefined {
-  const end = hungAt(view);
-  return end === undefined ? undefined : end - instanceDeadlineMs + hurryMs;
+/** The look that finds a server hung for long enough ends just after that moment; until it is killed it is looked at again. */
+function beforeHung(view: View, { instance }: Decision): number | undefined {
+  const end = instance.do === 'nothing' ? hungAt(view) : undefined;
+  return end === undefined ? undefined : Math.max(view.now + hurryMs, end - instanceDeadlineMs + hurryMs);
 }
 
 function worst(a: Outcome, b: Outcome): Outcome {
@@ -214,6 +214,6 @@ function nextCycleAt(ctx: Context, decision: Decision, outcome: Outcome): number
   const held = recordOf(view.lease)?.holder === ctx.self.identity;
   const period = held ? Math.max(now + hurryMs, Math.min(now + renewMs, memory.renewSentAt + renewMs)) : now + renewMs;
   const usual = isRenewalOwed(ctx, view) ? Math.min(period, now + leaseOwedMs) : period;
-  const looks = [nextLook(view), nextReportLook(view), beforeHung(view)].filter((at) => at !== undefined && at > now);
+  const looks = [nextLook(view), nextReportLook(view), beforeHung(view, decision)].filter((at) => at !== undefined && at > now);
   return Math.min(usual, ...looks.map((at) => Math.max(now + 1, at ?? usual)));
 }

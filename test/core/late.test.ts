@@ -24,7 +24,7 @@ describe('a standby whose lease has run out', () => {
   });
   const cases: [string, Partial<PeerState>, Partial<LeaseRecord>][] = [
     ['sees it run out at the same time', { leaseSeenMs: 7900 }, {}],
-    ['sees it run out within its turn', { leaseSeenMs: 7000 }, {}],
+    ['sees it run out hardly later', { leaseSeenMs: 7700 }, {}],
     ['does not say', {}, {}],
     ['is ahead in mode off, where nobody compares', { leaseSeenMs: 5000 }, { syncMode: 'off', entries: [] }],
   ];

@@ -15,6 +15,9 @@ import { applyNames, end, kill, append, requestPromotion, startServer, writeTerm
 import { isUp, leave, release, seek } from './stream.ts';
 import { lookAt } from './look.ts';
 
+/** How soon a look notices that the server has ended under it. */
+const stepMs = 50;
+
 export const fault = (kind: Fault['kind'], done: Fault['done'], detail: string): Result<never> =>
   failed({ of: 'command', kind, done, detail });
 
@@ -74,9 +77,13 @@ export function createInstance(world: World, machine: Machine, calls: Calls): In
     async observe(deadlineMs): Promise<Instance> {
       const silent = server.proc?.frozen === true || (server.proc === undefined && stuck() > 0);
       const startedAt = bootTime(world.engine, machine.clock);
-      return await calls.answer('instance.observe', silent ? deadlineMs : dice.between(0.4, 1.5), () =>
-        // A server that has ended under the question is seen to have ended.
-        lookAt(world, server, mind, server.process === undefined ? stuck() > 0 : silent, startedAt),
+      const { process } = server;
+      // The session of a server that ends under the question breaks; nobody waits for its answer any longer.
+      for (let waited = 0; silent && waited < deadlineMs - stepMs && process === server.process; waited += stepMs)
+        await calls.answer('wait', stepMs, () => undefined);
+      const mute = process === server.process ? silent : server.proc === undefined && stuck() > 0;
+      return await calls.answer('instance.observe', mute ? stepMs : dice.between(0.4, 1.5), () =>
+        lookAt(world, server, mind, mute, startedAt),
       );
     },
     onExit(listener) {

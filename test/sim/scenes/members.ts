@@ -34,7 +34,7 @@ export const memberScenes: Scene[] = [
     row: 'F4',
     title: 'server of the primary stopped, its agent lives',
     steps: [{ kind: 'server frozen', lasts: 40_000 }],
-    expect: { leader: 'any', promotions: [1, 1], outageMs: 15_000 },
+    expect: { leader: 'any', promotions: [1, 1], outageMs: 13_000 },
   },
   {
     row: 'F5',
@@ -108,7 +108,7 @@ export const memberScenes: Scene[] = [
     row: 'F15',
     title: 'pod of the primary deleted by force, its processes go on',
     steps: [{ kind: 'pod deleted by force' }],
-    expect: { leader: 'any', promotions: [1, 1], outageMs: 10_500 },
+    expect: { leader: 'any', promotions: [1, 1], outageMs: 9000 },
   },
   {
     row: 'F16',
