@@ -30,7 +30,7 @@ import { nextReportLook } from './report.ts';
 import { bindAgain } from './promised.ts';
 import { meetPeersAgain } from './roster.ts';
 import { logChange, publish } from './publish.ts';
-import { isRenewalOwed, leaseOwedMs } from './sight.ts';
+import { isRenewalOwed, nextLeaseRead } from './sight.ts';
 import { tellBlocked, tellPause } from './tell.ts';
 
 export interface LoopOptions {
@@ -213,7 +213,8 @@ function nextCycleAt(ctx: Context, decision: Decision, outcome: Outcome): number
   // Counted from the last renewal, not from this cycle: nudges in between must not put the next one off.
   const held = recordOf(view.lease)?.holder === ctx.self.identity;
   const period = held ? Math.max(now + hurryMs, Math.min(now + renewMs, memory.renewSentAt + renewMs)) : now + renewMs;
-  const usual = isRenewalOwed(ctx, view) ? Math.min(period, now + leaseOwedMs) : period;
+  const reads = !view.lease.known || isRenewalOwed(ctx, view);
+  const usual = reads ? Math.min(period, Math.max(now + 1, nextLeaseRead(ctx, view))) : period;
   const looks = [nextLook(view), nextReportLook(view), beforeHung(view, decision)].filter((at) => at !== undefined && at > now);
   return Math.min(usual, ...looks.map((at) => Math.max(now + 1, at ?? usual)));
 }

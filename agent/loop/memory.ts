@@ -128,6 +128,8 @@ export interface Memory {
   sighting: SeenLease | undefined;
   /** When the last GET of the lease was sent; what a watch delivers does not count. */
   leaseReadAt: Mono;
+  /** When the version of the lease that is known was not there yet. */
+  leaseAbsentAt: Mono;
   /** A GET was the first to show this version of the lease: the watch is silent, or slower than that. */
   foundByReading: boolean;
   /** The record as last seen under this incarnation, and nobody else's since. */
@@ -220,6 +222,7 @@ export function emptyMemory(records: LocalRecords): Memory {
     since: undefined,
     sighting: undefined,
     leaseReadAt: Number.NEGATIVE_INFINITY,
+    leaseAbsentAt: Number.NEGATIVE_INFINITY,
     foundByReading: false,
     held: undefined,
     longestUntil: Number.NEGATIVE_INFINITY,

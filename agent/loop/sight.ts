@@ -4,16 +4,19 @@
  */
 import { isReleasedBy } from '../core/failsafe.ts';
 import { expiresAt, holds, isExpired, seen } from '../core/lease.ts';
-import type { LeaseRecord, Mono } from '../core/model.ts';
+import type { LeaseRecord, Mono, SeenLease } from '../core/model.ts';
 import { isValid } from '../core/permit.ts';
 import { known, unknown } from '../core/result.ts';
 import type { View } from '../core/view.ts';
 import type { Context } from './context.ts';
+import type { Memory } from './memory.ts';
 
 /** A standby reads it at least this often; the watch makes it fresh in between. */
 const leaseAgeMs = 10_000;
-/** While the watch owes a renewal it is read at most this often. */
-export const leaseOwedMs = 1000;
+/** While the watch owes a renewal it is read at most this often, */
+const leaseOwedMs = 1000;
+/** and this often around the moment at which the next one is expected: who sees it late waits longer for its end. */
+const leaseCloseMs = 250;
 /** After so long without a reading that succeeds it counts as unknown. */
 const graceMs = 60_000;
 
@@ -30,7 +33,7 @@ export async function refreshLease(ctx: Context, view: View, deadlineMs: number)
     if (holds(view)) return;
     const end = expiresAt(lease.value, memory.config.lease.durationSeconds);
     const due = now >= end && !isExpired(lease.value, view);
-    if (!due && now - memory.leaseReadAt < (isRenewalOwed(ctx, view) ? leaseOwedMs : leaseAgeMs)) return;
+    if (!due && now < nextLeaseRead(ctx, view)) return;
   }
   const sentAt = ports.clock.now();
   memory.leaseReadAt = sentAt;
@@ -45,6 +48,20 @@ export async function refreshLease(ctx: Context, view: View, deadlineMs: number)
   // A holder that nobody can have followed knows what stands in it, for as long as it knows that.
   const held = memory.held !== undefined && isValid(memory.permit, now);
   if (!held && (!lease.known || now - lease.at > graceMs)) memory.lease = unknown(result.fault);
+}
+
+/**
+ * When it is read again, whatever the watch delivers meanwhile. What a reading found was written after the reading before: the
+ * next renewal comes a period after that at the earliest, and is looked for closely until a period after the sight.
+ */
+export function nextLeaseRead(ctx: Context, view: View): Mono {
+  const { memory } = ctx;
+  if (!memory.lease.known) return memory.leaseReadAt + leaseOwedMs;
+  if (!isRenewalOwed(ctx, view)) return memory.leaseReadAt + leaseAgeMs;
+  const renewMs = memory.config.lease.renewSeconds * 1000;
+  const isClose = view.now < memory.lease.value.firstSeenAt + renewMs + leaseOwedMs;
+  const step = isClose ? leaseCloseMs : leaseOwedMs;
+  return Math.max(memory.leaseReadAt + step, memory.leaseAbsentAt + renewMs);
 }
 
 /** The watch has not delivered the holder's last renewal: a reading had to find it, or none has come when it should have. */
@@ -63,7 +80,7 @@ export function adoptLease(ctx: Context, record: LeaseRecord | undefined, sentAt
   const before = memory.sighting;
   if (before?.record !== undefined && record !== undefined && isOlder(record, before.record)) return;
   const now = ports.clock.now();
-  if (record?.resourceVersion !== before?.record?.resourceVersion) memory.foundByReading = sentAt !== undefined;
+  if (record?.resourceVersion !== before?.record?.resourceVersion) noteVersion(memory, before, sentAt, now);
   memory.sighting = seen(before, record, sentAt, now);
   memory.lease = known(memory.sighting, now);
   // For good: the next version of the record will not show the release any more.
@@ -73,6 +90,11 @@ export function adoptLease(ctx: Context, record: LeaseRecord | undefined, sentAt
   else if (record.garbage === undefined) memory.held = record;
   // A write over a version that is not the last any more cannot happen any more.
   memory.unanswered = memory.unanswered.filter((draft) => draft.over === record.resourceVersion);
+}
+
+function noteVersion(memory: Memory, before: SeenLease | undefined, sentAt: Mono | undefined, now: Mono): void {
+  memory.foundByReading = sentAt !== undefined;
+  memory.leaseAbsentAt = sentAt === undefined ? now : Math.max(before?.firstSeenAt ?? now, before?.confirmedAt ?? now);
 }
 
 function isOlder(a: LeaseRecord, b: LeaseRecord): boolean {

@@ -49,6 +49,9 @@ test('where the heir dies before its turn, the one that handed over leaves it a 
   const old = world.primary() ?? '';
   const others = world.standbys();
   world.cut(old, 'peers');
+  // The lease is released, and nobody else gets it.
+  const refusal = { of: 'kube', kind: 'unreachable', done: 'no', detail: 'no answer' } as const;
+  world.kube.trouble = ({ member, verb }) => (verb === 'writeLease' && member !== old ? refusal : undefined);
   await world.until('the lease is released', () => world.kube.lease?.holder === '', 12_000);
   for (const name of others) world.killAgent(name);
   await world.run(4000);
