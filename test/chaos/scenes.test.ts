@@ -3,6 +3,7 @@
  * elsewhere, loss and two writers are never pardoned, and the order of acknowledgements tells two writers apart.
  */
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { alternating, type Result, verdictOf } from './run.ts';
 import { elsewhere, type Scene, scenes, wantedRows } from './scenes.ts';
@@ -13,6 +14,17 @@ test('every row that is asked for has a scene, or is named as shown elsewhere', 
     wantedRows.filter((row) => !played.has(row) && elsewhere[row] === undefined),
     [],
   );
+});
+
+test('the docs name the scenes of each row and their bounds', () => {
+  const docs = readFileSync(new URL('../../docs/TESTING.md', import.meta.url), 'utf8');
+  const lines = wantedRows.map((row) => {
+    const own = scenes.filter(({ rows }) => rows.includes(row));
+    const names = own.map(({ name }) => `\`${name}\``).join(', ') || elsewhere[row];
+    const bounds = own.map(({ boundMs }) => (boundMs === undefined ? '–' : String(boundMs / 1000))).join(', ') || '–';
+    return `| ${row} | ${names} | ${bounds} |`;
+  });
+  for (const line of lines) assert.ok(docs.includes(`${line}\n`), line);
 });
 
 test('scenes have names of their own', () => {
