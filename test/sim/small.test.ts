@@ -14,7 +14,7 @@ const budgetMs = 20_000;
 test('every order of events of small clusters keeps what was acknowledged', async (t) => {
   const until = Date.now() + budgetMs;
   const plans = boundedPlans().map((plan) => ({ ...plan, until }));
-  const { states, complete } = await exploreAll(plans, (plan, { violation }) => {
+  const { states, complete } = await exploreAll(plans, 1, (plan, { violation }) => {
     assert.equal(violation, undefined, `${plan.title}: ${violation?.text}\n${violation?.story.join('\n')}`);
   });
   t.diagnostic(`${states} states, ${complete} of ${plans.length} small clusters whole`);

@@ -33,6 +33,9 @@ function storyOf(last: Node): string[] {
   return story;
 }
 
+/** A set holds no more than 16.7 million. */
+const statesMax = 16_000_000;
+
 /** Everything that can be reached within the limits. */
 export function explore(options: ExploreOptions): Explored {
   const first = settled(options.members);
@@ -65,10 +68,7 @@ export function explore(options: ExploreOptions): Explored {
       });
       result.states = seen.size;
       if (seen.size % 20_000 < 3) options.onProgress?.(seen.size, next.length);
-      if (
-        seen.size >= (options.states ?? Number.MAX_SAFE_INTEGER) ||
-        (options.until !== undefined && Date.now() >= options.until)
-      ) {
+      if (seen.size >= (options.states ?? statesMax) || (options.until !== undefined && Date.now() >= options.until)) {
         result.complete = false;
         return result;
       }

@@ -146,11 +146,16 @@ function textOf(part: object, make: () => unknown = () => part): string {
   return text;
 }
 
-/** Which process it is does not matter, only whether the promotion is of it. */
+/** Which process it is does not matter, only whether the promotion is of it; what is to be written is told apart below. */
 function plain(member: Member): unknown {
-  const { process, promotion, ...rest } = member;
+  const { process, promotion, todo, ...rest } = member;
   const current = member.up && promotion?.process === process;
-  return [Object.values(rest), promotion === undefined ? 0 : [promotion.term, current, promotion.settled, promotion.finished]];
+  const waits = todo.map((one) => (one.do === 'write' ? { ...one, over: 0 } : one));
+  return [
+    Object.values(rest),
+    waits,
+    promotion === undefined ? 0 : [promotion.term, current, promotion.settled, promotion.finished],
+  ];
 }
 
 /** An order that its member would refuse as too low is as good as lost. */
@@ -170,9 +175,10 @@ export function hashOf(state: State): number {
     }
   };
   for (const member of state.members) mix(textOf(member, () => plain(member)));
-  const apart = state.members.some((member) => member.todo.some((todo) => todo.do === 'write'));
   mix(textOf(state.lease, () => ({ ...state.lease, version: 0 })));
-  if (apart) mix(String(state.lease.version));
+  // Versions only rise: all that matters of one is whether it still stands.
+  for (const { todo } of state.members)
+    for (const one of todo) if (one.do === 'write') mix(one.over === state.lease.version ? 'now' : 'past');
   mix(JSON.stringify(waiting(state)));
   mix(textOf(state.newest));
   mix(textOf(state.cut));
