@@ -66,8 +66,7 @@ export const voteMutations: Mutation[] = [
       { file: 'core/grant.ts', from: "if (records.build !== undefined || view.job?.kind === 'build')", to: 'if (view.now < 0)' },
       { file: 'core/grant.ts', from: "if (view.instance.is !== 'standby') return", to: 'if (view.now < 0) return' },
     ],
-    row: 'F54',
-    focus: ['volume lost', 'server killed', 'container killed', 'server killed again and again', 'reinit asked for'],
+    focus: ['primary dies as a build begins', 'primary dies as a build begins', 'reinit asked for', 'server killed'],
   },
   {
     name: 'freeze-first',
