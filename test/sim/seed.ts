@@ -7,6 +7,7 @@ import type { Counters } from './counters.ts';
 import { type Fault, type FaultKind, faultKinds, healAll, strike } from './faults.ts';
 import { gentleFaults, gentleFromMs } from './gentle.ts';
 import { watchGentle, watchLiveness } from './liveness.ts';
+import type { Machine } from './model.ts';
 import type { Violation } from './oracle.ts';
 import { askPerson } from './person.ts';
 import { type Random, streamOf } from './random.ts';
@@ -170,7 +171,10 @@ export function runPlan(plan: Plan, listeners: Listeners = {}): Outcome {
 function beyondRepair(sim: Simulation): boolean {
   const record = sim.kube.lease;
   if (!sim.volumeLost || record === undefined) return false;
-  if (sim.machines.every(({ server }) => server.data === undefined || server.data.unfinished === 'full')) return true;
+  // Nobody has whole data, or all of it is to be built over.
+  const useless = ({ records, server }: Machine) =>
+    server.data === undefined || server.data.unfinished === 'full' || records.build !== undefined;
+  if (sim.machines.every(useless)) return true;
   // Nobody votes in mode off; what the last primary alone had is given up by people, who have to be told.
   const last = sim.machines.some(({ server }) => server.data !== undefined && server.data.dataId === record.promoting?.dataId);
   if (record.syncMode === 'off' && !last) return sim.machines.some(({ shown }) => shown?.blocked !== undefined);
