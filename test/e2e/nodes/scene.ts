@@ -109,9 +109,9 @@ export interface Load {
 }
 
 /** A writer through the write Service that has rows acknowledged already. */
-export async function writing({ database }: Scene): Promise<Load> {
+export async function writing({ database }: Scene, identify = false): Promise<Load> {
   rows += 10_000_000;
-  const writer = startWriter({ address: database.write, table, from: rows, answerMs: 3000 });
+  const writer = startWriter({ address: database.write, table, from: rows, answerMs: 3000, identify });
   writers.push(writer);
   assert.ok(await writer.whenAcknowledged(100, 60_000), `no rows acknowledged: ${writer.lastError()}`);
   return { writer, begin: performance.now() };
