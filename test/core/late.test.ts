@@ -22,16 +22,18 @@ describe('a standby whose lease has run out', () => {
     const ahead = { leaseSeenMs: 5000, received: lsn('0/5000200') };
     assert.equal(decide(expired(ahead)).lease.do, 'acquire', 'the comparison gives it the lease');
   });
+  const written = { term: 7, from: lsn('0/4000000'), lsn: lsn('0/5000200') };
+  const off: Partial<LeaseRecord> = { syncMode: 'off', entries: [], written };
   const cases: [string, Partial<PeerState>, Partial<LeaseRecord>][] = [
     ['sees it run out at the same time', { leaseSeenMs: 7900 }, {}],
     ['sees it run out hardly later', { leaseSeenMs: 7700 }, {}],
     ['does not say', {}, {}],
-    ['is ahead in mode off, where nobody compares', { leaseSeenMs: 5000 }, { syncMode: 'off', entries: [] }],
+    ['is ahead in mode off, where nobody compares', { leaseSeenMs: 5000, received: lsn('0/5000200') }, off],
   ];
   for (const [what, other, record] of cases) {
     test(`leaves it to a better one that ${what}`, () => {
       const { reason, lease } = decide(expired(other, record));
-      assert.equal(lease.do, 'nothing', reason);
+      assert.deepEqual([reason, lease.do], ['better-candidate', 'nothing']);
     });
   }
   test('leaves a lease that was released to a better one, however late that has come', () => {
