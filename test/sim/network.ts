@@ -56,11 +56,13 @@ export function createNetwork(members: number, dice: Random, scale: number, now:
       return delay(from, to) + (lossy > 0 && dice.next() < lossy ? 200 : 0);
     },
     trouble(member, extraMs, share) {
+      network.changedAt = now();
       extra[member] = extraMs;
       loss[member] = share;
     },
     isWell: (member) => extra[member] === 0 && loss[member] === 0,
     heal() {
+      network.changedAt = now();
       cuts.fill(0);
       extra.fill(0);
       loss.fill(0);

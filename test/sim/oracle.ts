@@ -83,6 +83,7 @@ export function createOracle(
   const synchronous = (): boolean => (world.kube().lease?.syncMode ?? 'off') !== 'off';
   const isWell = (machine: Machine): boolean =>
     world.kube().weather === 'fine' &&
+    !world.kube().denied.has(machine.index) &&
     engine.now - network.changedAt > 3000 &&
     network.isWell(machine.index) &&
     engine.now - (excusedAt.get(machine) ?? Number.NEGATIVE_INFINITY) > excuseMs;
@@ -164,7 +165,9 @@ export function createOracle(
     granted: (machine, vote) => votes.granted(machine, vote),
     recorded: (machine, before, after) => votes.recorded(machine, before, after),
     promotionAsked(machine) {
-      askedAt.set(machine, { at: engine.now, pid: machine.server.process?.pid });
+      // What is asked once more of the same server rests on what was read since the first time.
+      const pid = machine.server.process?.pid;
+      if (askedAt.get(machine)?.pid !== pid) askedAt.set(machine, { at: engine.now, pid });
       if (machine.shown?.paused === true) oracle.fail('S17', `${machine.name} is paused, and its agent promotes the server`);
     },
     answered: (request) => succession.answered(request),
@@ -172,7 +175,6 @@ export function createOracle(
     podsListed: (by, sentAt) => void listedAt.set(by, sentAt),
     labels(by) {
       const asked = askedAt.get(by);
-      askedAt.delete(by);
       // Where answers are late or lost nobody waits for them.
       if (asked === undefined || asked.pid !== by.server.process?.pid || !isWell(by)) return;
       if ((listedAt.get(by) ?? 0) < asked.at)

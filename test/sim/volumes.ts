@@ -97,6 +97,16 @@ export const volumes = {
       undo?.();
     };
   },
+  'volume lost while the API server refuses': (sim, machine) => {
+    if (sim.volumeLost) return undefined;
+    sim.volumeLost = true;
+    sim.kube.weather = 'errors';
+    sim.lives.killContainer(machine);
+    exchange(machine, undefined);
+    return () => {
+      sim.kube.weather = 'fine';
+    };
+  },
   'volume of another cluster': (sim, machine) => {
     if (sim.volumeLost || machine.server.data === undefined) return undefined;
     sim.volumeLost = true;
