@@ -55,13 +55,18 @@ export function wrongs() {
     await succeed(
       database.kubectl('patch', 'secret', 'og-demo-auth', '--type=json', '-p', '[{"op":"remove","path":"/data/peer-key"}]'),
     );
-    const member = await renewedStandby(scene);
-    await says(scene, member, /peer-key cannot be read[\s\S]*Create the Secret og-demo-auth/);
-    // The pod's own status says it as well: `kubectl describe pod` is where people look first.
-    const ended = '{.status.containerStatuses[?(@.name=="og")]..terminated.message}';
-    assert.match((await database.kubectl('get', 'pod', member, '-o', `jsonpath=${ended}`)).out, /peer-key cannot be read/);
     const patch = JSON.stringify({ data: { 'peer-key': key.trim() } });
-    await succeed(database.kubectl('patch', 'secret', 'og-demo-auth', '--type=merge', '-p', patch));
+    let member = '';
+    try {
+      member = await renewedStandby(scene);
+      await says(scene, member, /peer-key cannot be read[\s\S]*Create the Secret og-demo-auth/);
+      // The pod's own status says it as well: `kubectl describe pod` is where people look first.
+      const ended = 'jsonpath={.status.containerStatuses[?(@.name=="og")]..terminated.message}';
+      const status = async () => (await database.kubectl('get', 'pod', member, '-o', ended)).out;
+      await until('the status of the pod says it', async () => /peer-key cannot be read/.test(await status()));
+    } finally {
+      await succeed(database.kubectl('patch', 'secret', 'og-demo-auth', '--type=merge', '-p', patch));
+    }
     await mended(scene, load, member, say);
   });
 
