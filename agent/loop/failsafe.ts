@@ -9,6 +9,7 @@ import { processOf } from '../core/acting.ts';
 import { heldUntil } from '../core/failsafe.ts';
 import type { LeaseRecord, MemberName, Mono } from '../core/model.ts';
 import { isValid, permitFrom } from '../core/permit.ts';
+import { onTurn } from '../core/turns.ts';
 import type { Context } from './context.ts';
 import { diskView } from './diskview.ts';
 import { givePermit } from './permit.ts';
@@ -39,10 +40,11 @@ export async function keepFailsafe(ctx: Context, signal: AbortSignal): Promise<v
 /** A renewal that is not overdue yet cannot be before its time; settings may change, so that it is no long sleep. */
 function nextLook(ctx: Context, now: Mono): Mono {
   const { memory } = ctx;
-  if (memory.failsafe === undefined && !mayAct(ctx)) return now + lookMs.rest;
+  const rest = onTurn(now + lookMs.rest, now, Date.parse(ctx.ports.clock.wall()));
+  if (memory.failsafe === undefined && !mayAct(ctx)) return rest;
   const { renewSeconds, requestTimeoutSeconds } = memory.config.lease;
   const due = memory.failsafe === undefined ? memory.renewedAt + (renewSeconds + requestTimeoutSeconds) * 1000 : now;
-  return Math.max(now + lookMs.overdue, Math.min(now + lookMs.rest, due));
+  return Math.max(now + lookMs.overdue, Math.min(rest, due));
 }
 
 /** With room for a second question before the end: as often as the lease is renewed, at once while it is not enough. */

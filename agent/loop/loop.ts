@@ -9,6 +9,7 @@ import { nextLook } from '../core/follower.ts';
 import { hungAt } from '../core/hang.ts';
 import { recordOf } from '../core/lease.ts';
 import { nobody, sameNames } from '../core/sync.ts';
+import { onTurn } from '../core/turns.ts';
 import type { Decision, Self, Snapshot, View } from '../core/view.ts';
 import type { PeerHandler } from '../ports/others.ts';
 import type { Tally } from '../ports/telemetry.ts';
@@ -212,7 +213,8 @@ function nextCycleAt(ctx: Context, decision: Decision, outcome: Outcome): number
   const renewMs = memory.config.lease.renewSeconds * 1000;
   // Counted from the last renewal, not from this cycle: nudges in between must not put the next one off.
   const held = recordOf(view.lease)?.holder === ctx.self.identity;
-  const period = held ? Math.max(now + hurryMs, Math.min(now + renewMs, memory.renewSentAt + renewMs)) : now + renewMs;
+  const due = held ? Math.max(now + hurryMs, Math.min(now + renewMs, memory.renewSentAt + renewMs)) : now + renewMs;
+  const period = onTurn(due, now, Date.parse(ports.clock.wall()));
   const reads = !view.lease.known || isRenewalOwed(ctx, view);
   const usual = reads ? Math.min(period, Math.max(now + 1, nextLeaseRead(ctx, view))) : period;
   const looks = [nextLook(view), nextReportLook(view), beforeHung(view, decision)].filter((at) => at !== undefined && at > now);

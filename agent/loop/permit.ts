@@ -8,13 +8,19 @@ import type { LeaderPermit } from '../core/permit.ts';
 import type { Result } from '../core/result.ts';
 import type { Context } from './context.ts';
 
+/** Whoever waits for the end of the permit in hand; the next permit has a wait of its own. */
+const guards = new WeakMap<Context, AbortController>();
+
 /** Stores the permit, moves PID 1's deadline, and makes sure that this process acts at its end on its own as well. */
 export function givePermit(ctx: Context, permit: LeaderPermit): void {
   const { memory } = ctx;
   memory.permit = permit;
   memory.longestUntil = Math.max(memory.longestUntil, permit.until);
   armFence(ctx);
-  void guard(ctx, permit);
+  guards.get(ctx)?.abort();
+  const replaced = new AbortController();
+  guards.set(ctx, replaced);
+  void guard(ctx, permit, replaced.signal);
 }
 
 /** Tells PID 1 until when the server may live, for a server that is primary or is being promoted. */
@@ -37,9 +43,9 @@ export async function fence(ctx: Context, reason: string): Promise<Result<unknow
 }
 
 /** At the end of a permit that was not renewed the server is killed, whatever the loop is waiting for (I1). */
-async function guard(ctx: Context, permit: LeaderPermit): Promise<void> {
+async function guard(ctx: Context, permit: LeaderPermit, replaced: AbortSignal): Promise<void> {
   const { memory, ports } = ctx;
-  await ports.clock.until(permit.until);
+  await ports.clock.until(permit.until, replaced);
   if (memory.permit !== permit) return;
   if (!mayAcknowledge({ ...memory, self: ctx.self })) return;
   const killed = await fence(ctx, 'permit-lost');

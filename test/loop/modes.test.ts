@@ -59,7 +59,8 @@ test('two members: degraded is recorded before it is in force, and left only whe
   world.killNode(other);
   const lostAt = world.clock.now();
   await watched(world, primary, 'commits go on', () => world.database.acked.some((ack) => ack.at > lostAt + 100));
-  assert.ok(world.clock.now() - lostAt >= 5000, 'commits waited');
+  // Counted from the look that showed it streaming last, up to a renewal before it was lost.
+  assert.ok(world.clock.now() - lostAt >= 3000, 'commits waited');
   assert.equal(entries(world).at(-1)?.w, 0);
   assert.equal(world.database.server(primary).mostAvailable, true);
   world.startAgent(other);

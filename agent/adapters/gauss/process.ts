@@ -25,8 +25,8 @@ const requestFiles = [
   'finish_redo_file',
 ];
 
-/** An adopted server's end is noticed by looking this often; a child's is told, and looked for now and then all the same. */
-const lookEveryMs = { adopted: 100, child: 1_000 };
+/** An adopted server's end is noticed by looking this often; a child's is told, and looked for now and then and with each observation all the same. */
+const lookEveryMs = { adopted: 100, child: 5_000 };
 
 /** How long the pid file may take to be read. */
 const pidFileMs = 500;

@@ -7,9 +7,11 @@ import { openSync, readSync } from 'node:fs';
 import type { Mono } from '../../core/model.ts';
 import type { Clock } from '../../ports/others.ts';
 
-/** Timers stand still in a suspend; a wait is looked at again this often. */
+/** Timers stand still in a suspend; a wait is looked at again this often, at the same moments as all others. */
 const longestTimerMs = 1000;
 const readings = 8;
+/** One reading serves what is asked within the same moment. A suspend that begins right after it is as one right after the answer. */
+const readingMs = 1;
 
 /** Replaced in tests only. */
 export interface ClockSources {
@@ -23,21 +25,28 @@ export interface ClockSources {
 export function createClock(sources: ClockSources = machine()): Clock {
   let offset = Number.NEGATIVE_INFINITY;
   let first: number | undefined;
+  let readAt = Number.NEGATIVE_INFINITY;
 
   function now(): Mono {
+    const steady = sources.steady();
+    return steady - readAt < readingMs ? steady + offset : read();
+  }
+
+  function read(): Mono {
     // The file first: a process that is held up between the two readings must come out behind the truth, never ahead.
     const up = parseUptime(sources.uptime());
     const steady = sources.steady();
     // The file is rounded down: its value is a lower bound, and the best one seen so far counts.
     if (up !== undefined) offset = Math.max(offset, up - steady);
     else if (!Number.isFinite(offset)) throw new Error('/proc/uptime cannot be read');
+    readAt = steady;
     return steady + offset;
   }
 
   /** Boot time runs ahead of the steady clock by what was slept through; counted from the first question on. */
   function suspended(): number {
     // A reading that is held up between the two clocks seems too low, and the next one to have slept: the best of some counts.
-    for (let reading = 0; reading < (first === undefined ? readings : 1); reading += 1) now();
+    for (let reading = 0; reading < (first === undefined ? readings : 1); reading += 1) read();
     first ??= offset;
     return offset - first;
   }
@@ -46,7 +55,7 @@ export function createClock(sources: ClockSources = machine()): Clock {
     while (signal?.aborted !== true) {
       const left = moment - now();
       if (left <= 0) return;
-      await pause(Math.min(Math.ceil(left), longestTimerMs), signal);
+      await pause(left > longestTimerMs ? longestTimerMs - (Date.now() % longestTimerMs) : Math.ceil(left), signal);
     }
   }
 

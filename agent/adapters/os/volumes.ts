@@ -5,6 +5,7 @@
  * finding. Nothing here waits for a volume, and nothing is decided: core/disk.ts does.
  */
 import type { VolumeFault, VolumeUse } from '../../core/model.ts';
+import { onTurn } from '../../core/turns.ts';
 import { fillRate, fullInSeconds, lookAfterMs, type Sample, withSample } from '../../core/volume.ts';
 import type { Clock, VolumesPort } from '../../ports/others.ts';
 import { type Look, lookAt, type Seen, type Write, writeTo } from './volume.ts';
@@ -26,6 +27,8 @@ export interface VolumesOptions {
   write?: Write;
 }
 
+/** With nothing to hurry for. */
+const restMs = 1_000;
 /** A look or a write that takes longer than this stalls. */
 const stalledMs = 2_000;
 /** An fsync has to wait for what others write. */
@@ -46,6 +49,8 @@ interface Volume extends VolumeMount {
   device: string | undefined;
   last: Seen | undefined;
   window: Sample[];
+  /** What the window tells. */
+  rate: number | undefined;
   fault: VolumeFault | undefined;
   writeFault: VolumeFault | undefined;
 }
@@ -57,7 +62,7 @@ export function createVolumes(options: VolumesOptions): VolumesPort {
   const volumes: Volume[] = options.mounts.map((one) => ({
     ...one,
     ...{ began: undefined, writeBegan: undefined, looked: never, wrote: never },
-    ...{ device: undefined, last: undefined, window: [], fault: undefined, writeFault: undefined },
+    ...{ device: undefined, last: undefined, window: [], rate: undefined, fault: undefined, writeFault: undefined },
   }));
   let tell: (() => void) | undefined;
 
@@ -83,9 +88,9 @@ export function createVolumes(options: VolumesOptions): VolumesPort {
   }
 
   function due(volume: Volume, now: number): void {
-    const rate = fillRate(volume.window);
+    const { rate } = volume;
     const period = isShared(volume) ? sharedPeriodMs : periodOf(volume, rate);
-    if (volume.began === undefined && now - volume.looked >= period - 5) void refresh(volume);
+    if (volume.began === undefined && now - volume.looked >= period * 0.95) void refresh(volume);
     if (volume.own === undefined || volume.writeBegan !== undefined || volume.last === undefined) return;
     // A volume that fills shows by itself that it takes writes, and an fsync would only wait in the crowd.
     if (now - volume.wrote >= writePeriodMs && (rate ?? 0) < evidentBytesPerSecond) void tryWrite(volume, volume.own);
@@ -110,8 +115,11 @@ export function createVolumes(options: VolumesOptions): VolumesPort {
     const turn = async (): Promise<void> => {
       while (!stopped.signal.aborted) {
         seen();
-        const waits = volumes.map((one) => (isShared(one) ? sharedPeriodMs : periodOf(one, fillRate(one.window))));
-        await clock.until(clock.now() + Math.min(1_000, ...waits), stopped.signal);
+        const waits = volumes.map((one) => (isShared(one) ? sharedPeriodMs : periodOf(one, one.rate)));
+        const now = clock.now();
+        const soonest = now + Math.min(...waits);
+        const rest = onTurn(now + restMs, now, Date.now());
+        await clock.until(Math.min(soonest, rest), stopped.signal);
       }
     };
     void turn();
@@ -146,13 +154,14 @@ function take(volume: Volume, found: Awaited<ReturnType<Look>>, now: number): vo
   volume.fault = found.readOnly ? 'read-only' : undefined;
   volume.last = found;
   volume.window = withSample(volume.window, { at: now, availableBytes: found.availableBytes });
+  volume.rate = fillRate(volume.window);
 }
 
 function useOf(volume: Volume, last: Seen, now: number): VolumeUse {
   const looking = volume.began === undefined ? 0 : now - volume.began;
   const writing = volume.writeBegan === undefined ? 0 : now - volume.writeBegan;
   const stalled = looking >= stalledMs || writing >= writeStalledMs;
-  const rate = fillRate(volume.window);
+  const { rate } = volume;
   const full = fullInSeconds(last.availableBytes, rate);
   const fault = volume.fault ?? volume.writeFault;
   return {

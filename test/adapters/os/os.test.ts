@@ -90,14 +90,19 @@ test('the clock never steps back, whatever the two sources say', () => {
       let boot = 1_000;
       let suspended = 0;
       let now = Number.NEGATIVE_INFINITY;
+      let readAt = Number.NEGATIVE_INFINITY;
       const uptime = () => `${(Math.floor(boot / 10) / 100).toFixed(2)} 1.00\n`;
       const clock = createClock({ uptime, steady: () => boot - suspended });
       for (const [suspend, run, fraction] of steps) {
         boot += suspend + run + fraction / 100;
         suspended += suspend;
         const next = clock.now();
-        assert.ok(next >= now && next <= boot + 1e-6 && next > boot - 10.001);
+        assert.ok(next >= now && next <= boot + 1e-6);
         now = next;
+        // What is asked within a millisecond of running is one moment; a suspend in it is seen by the next one.
+        if (boot - suspended - readAt < 1) continue;
+        readAt = boot - suspended;
+        assert.ok(next > boot - 10.001);
       }
     }),
   );

@@ -11,9 +11,10 @@ const server = { newName: 'opengauss-agent', newTag: '0.1.0' };
 const shipper = [
   'until ls /var/lib/opengauss/log/*.log; do sleep 0.2; done',
   'echo "ships for $POD_NAMESPACE/$OG_CLUSTER/$POD_NAME"; head -2 /etc/filebeat/filebeat.yml; touch /state/sent',
-  'touch /var/lib/opengauss/log/x || echo "cannot write"; exec tail -n 1 -F /var/lib/opengauss/log/*.log',
+  'touch /var/lib/opengauss/log/x || echo "cannot write"; trap "exit 0" TERM; tail -n 1 -F /var/lib/opengauss/log/*.log & wait',
 ].join('\n');
-const exporter = 'while :; do psql "$DATA_SOURCE_NAME" -Atc "SELECT \'asked as \' || current_user"; sleep 1; done 2>&1';
+// PID 1 of a container ends by no signal that it does not ask for.
+const exporter = `trap 'exit 0' TERM; while :; do psql "$DATA_SOURCE_NAME" -Atc "SELECT 'asked as ' || current_user"; sleep 1; done 2>&1`;
 
 /** Each sidecar's command, in the order in which the components add their containers. */
 function commands(): More['patches'] {
