@@ -5,7 +5,7 @@
  * ready, not a node that is, not a connection that broke. Here is decided too when a holder may name its container; a wrong name would be a proof that lies.
  */
 import type { LeaseRecord, PodSight } from './model.ts';
-import { ownPod } from './pods.ts';
+import { exactPod } from './pods.ts';
 import type { View } from './view.ts';
 
 /** The kubelet reports a new container within about a second; for this long its predecessor may still be shown. */
@@ -15,10 +15,9 @@ const startLagMs = 60_000;
 
 /** The kubelet says that the container which holds the lease has ended, and with it every process in it. */
 export function isTerminated(view: View, record: LeaseRecord): boolean {
-  const [name, uid] = record.holder.split('/');
-  if (record.containerId === undefined || !view.pods.known) return false;
-  const pod = view.pods.value.find((one) => one.name === name && one.uid === uid);
-  return pod?.container.ended?.includes(record.containerId) === true;
+  const [name = '', uid] = record.holder.split('/');
+  if (record.containerId === undefined) return false;
+  return exactPod(view, { name, uid })?.container.ended?.includes(record.containerId) === true;
 }
 
 /** The lease names this pod's previous container, whose end is proven by our own start. */
@@ -34,7 +33,7 @@ export function isOwnPast(view: View, record: LeaseRecord): boolean {
 export function ownContainerId(view: View): string | undefined {
   const { self } = view;
   if (!self.provesDeath || self.bornAt === undefined || view.now - self.bornAt < statusLagMs) return undefined;
-  const own = ownPod(view, self);
+  const own = exactPod(view, self);
   if (own === undefined || view.endedContainers?.includes(own.container.id ?? '') === true) return undefined;
   return startedAsWe(view, own.container, self.bornAt) ? own.container.id : undefined;
 }

@@ -8,7 +8,7 @@ export function podOf({ pods }: Listed, name: MemberName): PodSight | undefined 
   return pods.known ? pods.value.find((pod) => pod.name === name) : undefined;
 }
 
-/** The pod of this very agent: one that was made again under the same name has another UID. */
-export function ownPod({ pods }: Listed, self: { name: MemberName; uid: string }): PodSight | undefined {
-  return pods.known ? pods.value.find((pod) => pod.name === self.name && pod.uid === self.uid) : undefined;
+/** That very pod: one that was made again under the same name has another UID. */
+export function exactPod({ pods }: Listed, of: { name: MemberName; uid: string | undefined }): PodSight | undefined {
+  return pods.known ? pods.value.find((pod) => pod.name === of.name && pod.uid === of.uid) : undefined;
 }

@@ -5,7 +5,7 @@
  */
 import { type DiskNews, freshDisk, stepDisk, suggestedBytes } from '../core/disk.ts';
 import type { VolumeUse } from '../core/model.ts';
-import { ownPod } from '../core/pods.ts';
+import { exactPod } from '../core/pods.ts';
 import { formatBytes } from '../core/quantity.ts';
 import type { View } from '../core/view.ts';
 import { carryBrake, keepBrake } from './brake.ts';
@@ -96,7 +96,7 @@ const sizeAnnotation = 'opengauss.agent/suggested-size';
 /** `data=136Gi` on the own pod while a volume is above its pre-alarm. */
 async function suggestSize(ctx: Context, view: View): Promise<void> {
   const { memory } = ctx;
-  const own = ownPod(view, ctx.self);
+  const own = exactPod(view, ctx.self);
   if (own === undefined) return;
   const full = view.volumes.filter((one) => memory.disk.warned.includes(one.mount) && one.fault === undefined);
   const text = full.map((one) => `${one.mount}=${suggestedBytes(one) / 2 ** 30}Gi`).join(',');

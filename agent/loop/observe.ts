@@ -3,7 +3,7 @@
  * view of it.
  */
 import { handOf } from '../core/hand.ts';
-import { ownPod } from '../core/pods.ts';
+import { exactPod } from '../core/pods.ts';
 import { isStreaming } from '../core/sync.ts';
 import type { View } from '../core/view.ts';
 import { noteClocks } from './clocks.ts';
@@ -130,13 +130,13 @@ function noteHeard({ memory, ports }: Context): void {
 function noteOwnPod(ctx: Context): void {
   const { memory, self } = ctx;
   if (!memory.pods.known) return;
-  const own = ownPod(memory, self);
+  const own = exactPod(memory, self);
   memory.ownAnnotations = own?.annotations ?? memory.ownAnnotations ?? {};
 }
 
 function noteEnded(ctx: Context): void {
   const { memory, self } = ctx;
-  const own = ownPod(memory, self);
+  const own = exactPod(memory, self);
   const news = (own?.container.ended ?? []).filter((id) => !memory.endedContainers.includes(id));
   if (news.length > 0) memory.endedContainers = [...memory.endedContainers, ...news].slice(-16);
 }

@@ -8,7 +8,7 @@ import { freshPeer, knownPrimary } from '../core/election.ts';
 import { holds, leads, recordOf } from '../core/lease.ts';
 import type { PodSight } from '../core/model.ts';
 import { isValid } from '../core/permit.ts';
-import { ownPod } from '../core/pods.ts';
+import { exactPod } from '../core/pods.ts';
 import type { Decision, View } from '../core/view.ts';
 import type { Context } from './context.ts';
 import { staysListed } from './listed.ts';
@@ -51,7 +51,7 @@ export function logChange(ctx: Context, view: View, decision: Decision): void {
 
 async function labels(ctx: Context, view: View): Promise<void> {
   if (!view.pods.known) return;
-  const own = ownPod(view, ctx.self);
+  const own = exactPod(view, ctx.self);
   if ((await staysListed(ctx, own)) || own === undefined) return;
   const leading =
     leads(view) &&

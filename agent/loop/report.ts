@@ -6,7 +6,7 @@
 import { renderReport, reportKey, stalledAt } from '../core/cutoff.ts';
 import { flushedBy } from '../core/flushed.ts';
 import { recordOf } from '../core/lease.ts';
-import { ownPod } from '../core/pods.ts';
+import { exactPod } from '../core/pods.ts';
 import type { Mono } from '../core/model.ts';
 import { reportLook, reportOf } from '../core/report.ts';
 import type { View } from '../core/view.ts';
@@ -50,7 +50,7 @@ export function nextReportLook(view: View): Mono | undefined {
 /** Writes the own report, writes it again while it lasts, and takes it away. */
 export async function report(ctx: Context, view: View): Promise<void> {
   const { memory, ports, self } = ctx;
-  const own = ownPod(view, self);
+  const own = exactPod(view, self);
   if (own === undefined || view.now - memory.reportedAt < repeatMs) return;
   const due = reportOf(view);
   if (due === undefined && own.annotations[reportKey] === undefined) return;

@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import type { Dict } from './json.ts';
 import { listAt, textAt } from './json.ts';
-import { core } from './samples.ts';
+import { core, event } from './samples.ts';
 import type { Subject } from './subject.ts';
 import { startSubject } from './subject.ts';
 
@@ -17,23 +17,6 @@ after(() => subject.close());
 
 function events(namespace: string): string {
   return `/apis/events.k8s.io/v1/namespaces/${namespace}/events`;
-}
-
-function event(namespace: string, fields: Dict = {}): Dict {
-  return {
-    apiVersion: 'events.k8s.io/v1',
-    kind: 'Event',
-    metadata: { name: 'og-0.1' },
-    eventTime: '2026-11-21T09:00:00.000000Z',
-    reportingController: 'opengauss-agent',
-    reportingInstance: 'og-0',
-    action: 'Promote',
-    reason: 'Promoted',
-    type: 'Normal',
-    note: 'og-0 is primary in term 2',
-    regarding: { apiVersion: 'v1', kind: 'Pod', namespace, name: 'og-0', uid: 'u-1' },
-    ...fields,
-  };
 }
 
 test('an event of events.k8s.io/v1 is read as core/v1, under its old names', async () => {

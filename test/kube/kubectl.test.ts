@@ -3,7 +3,6 @@
  * Where there is no kubectl, or no openssl for the certificate, these tests are skipped by name.
  */
 import assert from 'node:assert/strict';
-import { execFile, spawnSync } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,37 +10,16 @@ import { after, before, test } from 'node:test';
 import type { Dict } from './json.ts';
 import { at, dictAt, textAt } from './json.ts';
 import { kubeconfig } from './kubeconfig.ts';
-import { core, lease, leases, pod, podStatus, service } from './samples.ts';
+import { MISSING, kubectlOptions as options, runKubectl } from './kubectl.ts';
+import { core, event, lease, leases, pod, podStatus, service } from './samples.ts';
 import type { Subject } from './subject.ts';
 import { NODE, startSubject } from './subject.ts';
-
-const KUBECTL = process.env['KUBE_TEST_KUBECTL'] ?? 'kubectl';
-const MISSING = [KUBECTL, 'openssl'].filter((tool) => spawnSync(tool, ['--help'], { stdio: 'ignore' }).error !== undefined);
-const options = MISSING.length === 0 ? {} : { skip: `missing here: ${MISSING.join(', ')}` };
 
 let directory: string;
 let subject: Subject;
 let namespace: string;
 
-interface Outcome {
-  code: number;
-  out: string;
-}
-
-/** Runs kubectl with a configuration and a cache of its own. */
-function kubectl(...words: string[]): Promise<Outcome> {
-  const environment = {
-    ...process.env,
-    KUBECONFIG: join(directory, 'kubeconfig'),
-    KUBECACHEDIR: join(directory, 'cache'),
-    HOME: directory,
-  };
-  return new Promise((resolve) => {
-    execFile(KUBECTL, words, { env: environment, timeout: 30_000 }, (error, out, errors) => {
-      resolve({ code: error === null ? 0 : typeof error.code === 'number' ? error.code : 1, out: `${out}${errors}` });
-    });
-  });
-}
+const kubectl = (...words: string[]) => runKubectl(directory, words, 30_000);
 
 async function fileOf(name: string, ...objects: object[]): Promise<string> {
   const file = join(directory, name);
@@ -63,19 +41,7 @@ async function make(path: string, object: Dict): Promise<Dict> {
 
 /** An Event about the pod, as the agent writes it. */
 function promoted(uid: string): Dict {
-  return {
-    apiVersion: 'events.k8s.io/v1',
-    kind: 'Event',
-    metadata: { name: 'og-0.1' },
-    eventTime: '2026-11-21T09:00:00.000000Z',
-    reportingController: 'opengauss-agent',
-    reportingInstance: 'og-0',
-    action: 'Promote',
-    reason: 'Promoted',
-    type: 'Normal',
-    note: 'og-0 is primary',
-    regarding: { kind: 'Pod', namespace, name: 'og-0', uid },
-  };
+  return event(namespace, { note: 'og-0 is primary', regarding: { kind: 'Pod', namespace, name: 'og-0', uid } });
 }
 
 before(async () => {

@@ -3,7 +3,6 @@
  * removed. The test plays the kubelet, and the template names its node. Without kubectl or openssl these tests are skipped by name.
  */
 import assert from 'node:assert/strict';
-import { execFile, spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
@@ -11,13 +10,10 @@ import { after, before, test } from 'node:test';
 import type { Dict } from './json.ts';
 import { listAt, textAt } from './json.ts';
 import { kubeconfig } from './kubeconfig.ts';
+import { MISSING, kubectlOptions as options, runKubectl } from './kubectl.ts';
 import { core } from './samples.ts';
 import type { Subject } from './subject.ts';
 import { NODE, startSubject } from './subject.ts';
-
-const KUBECTL = process.env['KUBE_TEST_KUBECTL'] ?? 'kubectl';
-const MISSING = [KUBECTL, 'openssl'].filter((tool) => spawnSync(tool, ['--help'], { stdio: 'ignore' }).error !== undefined);
-const options = MISSING.length === 0 ? {} : { skip: `missing here: ${MISSING.join(', ')}` };
 
 let directory: string;
 let subject: Subject;
@@ -25,19 +21,7 @@ let namespace: string;
 let overlay: string;
 let kubelet: NodeJS.Timeout | undefined;
 
-function kubectl(...words: string[]): Promise<{ code: number; out: string }> {
-  const env = {
-    ...process.env,
-    KUBECONFIG: join(directory, 'kubeconfig'),
-    KUBECACHEDIR: join(directory, 'cache'),
-    HOME: directory,
-  };
-  return new Promise((resolve) => {
-    execFile(KUBECTL, words, { env, timeout: 60_000 }, (error, out, errors) =>
-      resolve({ code: error === null ? 0 : typeof error.code === 'number' ? error.code : 1, out: `${out}${errors}` }),
-    );
-  });
-}
+const kubectl = (...words: string[]) => runKubectl(directory, words, 60_000);
 
 async function done(...words: string[]): Promise<string> {
   const { code, out } = await kubectl(...words);

@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { listAt, textAt } from './json.ts';
-import { configMap, core, lease, leases, pod } from './samples.ts';
+import { configMap, core, event, lease, leases, pod } from './samples.ts';
 import type { Subject } from './subject.ts';
 import { NODE, startSubject } from './subject.ts';
 
@@ -94,19 +94,7 @@ test('a dry run of a replacement, an eviction and an apply stores nothing', asyn
 test('an Event that is reported again and again is one object with a growing series', async () => {
   const namespace = await subject.namespace();
   const path = `/apis/events.k8s.io/v1/namespaces/${namespace}/events`;
-  const event = {
-    apiVersion: 'events.k8s.io/v1',
-    kind: 'Event',
-    metadata: { name: 'og-0.1' },
-    eventTime: '2026-11-21T09:00:00.000000Z',
-    reportingController: 'opengauss-agent',
-    reportingInstance: 'og-0',
-    action: 'Promote',
-    reason: 'Promoted',
-    type: 'Normal',
-    regarding: { apiVersion: 'v1', kind: 'Pod', namespace, name: 'og-0', uid: 'u-1' },
-  };
-  assert.equal((await subject.admin.post(path, event)).code, 201);
+  assert.equal((await subject.admin.post(path, event(namespace))).code, 201);
   for (const count of [2, 3]) {
     const series = { count, lastObservedTime: `2026-11-21T09:0${count}:00.000000Z` };
     assert.equal((await subject.admin.patch(`${path}/og-0.1`, 'merge', { series })).code, 200);

@@ -58,3 +58,21 @@ export function podStatus(ip: string, ready: boolean): Dict {
   const status = ready ? 'True' : 'False';
   return { status: { phase: 'Running', podIP: ip, podIPs: [{ ip }], conditions: [{ type: 'Ready', status }] } };
 }
+
+/** An Event about the pod og-0, as the agent writes it. */
+export function event(namespace: string, fields: Dict = {}): Dict {
+  return {
+    apiVersion: 'events.k8s.io/v1',
+    kind: 'Event',
+    metadata: { name: 'og-0.1' },
+    eventTime: '2026-11-21T09:00:00.000000Z',
+    reportingController: 'opengauss-agent',
+    reportingInstance: 'og-0',
+    action: 'Promote',
+    reason: 'Promoted',
+    type: 'Normal',
+    note: 'og-0 is primary in term 2',
+    regarding: { apiVersion: 'v1', kind: 'Pod', namespace, name: 'og-0', uid: 'u-1' },
+    ...fields,
+  };
+}

@@ -4,9 +4,9 @@
  * nothing.
  */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { failed, ok, type Result } from '../../core/result.ts';
+import type { Result } from '../../core/result.ts';
 import type { Clock } from '../../ports/others.ts';
+import { type Listening, listenOn } from '../listening.ts';
 import type { ReadableBoard } from './board.ts';
 import type { Metrics } from './metrics.ts';
 import { type Answer, json, routes } from './routes.ts';
@@ -21,10 +21,7 @@ export interface HttpOptions {
   onBug?(error: unknown): void;
 }
 
-export interface HttpServer {
-  port: number;
-  close(): Promise<void>;
-}
+export type HttpServer = Listening;
 
 const limits = { connections: 64, headerBytes: 8192, headersMs: 2000, requestMs: 5000, keepAliveMs: 5000, checkMs: 1000 };
 
@@ -50,26 +47,7 @@ export function serveHttp(options: HttpOptions): Promise<Result<HttpServer>> {
   );
   server.maxConnections = limits.connections;
   server.timeout = limits.requestMs + limits.keepAliveMs;
-  return new Promise((resolve) => {
-    server.once('error', (error: NodeJS.ErrnoException) => {
-      const detail = `cannot listen on ${options.address}:${options.port}: ${error.code ?? error.message}`;
-      resolve(
-        failed({ of: 'peer', kind: 'refused', done: 'no', ...(error.code === undefined ? {} : { code: error.code }), detail }),
-      );
-    });
-    server.listen({ host: options.address, port: options.port }, () => {
-      resolve(
-        ok({
-          port: (server.address() as AddressInfo).port,
-          close: () =>
-            new Promise((done) => {
-              server.close(() => done());
-              server.closeAllConnections();
-            }),
-        }),
-      );
-    });
-  });
+  return listenOn(server, options, () => server.closeAllConnections());
 }
 
 /** Elsewhere a broken assumption ends the agent. An answer for people is not worth the lease. */

@@ -3,10 +3,10 @@
  * what was said before; every answer to a signed request is signed over its nonce. listen.ts has the connections and
  * their bounds.
  */
-import type { AddressInfo } from 'node:net';
 import type { MemberName } from '../../core/model.ts';
-import { type Fault, failed, ok, type Result } from '../../core/result.ts';
+import { type Fault, ok, type Result } from '../../core/result.ts';
 import type { PeerHandler } from '../../ports/others.ts';
+import { listenOn } from '../listening.ts';
 import { createListener, type Reply as Sent, type Request } from './listen.ts';
 import { createSessions, type Sessions } from './sessions.ts';
 import { header, isToken, type RequestParts, sameMac, signAnswer, signRequest } from './sign.ts';
@@ -39,30 +39,11 @@ function refusal(status: number, kind: Fault['kind'], detail: string): Reply {
 }
 
 /** Starts to answer; a port that cannot be had is a Fault. */
-export function servePeers(options: PeerServerOptions): Promise<Result<PeerServer>> {
+export async function servePeers(options: PeerServerOptions): Promise<Result<PeerServer>> {
   const sessions = createSessions();
   const server = createListener((request) => serve(request, options, sessions));
-  return new Promise((resolve) => {
-    server.once('error', (error: NodeJS.ErrnoException) => {
-      const detail = `cannot listen on ${options.address}:${options.port}: ${error.code ?? error.message}`;
-      resolve(
-        failed({ of: 'peer', kind: 'refused', done: 'no', ...(error.code === undefined ? {} : { code: error.code }), detail }),
-      );
-    });
-    server.listen({ host: options.address, port: options.port }, () => {
-      resolve(
-        ok({
-          port: (server.address() as AddressInfo).port,
-          keep: sessions.keep,
-          close: () =>
-            new Promise((done) => {
-              server.close(() => done());
-              server.endAll();
-            }),
-        }),
-      );
-    });
-  });
+  const listening = await listenOn(server, options, () => server.endAll());
+  return listening.ok ? ok({ ...listening.value, keep: sessions.keep }) : listening;
 }
 
 const ended = { headers: {}, body: Buffer.alloc(0), last: true };
