@@ -17,7 +17,8 @@ const startLagMs = 60_000;
 export function isTerminated(view: View, record: LeaseRecord): boolean {
   const [name = '', uid] = record.holder.split('/');
   if (record.containerId === undefined) return false;
-  return exactPod(view, { name, uid })?.container.ended?.includes(record.containerId) === true;
+  const pod = exactPod(view, { name, uid });
+  return pod?.container.ended?.includes(record.containerId) === true;
 }
 
 /** The lease names this pod's previous container, whose end is proven by our own start. */
