@@ -6,6 +6,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { defaultConfig } from '../../agent/core/config.ts';
 import type { LeaseRecord } from '../../agent/core/model.ts';
+import { createCounters } from './counters.ts';
+import type { Fault } from './faults.ts';
 import type { Machine } from './model.ts';
 import { type Plan, runPlan } from './seed.ts';
 import { end, kill, startServer } from './server.ts';
@@ -36,6 +38,17 @@ const cases: Doctored[] = [
       if (other?.server.data === undefined) return;
       end(sim, primary.server);
       sim.oracle.promoted(other.server, 99);
+      sim.oracle.acknowledged(primary.server, { lsn: Number.MAX_SAFE_INTEGER, at: 0 });
+    },
+  },
+  {
+    title: 'who was succeeded in mode off goes on, with nothing that held it up, once the mode is quorum',
+    invariant: 'S1',
+    mode: 'off',
+    doctor(sim, primary, [other]) {
+      if (other?.server.data === undefined) return;
+      sim.oracle.promoted(other.server, 99);
+      Object.assign(leaseOf(sim), { syncMode: 'quorum' });
       sim.oracle.acknowledged(primary.server, { lsn: Number.MAX_SAFE_INTEGER, at: 0 });
     },
   },
@@ -267,3 +280,37 @@ for (const { title, invariant, doctor, plan, mode = 'quorum' } of cases) {
     assert.equal(outcome.violation?.invariant, invariant, outcome.violation?.text);
   });
 }
+
+test('what a primary that was suspended and succeeded in mode off acknowledges on its thaw is a loss of mode off, also once the mode is quorum', async () => {
+  const config = { ...defaultConfig, sync: { ...defaultConfig.sync, mode: 'off' as const } };
+  const thawAt = 48_000;
+  const fault = { member: -1, other: 0, amount: 0 };
+  const faults: Fault[] = [
+    { ...fault, at: 12_000, kind: 'machine suspended', lasts: thawAt - 12_000 },
+    { ...fault, at: 28_000, kind: 'mode edited', lasts: 60_000 },
+  ];
+  const successorDies = (sim: Simulation): void => {
+    const [successor] = sim.primaries().sort((a, b) => b.server.term - a.server.term);
+    if (successor !== undefined) sim.lives.killContainer(successor, 20_000);
+  };
+  const counters = createCounters();
+  for (let seed = 1; seed <= 3; seed += 1) {
+    const plan: Plan = { seed, world: { seed, members: 4, config }, faults };
+    const outcome = await new Promise<ReturnType<typeof runPlan>>((resolve) =>
+      setImmediate(() =>
+        resolve(
+          runPlan(plan, {
+            counters,
+            watch: [
+              { at: 34_000, run: successorDies },
+              { at: thawAt + 0.01, run: (sim) => sim.commitNow() },
+            ],
+          }),
+        ),
+      ),
+    );
+    assert.equal(outcome.violation, undefined, `seed ${seed}: ${outcome.violation?.invariant} ${outcome.violation?.text}`);
+    assert.ok(outcome.promotions >= 3, `seed ${seed}: ${outcome.promotions} promotions`);
+  }
+  assert.ok(counters.get('loss', 'thawed primary in mode off') > 0, 'nothing was acknowledged on a thaw');
+});

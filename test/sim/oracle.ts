@@ -5,7 +5,7 @@
 import type { LocalRecords, LeaseRecord, Request } from '../../agent/core/model.ts';
 import { createJudge, fenceSlackMs } from './judge.ts';
 import type { Commit, Machine, Server, World } from './model.ts';
-import { bootTime, clocksAgree } from './process.ts';
+import { bootTime, clocksAgree, type Proc } from './process.ts';
 import { type Acked, isLossAccepted, termCarried } from './rules.ts';
 import { createSuccession } from './succession.ts';
 import { createVotes, type Vote } from './votes.ts';
@@ -69,6 +69,8 @@ export function createOracle(
   const askedAt = new Map<Machine, { at: number; pid: number | undefined }>();
   const listedAt = new Map<Machine, number>();
   const excusedAt = new Map<Machine, number>();
+  /** Primaries that were succeeded in mode off: nothing was taken away from them, whatever the mode has become since. */
+  const untaken = new Set<Proc>();
   const acked: Acked[] = [];
   /** What was acknowledged in mode off; it may be lost, but not by a switchover. */
   const loose: Acked[] = [];
@@ -90,7 +92,8 @@ export function createOracle(
   const fail = (invariant: string, text: string): void => oracle.fail(invariant, text);
   const judge = createJudge({ world, fail, acked, isExcused });
   const votes = createVotes(world, fail);
-  const succession = createSuccession({ world, fail });
+  const isUntaken = ({ proc }: Server): boolean => proc !== undefined && untaken.has(proc);
+  const succession = createSuccession({ world, fail, isUntaken });
 
   function lastBranch(): Position | undefined {
     const position = newest?.server.data?.position;
@@ -135,6 +138,10 @@ export function createOracle(
       } else drop(acked, data.position, synchronous() ? 'allowed by hand' : 'in mode off');
       drop(loose, data.position, 'in mode off');
       if (!accepted) succession.promoted(server, term);
+      if (!synchronous())
+        for (const other of machines)
+          if (other.server !== server && other.server.role === 'Primary' && other.server.proc !== undefined)
+            untaken.add(other.server.proc);
       counters.count('path', accepted ? `${how}, loss accepted` : how);
       newest = { server, term, base: data.position };
     },
@@ -147,8 +154,9 @@ export function createOracle(
       oracle.lastAckAt = engine.now;
       if (newest !== undefined && branch.promotedTerm < newest.term) lateAck(server, commit.lsn);
       fenced(server);
-      const list = synchronous() ? acked : loose;
-      const without = synchronous() ? termCarried(server, commit) : undefined;
+      const promises = synchronous() && !isUntaken(server);
+      const list = promises ? acked : loose;
+      const without = promises ? termCarried(server, commit) : undefined;
       if (without !== undefined) oracle.fail('S8', `${machine.name} acknowledges and ${without}`);
       const last = list.find((ack) => ack.branch === branch);
       if (last === undefined) list.push({ branch, lsn: commit.lsn, by: machine.name, at: engine.now });
@@ -217,9 +225,10 @@ export function createOracle(
     const base = lastBranch();
     if (data === undefined || newest === undefined || base === undefined) return;
     const kept = contains(base, data.position.branch, lsn);
+    const inOff = !synchronous() || isUntaken(server);
     if (kept && (isExcused(machine) || synchronous())) counters.count('path', 'late acknowledgement of a kept row');
-    else if (!synchronous() && isExcused(machine)) counters.count('loss', 'thawed primary in mode off');
-    else if (!synchronous() && !clocksAgree(engine, machines)) counters.count('loss', 'wild clock in mode off');
+    else if (inOff && isExcused(machine)) counters.count('loss', 'thawed primary in mode off');
+    else if (inOff && !clocksAgree(engine, machines)) counters.count('loss', 'wild clock in mode off');
     else {
       oracle.fail(
         'S1',

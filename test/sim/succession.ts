@@ -20,6 +20,8 @@ export interface Succession {
 export interface SuccessionBench {
   world: Pick<World, 'engine' | 'machines' | 'counters' | 'network'> & { kube: () => World['kube'] };
   fail(invariant: string, text: string): void;
+  /** It was succeeded in mode off, which promises nothing beyond its fence. */
+  isUntaken(server: Server): boolean;
 }
 
 /** How long a member must have been there for everybody to have heard of it. */
@@ -31,7 +33,7 @@ function isAhead(one: Position, other: Position): boolean {
 }
 
 /** The judge of one world's successions. */
-export function createSuccession({ world, fail }: SuccessionBench): Succession {
+export function createSuccession({ world, fail, isUntaken }: SuccessionBench): Succession {
   const { engine, machines, network, counters } = world;
   let cold = true;
   let lostAt = Number.NEGATIVE_INFINITY;
@@ -74,6 +76,7 @@ export function createSuccession({ world, fail }: SuccessionBench): Succession {
   function stillAble(winner: Server, term: number): void {
     for (const { server, name, ip } of machines) {
       if (server === winner || server.proc === undefined || server.doomed || server.role !== 'Primary') continue;
+      if (isUntaken(server)) continue;
       const able = server.names.filter((standby) => {
         const there = machines.find((machine) => machine.name === standby)?.server;
         // The winner's own WAL only grew until now, and from now on it is nobody's standby.
