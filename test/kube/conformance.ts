@@ -19,7 +19,7 @@ type Outcome = 'passed' | 'failed' | 'skipped';
 /** The embedded server's own: its faults, and the programs around it. */
 const NOT_COMMON = ['faults.test.ts'];
 /** What only a real server can be asked. */
-const realOnly = [join(import.meta.dirname, '..', 'manifests', 'server.real.ts')];
+const realOnly = ['manifests/server.real.ts', 'lab/apiserver.real.ts'].map((file) => join(import.meta.dirname, '..', file));
 const minutes = 5;
 
 /** Every sentence of the files with what came of it; failures are printed. */
@@ -124,7 +124,7 @@ async function main(): Promise<number> {
     embedded = await ask(files, { KUBE_TEST_KUBECTL: programs['kubectl'] ?? 'kubectl' });
     process.stdout.write(`── kube-apiserver ${KUBERNETES_VERSION}\n`);
     real = await ask(files, environment);
-    process.stdout.write('── the manifests on the real one\n');
+    process.stdout.write('── manifests and lab on the real one\n');
     alone = await ask(realOnly, environment);
     delays.push(await endpointDelay());
     Object.assign(process.env, environment);
@@ -138,7 +138,7 @@ async function main(): Promise<number> {
   for (const [name, outcomes] of [
     ['embedded', embedded],
     [`kube-apiserver ${KUBERNETES_VERSION}`, real],
-    ['manifests, real only', alone],
+    ['on the real one alone', alone],
   ] as const) {
     const figures = (['passed', 'failed', 'skipped'] as const).map((wanted) => String(count(outcomes, wanted)).padStart(7));
     process.stdout.write(`${name.padEnd(21)} ${figures.join(' ')}\n`);

@@ -1,0 +1,44 @@
+/**
+ * Goal: the lab on a real API server is the lab: its members come up, hand over and take over without losing a row, and the real
+ * server's own record of what they asked for fits the Role. Part of `npm run test:conformance`; it needs root for the network.
+ */
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { agent, leaseOf, newPrimary, nothingLost, primaryOf, type Scene, startScene, writing } from '../e2e/harness.ts';
+import { rightsFit } from '../e2e/rights.ts';
+
+const skip = process.getuid?.() === 0 ? {} : { skip: 'needs root' };
+
+describe('the lab on a real API server', { timeout: 280_000, ...skip }, () => {
+  let scene: Scene;
+  before(async () => {
+    scene = await startScene({ members: 3, kube: 'apiserver', net: 'netns' });
+  });
+  after(async () => {
+    await scene?.close();
+  });
+
+  async function run(member: string, ...words: string[]): Promise<void> {
+    const { code, stdout, stderr } = await agent(scene.lab, member, ...words);
+    assert.equal(code, 0, `agent ${words.join(' ')}: ${stdout}${stderr}`);
+  }
+
+  test('a switchover, a pause and the loss of the primary cost no row', async () => {
+    const { lab } = scene;
+    const first = primaryOf(lab);
+    const load = await writing(lab);
+    const target = lab.members.find(({ name }) => name !== first)?.name ?? '';
+    await run(first, 'switchover', '--to', target);
+    assert.equal(await newPrimary(lab, first), target);
+    await run(target, 'pause');
+    await run(target, 'resume');
+    const { term } = await leaseOf(lab);
+    await lab.inject({ command: 'kill', member: target, what: 'node' });
+    await newPrimary(lab, target);
+    await lab.inject({ command: 'heal', member: target });
+    await nothingLost(lab, [load]);
+    assert.ok((await leaseOf(lab)).term > term);
+  });
+
+  test('in all that, the members used every right of the Role and asked for no other', () => rightsFit(scene.lab));
+});
