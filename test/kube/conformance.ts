@@ -19,8 +19,10 @@ type Outcome = 'passed' | 'failed' | 'skipped';
 /** The embedded server's own: its faults, and the programs around it. */
 const NOT_COMMON = ['faults.test.ts'];
 /** What only a real server can be asked. */
-const realOnly = ['manifests/server.real.ts', 'lab/apiserver.real.ts'].map((file) => join(import.meta.dirname, '..', file));
-const minutes = 5;
+const realOnly = ['manifests/server.real.ts', 'lab/apiserver.real.ts', 'lab/commands.real.ts'].map((file) =>
+  join(import.meta.dirname, '..', file),
+);
+const minutes = 8;
 
 /** Every sentence of the files with what came of it; failures are printed. */
 async function ask(files: string[], environment: Record<string, string>): Promise<Map<string, Outcome>> {

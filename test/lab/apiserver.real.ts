@@ -9,7 +9,7 @@ import { rightsFit } from '../e2e/rights.ts';
 
 const skip = process.getuid?.() === 0 ? {} : { skip: 'needs root' };
 
-describe('the lab on a real API server', { timeout: 280_000, ...skip }, () => {
+describe('the lab on a real API server', { timeout: 420_000, ...skip }, () => {
   let scene: Scene;
   before(async () => {
     scene = await startScene({ members: 3, kube: 'apiserver', net: 'netns' });
