@@ -147,8 +147,7 @@ async function main(): Promise<number> {
   const first = Number(values.seed);
   if (values.mutations) return await tryAll(Number(values.seeds), first, Number(values.jobs));
   if (values.exhaustive) return await exploreSmall(values.states, Number(values.jobs));
-  if (values.scene !== undefined)
-    return await playScenes(values.scene, values.seeds === '200' ? 20 : Number(values.seeds), first);
+  if (values.scene !== undefined) return await playScenes(values.scene, Number(values.seeds), first);
   if (values.replay) {
     await tellStory(planOf(first), Number(values.lines));
     return 0;

@@ -13,3 +13,9 @@ test('a number that is none, or none that makes sense, is refused by name', () =
   assert.throws(() => readOptions(['--states', '1.5']), /--states/);
   assert.equal(readOptions(['--lines', '0'])?.lines, '0');
 });
+
+test('a scene is played as often as was asked for, twenty times where nobody asks', () => {
+  assert.equal(readOptions(['--scene', 'F7', '--seeds', '200'])?.seeds, '200');
+  assert.equal(readOptions(['--scene', 'F7'])?.seeds, '20');
+  assert.equal(readOptions([])?.seeds, '200');
+});

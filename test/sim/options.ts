@@ -2,7 +2,7 @@
 import { parseArgs } from 'node:util';
 
 const usage = `npm run sim -- [options]
-  --seeds N                 so many seeds (200)
+  --seeds N                 so many seeds (200; of a scene 20)
   --seed FIRST              from this one on (1)
   --jobs N                  processes side by side (2)
   --minutes M               stops after so many minutes, however many seeds are left
@@ -10,7 +10,7 @@ const usage = `npm run sim -- [options]
   --save FILE               adds each failing seed to FILE at once
   --replay                  plays the one seed of --seed and prints its story
   --lines N                 the last N lines of a story; 0 prints all of it (80)
-  --scene ROW               plays the scenes of one row of the table of faults, e.g. F7, or all (--seeds 20)
+  --scene ROW               plays the scenes of one row of the table of faults, e.g. F7, or all
   --mutations               takes away each safety rule in turn; all have to be noticed, the control not
   --only NAME,NAME          only these rules
   --exhaustive              every order of events of small clusters
@@ -24,7 +24,7 @@ export function readOptions(args: string[]) {
     args,
     options: {
       help: { type: 'boolean', short: 'h', default: false },
-      seeds: { type: 'string', default: '200' },
+      seeds: { type: 'string' },
       seed: { type: 'string', default: '1' },
       jobs: { type: 'string', default: '2' },
       minutes: { type: 'string' },
@@ -40,6 +40,7 @@ export function readOptions(args: string[]) {
     },
   });
   if (values.help) return undefined;
+  values.seeds ??= values.scene === undefined ? '200' : '20';
   for (const name of ['seeds', 'seed', 'jobs', 'minutes', 'failures', 'lines', 'states'] as const) {
     const text = values[name];
     const least = name === 'lines' ? 0 : 1;

@@ -1,5 +1,5 @@
 /** Promises while the API server is away, routing, and the control that has to survive. */
-import type { Mutation } from './mutation.ts';
+import { cuts, type Mutation } from './mutation.ts';
 
 export const outageMutations: Mutation[] = [
   {
@@ -60,6 +60,66 @@ export const outageMutations: Mutation[] = [
     ],
     row: 'F22',
     focus: ['cut from the API server', 'cut from the API server', 'agent killed', 'container killed', 'cut from one member'],
+  },
+  {
+    name: 'cut-off',
+    rule: 'a primary that nobody acknowledges any more hands over to whoever says by the API server that it can lead',
+    protects: 'L1',
+    edits: [
+      {
+        file: 'core/cutoff.ts',
+        from: 'if (view.now - acknowledgedAt < stalledMs) return undefined;',
+        to: 'if (acknowledgedAt !== undefined) return undefined;',
+      },
+    ],
+    row: 'F24',
+    focus: cuts,
+    modes: ['quorum', 'strict'],
+  },
+  {
+    name: 'cut-off-kills-first',
+    rule: 'a primary that is cut off kills its server before it leaves the lease to anybody',
+    protects: 'S3, S1',
+    edits: [
+      {
+        file: 'core/cutoff.ts',
+        from: "return renewing(view, 'cut-off', { instance: { do: 'fence' }, note });",
+        to: "return { ...renewing(view, 'cut-off', { note }), lease: { do: 'release', heir } };",
+      },
+      { file: 'core/decide.ts', from: 'return reapFirst(view, policy(view));', to: 'return policy(view);' },
+    ],
+    row: 'F24',
+    focus: cuts,
+    modes: ['quorum', 'strict'],
+  },
+  {
+    name: 'heir-with-standbys',
+    rule: 'a primary that is cut off leaves the lease only to whoever would have enough standbys beside it',
+    protects: 'L3, L4',
+    edits: [
+      {
+        file: 'core/cutoff.ts',
+        from: 'return beside > 0 && beside >= acksFor(rest, view.config.sync.acks);',
+        to: 'return beside >= 0 || rest < 0;',
+      },
+    ],
+    row: 'F24',
+    focus: cuts,
+    modes: ['quorum', 'strict'],
+  },
+  {
+    name: 'forgotten-taint',
+    rule: 'a machine whose kubelet is well is not taken for off, whatever taint was left on it',
+    protects: 'S5, S20',
+    edits: [
+      {
+        file: 'core/outofservice.ts',
+        from: 'return reading.sight.outOfService && !reading.sight.ready;',
+        to: 'return reading.sight.outOfService;',
+      },
+    ],
+    row: 'F17',
+    focus: ['node declared off', 'node declared off', 'switchover asked for', 'cut from everything'],
   },
   {
     name: 'pods-read-again',

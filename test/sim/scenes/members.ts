@@ -140,6 +140,18 @@ export const memberScenes: Scene[] = [
     expect: other(12_000),
   },
   {
+    row: 'F17',
+    title:
+      'node of the primary back from being declared off, the taint forgotten; primary again, it is cut off: its lease is waited out',
+    steps: [
+      { kind: 'node declared off', lasts: 6000, amount: 0.99 },
+      { at: 25_000, member: S1, other: P, kind: 'switchover asked for' },
+      { at: 36_000, kind: 'cut from everything', lasts: 20_000 },
+    ],
+    untilMs: 60_000,
+    expect: { leader: 'other', promotions: [3, 3], outageMs: 9500 },
+  },
+  {
     row: 'F18',
     title: 'node of the primary back after 20 s: no fail-back',
     steps: [{ kind: 'node without power', lasts: 20_000 }],
