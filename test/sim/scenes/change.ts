@@ -60,20 +60,20 @@ export const changeScenes: Scene[] = [
     ],
     expect: { leader: 'any', promotions: [0, 1] },
   },
-  { row: 'F52', title: 'switchover (R=3)', steps: [{ kind: 'switchover asked for', other: S1 }], expect: other(3000) },
+  { row: 'F52', title: 'switchover (R=3)', steps: [{ kind: 'switchover asked for', other: S1 }], expect: other(2000) },
   {
     row: 'F52',
     title: 'switchover (R=2)',
     members: 2,
     steps: [{ kind: 'switchover asked for', other: S1 }],
-    expect: other(3000),
+    expect: other(2000),
   },
   {
     row: 'F52',
     title: 'switchover (R=3, off)',
     mode: 'off',
     steps: [{ kind: 'switchover asked for', other: S1 }],
-    expect: other(3000),
+    expect: other(2000),
   },
   {
     row: 'F53',
@@ -90,7 +90,7 @@ export const changeScenes: Scene[] = [
       { at: 300, member: S1, kind: 'node without power', lasts: 20_000 },
     ],
     untilMs: 60_000,
-    expect: { leader: 'any', promotions: [0, 2], outageMs: 25_000 },
+    expect: { leader: 'any', promotions: [0, 2], outageMs: 5000 },
   },
   {
     row: 'F54',
@@ -159,7 +159,7 @@ export const changeScenes: Scene[] = [
       { member: P, kind: 'member paused', lasts: 40_000 },
       { at: 1000, kind: 'node without power', lasts: 30_000 },
     ],
-    expect: other(9500),
+    expect: other(9000),
   },
   {
     row: 'F68',

@@ -6,14 +6,14 @@ export const networkScenes: Scene[] = [
     row: 'F21',
     title: 'the primary cut from everything for 40 s',
     steps: [{ kind: 'cut from everything', lasts: 40_000 }],
-    expect: other(9500),
+    expect: other(9000),
   },
   {
     row: 'F21',
     title: 'the primary cut from everything for 40 s (R=2)',
     members: 2,
     steps: [{ kind: 'cut from everything', lasts: 40_000 }],
-    expect: other(9500),
+    expect: other(9000),
   },
   {
     row: 'F21',
@@ -65,14 +65,14 @@ export const networkScenes: Scene[] = [
     row: 'F24',
     title: 'the primary cut from its peers, not from the API server: the others say there that they can go on',
     steps: [{ kind: 'cut from the members', lasts: 30_000 }],
-    expect: other(9500),
+    expect: other(9000),
   },
   {
     row: 'F24',
     title: 'the primary cut from its peers, not from the API server (strict)',
     mode: 'strict',
     steps: [{ kind: 'cut from the members', lasts: 30_000 }],
-    expect: other(9500),
+    expect: other(9000),
   },
   {
     row: 'F24',
@@ -113,7 +113,7 @@ export const networkScenes: Scene[] = [
     row: 'F26',
     title: 'what the primary sends to its standbys is lost',
     steps: [{ kind: 'mute to the members', lasts: 30_000 }],
-    expect: other(9500),
+    expect: other(9000),
   },
   {
     row: 'F27',
@@ -136,7 +136,7 @@ export const networkScenes: Scene[] = [
       { kind: 'API server down', lasts: 20_000 },
       { at: 5000, kind: 'server killed' },
     ],
-    expect: { leader: 'any', promotions: [1, 1], outageMs: 19_500 },
+    expect: { leader: 'any', promotions: [1, 1], outageMs: 18_000 },
   },
   {
     row: 'F31',
@@ -182,7 +182,7 @@ export const networkScenes: Scene[] = [
       { kind: 'lease writes held up', lasts: 3000, amount: 0.75 },
       { at: 2900, kind: 'pod frozen', lasts: 25_000 },
     ],
-    expect: other(13_000),
+    expect: other(10_000),
   },
   { row: 'F35', title: 'the Lease deleted under a healthy primary', steps: [{ kind: 'lease deleted' }], expect: same(500) },
   {
@@ -229,7 +229,7 @@ export const networkScenes: Scene[] = [
       { at: 6500, member: S1, kind: 'watch repeats' },
       { at: 7300, member: S2, kind: 'watch repeats' },
     ],
-    expect: other(9500),
+    expect: other(9000),
   },
   {
     row: 'F41',
