@@ -83,6 +83,8 @@ export interface Memory {
   failures: Record<string, Failure>;
   /** The primary has drained its clients: it is not labelled again before the switchover is over. */
   draining: boolean;
+  /** When this member last labelled itself primary. */
+  labelledAt: Mono | undefined;
   stopping: boolean;
   cycle: number;
   /** What this member has promised to the holder of a term. */
@@ -198,6 +200,7 @@ export function emptyMemory(records: LocalRecords): Memory {
     job: undefined,
     failures: {},
     draining: false,
+    labelledAt: undefined,
     stopping: false,
     cycle: 0,
     promised: undefined,

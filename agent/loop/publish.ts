@@ -4,7 +4,6 @@
  * that a late write of a thawed leader fails. The safe order: a new primary takes the role label from every other
  * member before it labels itself; a member unlabels itself before it stops being primary.
  */
-import { freshPeer, knownPrimary } from '../core/election.ts';
 import { holds, leads, recordOf } from '../core/lease.ts';
 import type { PodSight } from '../core/model.ts';
 import { isValid } from '../core/permit.ts';
@@ -12,16 +11,18 @@ import { exactPod } from '../core/pods.ts';
 import type { Decision, View } from '../core/view.ts';
 import type { Context } from './context.ts';
 import { staysListed } from './listed.ts';
+import { readableLabel, wantsReaders } from './readers.ts';
 import { changePod } from './readings.ts';
 import { report } from './report.ts';
 import { tellAnswer } from './tell.ts';
 
 const roleLabel = 'opengauss.role';
-const readableLabel = 'opengauss.readable';
 const termAnnotation = 'opengauss.agent/term';
 const historyLimit = 50;
 /** How long a standby without a primary keeps its labels: longer than any failover that goes well. */
 const orphanMs = 20_000;
+/** How long a primary whose server has ended waits for its successor: longer than most take. */
+const lingerMs = 2000;
 /** How many cycles a new agent may take to adopt a primary that runs. */
 const adoptionCycles = 5;
 
@@ -69,9 +70,8 @@ async function labels(ctx: Context, view: View): Promise<void> {
     if (stripped.includes(false)) return;
   }
   if (!leading && adopts(ctx, view, own)) return;
-  const role = leading ? 'primary' : isFitStandby(ctx, view, own) ? 'standby' : null;
-  const readable =
-    view.instance.is === 'primary' && leads(view) ? noOtherReadable(view) : role === 'standby' && isReadable(view, own);
+  const role = leading || lingers(ctx, view, own) ? 'primary' : isFitStandby(ctx, view, own) ? 'standby' : null;
+  const readable = wantsReaders(ctx, view, own, role);
   const change: Record<string, string | null> = {};
   if ((own.labels[roleLabel] ?? null) !== role) change[roleLabel] = role;
   if ((own.labels[readableLabel] === 'true') !== readable) change[readableLabel] = readable ? 'true' : null;
@@ -87,6 +87,19 @@ function adopts(ctx: Context, view: View, own: PodSight): boolean {
   return view.instance.is === 'primary' && holds(view) && !ctx.memory.draining && !view.stopping;
 }
 
+/**
+ * A primary whose server has just ended by itself refuses connections at once. It is led to until its successor takes the label,
+ * or it is back: without it the write Service would be empty, and clients would wait for an answer (`readers.ts`).
+ */
+function lingers(ctx: Context, view: View, own: PodSight): boolean {
+  const { memory } = ctx;
+  const { lastExit } = memory;
+  if (own.labels[roleLabel] !== 'primary' || memory.draining || view.stopping) return false;
+  if (view.instance.is !== 'stopped' && view.instance.is !== 'starting') return false;
+  const led = lastExit?.role === 'Primary' || lastExit?.role === 'Normal';
+  return led && view.now - lastExit.at < lingerMs;
+}
+
 /** A standby that has lost its primary moments ago still serves reads; losing readers too would help nobody. */
 function isFitStandby(ctx: Context, view: View, own: PodSight): boolean {
   const { instance } = view;
@@ -94,26 +107,6 @@ function isFitStandby(ctx: Context, view: View, own: PodSight): boolean {
   if (instance.state === 'Normal') return true;
   const waits = instance.state === 'Catchup' || instance.detail === 'Connecting...' || instance.detail === 'Disconnected';
   return waits && own.labels[roleLabel] === 'standby' && view.now - ctx.memory.followedAt < orphanMs;
-}
-
-/** Within the lag gate, with room between closing and opening; without word from the primary it stays as it is. */
-function isReadable(view: View, own: PodSight): boolean {
-  const { instance } = view;
-  if (instance.is !== 'standby') return false;
-  const before = own.labels[readableLabel] === 'true';
-  const primary = knownPrimary(view);
-  if (primary?.written === undefined || instance.replayed === undefined) return before;
-  if (instance.receiver === undefined) return before;
-  const lag = primary.written > instance.replayed ? primary.written - instance.replayed : 0n;
-  const limit = view.config.readLagLimit;
-  return before ? lag <= limit + limit / 4n : lag <= limit;
-}
-
-function noOtherReadable(view: View): boolean {
-  if (!view.pods.known) return false;
-  return !view.pods.value.some(
-    (pod) => pod.name !== view.self.name && pod.labels[readableLabel] === 'true' && freshPeer(view, pod.name) !== undefined,
-  );
 }
 
 async function relabel(ctx: Context, view: View, pod: PodSight, change: Record<string, string | null>): Promise<boolean> {
@@ -128,6 +121,7 @@ async function relabel(ctx: Context, view: View, pod: PodSight, change: Record<s
     ctx.nudge();
     return false;
   }
+  if (change[roleLabel] === 'primary') memory.labelledAt = ports.clock.now();
   ctx.log.info('labels changed', { target: pod.name, labels: change });
   return true;
 }
