@@ -6,7 +6,7 @@ import { parseArgs } from 'node:util';
 import { type Kind, kinds } from './failover.ts';
 
 export const usage = `npm run bench -- failover --kind ${kinds.join('|')} [--runs 20] [--bare 5]   the write gap of a client, and the bare server's
-npm run bench -- failover --kube nodes --kind server|container|pod|force|node|freeze|cut-api|api-down|switchover|drain|all [--runs 10]   on real nodes
+npm run bench -- failover --kube nodes --kind server|container|pod|force|node|freeze|cut-api|api-down|switchover|drain|all [--runs 10]   on real nodes; some with commas
 npm run bench -- steady [--seconds 60]                                     memory, CPU and API requests at rest
 npm run bench -- bare --kind server|switchover [--runs 5]                  the bare server alone
 common: --members N (3) · --pace fast|real (fast) · --server standin|opengauss (standin) · --net loopback|netns (loopback; netns for opengauss)
