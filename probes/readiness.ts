@@ -5,6 +5,7 @@
  * failover would empty the read Service, and the winner's pod would come back ready a probe too late.
  */
 import { freshPeers } from '../agent/core/election.ts';
+import { holds } from '../agent/core/lease.ts';
 import { formatBytes } from '../agent/core/quantity.ts';
 import type { Mono, PeerState, StandbyInstance } from '../agent/core/model.ts';
 import { isValid } from '../agent/core/permit.ts';
@@ -39,6 +40,8 @@ export function readiness(snapshot: Snapshot | undefined, now: Mono, query: Read
   }
   if (query.mode === 'streaming') return streams(view, instance, query.lag, false);
   const service = selectedFor(view);
+  // The readers are gone and the write Service is on its way: a port that closed in between would be late for it by a probe.
+  if (service !== 'write' && holds(view)) return yes('it holds the lease and is going to be primary');
   if (service === 'write') return no('it is labelled primary and is a standby');
   if (service === 'nothing') return no('no Service selects this member');
   return streams(view, instance, query.lag, true);

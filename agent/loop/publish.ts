@@ -5,7 +5,7 @@
  * member before it labels itself; a member unlabels itself before it stops being primary.
  */
 import { holds, leads, recordOf } from '../core/lease.ts';
-import type { PodSight } from '../core/model.ts';
+import type { PodSight, Role } from '../core/model.ts';
 import { isValid } from '../core/permit.ts';
 import { exactPod } from '../core/pods.ts';
 import type { Decision, View } from '../core/view.ts';
@@ -88,16 +88,21 @@ function adopts(ctx: Context, view: View, own: PodSight): boolean {
 }
 
 /**
- * A primary whose server has just ended by itself refuses connections at once. It is led to until its successor takes the label,
- * or it is back: without it the write Service would be empty, and clients would wait for an answer (`readers.ts`).
+ * A primary whose server has just ended, or does not answer this moment, refuses connections at once or holds them. It is led to
+ * until its successor takes the label, or it is back: without it the write Service would be empty, and clients would wait
+ * for an answer (`readers.ts`).
  */
 function lingers(ctx: Context, view: View, own: PodSight): boolean {
-  const { memory } = ctx;
-  const { lastExit } = memory;
-  if (own.labels[roleLabel] !== 'primary' || memory.draining || view.stopping) return false;
-  if (view.instance.is !== 'stopped' && view.instance.is !== 'starting') return false;
-  const led = lastExit?.role === 'Primary' || lastExit?.role === 'Normal';
-  return led && view.now - lastExit.at < lingerMs;
+  const { instance } = view;
+  if (own.labels[roleLabel] !== 'primary' || ctx.memory.draining || view.stopping) return false;
+  if (instance.is === 'hung') return led(instance.last) && view.now - instance.since < lingerMs;
+  const { lastExit } = ctx.memory;
+  if (lastExit === undefined || (instance.is !== 'stopped' && instance.is !== 'starting')) return false;
+  return led(lastExit.role) && view.now - lastExit.at < lingerMs;
+}
+
+function led(role: Role): boolean {
+  return role === 'Primary' || role === 'Normal';
 }
 
 /** A standby that has lost its primary moments ago still serves reads; losing readers too would help nobody. */

@@ -127,3 +127,14 @@ test('a primary whose server has ended and that nobody succeeds is led to for tw
   assert.ok(changes.every(({ at }) => at >= killedAt + 2000));
   assert.equal(world.kube.primaries().join(), world.primary() ?? '');
 });
+
+test('a primary that does not answer for a moment keeps its clients', async () => {
+  const world = await calm();
+  const changes = watchLabels(world);
+  const server = world.database.server(world.primary() ?? '');
+  server.frozen = true;
+  await world.run(500);
+  server.frozen = false;
+  await world.run(3000);
+  assert.equal(changes.length, 0);
+});

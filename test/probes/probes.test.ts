@@ -169,6 +169,12 @@ const cases: { title: string; view: View; query?: ReadinessQuery; at?: number; o
     ok: true,
     says: /frozen/,
   },
+  {
+    title: 'a standby that has taken the lease and left the readers: the write Service is on its way to it',
+    view: aLeadingView({ ...labelled({ 'opengauss.role': 'standby' }), instance: aStandby({ receiver: undefined }) }),
+    ok: true,
+    says: /going to be primary/,
+  },
   { title: 'a stopped server', view: aView({ ...readableLabel, instance: { is: 'empty' } }), ok: false, says: /empty/ },
   {
     title: 'streaming: a standby that streams, whatever its labels',
