@@ -60,7 +60,8 @@ async function labels(ctx: Context, view: View): Promise<void> {
     view.promotion !== undefined &&
     !ctx.memory.draining &&
     view.disk?.critical !== true;
-  if (leading) {
+  // From the moment that its promotion is recorded nobody else is primary; clients of a Service wait for each change of it.
+  if (leading || (leads(view) && view.promotion !== undefined)) {
     const stripped = await Promise.all(
       view.pods.value
         .filter((pod) => pod.name !== own.name && pod.labels[roleLabel] === 'primary')

@@ -201,12 +201,11 @@ test('a winner that is lost after it recorded its promotion is replaced by the o
   await world.until('the recorded promotion', () => world.kube.lease?.promoting?.member !== old);
   const winner = world.kube.lease?.promoting?.member ?? '';
   world.killNode(winner);
+  const leads = (name: string) =>
+    world.database.server(name).role === 'Primary' && world.database.server(name).process !== undefined;
   await world.until(
     'another primary',
-    () =>
-      world.primary() !== undefined &&
-      world.primary() !== winner &&
-      world.database.server(world.primary() ?? '').role === 'Primary',
+    () => world.primary() !== undefined && world.primary() !== winner && leads(world.primary() ?? ''),
     40_000,
   );
   await world.run(3000);

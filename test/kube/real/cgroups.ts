@@ -20,6 +20,12 @@ interface Hierarchies {
   all: string[];
 }
 
+/**
+ * A node is a machine: unweighted, all of it would get as much of the processors as one busy process beside it, and its pods as
+ * much as its kubelet. Eight times the usual weight for the node, and for the pods on it.
+ */
+const weights: Record<string, string> = { 'cpu.shares': '8192', 'cpu.weight': '800' };
+
 /** Where the hierarchies of this machine are mounted. */
 export function hierarchies(): Hierarchies {
   const mounts = readFileSync('/proc/self/mounts', 'utf8')
@@ -40,6 +46,9 @@ export function createCgroup(path: string): Cgroup {
     // Without it a new group of cpuset has no processors, and nothing may enter it.
     if (existsSync(join(root, 'cpuset.cpus'))) writeFileSync(join(root, 'cgroup.clone_children'), '1');
     mkdirSync(join(dir, 'kube'), { recursive: true });
+    for (const place of [dir, join(dir, 'kube')])
+      for (const [file, weight] of Object.entries(weights))
+        if (existsSync(join(place, file))) writeFileSync(join(place, file), weight);
   }
   return {
     dirs,
