@@ -5,7 +5,7 @@
  */
 import type { SyncEntry } from '../../../agent/core/model.ts';
 import { open } from './sight.ts';
-import { indexOf, type Member, nameOf, promotionRecord, type State, termOf } from './state.ts';
+import { indexOf, type Member, nameOf, promotionRecord, type State, termOf, unread } from './state.ts';
 
 export class Broken extends Error {
   readonly invariant: string;
@@ -17,7 +17,7 @@ export class Broken extends Error {
 
 export function withMember(state: State, index: number, part: Partial<Member>): State {
   const members = state.members.slice();
-  members[index] = { ...(members[index] as Member), ...part };
+  members[index] = { ...(members[index] as Member), ...part, ...unread };
   return { ...state, members };
 }
 
@@ -25,8 +25,21 @@ export function memberAt(state: State, index: number): Member {
   return state.members[index] as Member;
 }
 
+interface Wanted {
+  need: number;
+  names: number[];
+}
+
+const known = new Map<string, Wanted>();
+
 /** How many of whom the names in force ask for. */
-export function wantedBy(names: string): { need: number; names: number[] } {
+export function wantedBy(names: string): Wanted {
+  const wanted = known.get(names) ?? parsed(names);
+  known.set(names, wanted);
+  return wanted;
+}
+
+function parsed(names: string): Wanted {
   const match = /^ANY (\d+) \((.*)\)$/.exec(names);
   if (match === null) return { need: 0, names: [] };
   const list = (match[2] ?? '').split(',').map((name) => name.trim().replace(/"/g, ''));
@@ -63,9 +76,10 @@ export function release(state: State, index: number): State {
 export function end(state: State, index: number, seen: boolean): State {
   const me = memberAt(state, index);
   if (!me.up) return state;
-  const members = state.members.map((other) => (other.from === index ? { ...other, from: undefined } : other));
+  const members = state.members.map((other) => (other.from === index ? { ...other, from: undefined, ...unread } : other));
   const wasPrimary = me.role === 'primary';
-  members[index] = { ...me, up: false, from: undefined, asked: undefined, diverged: false, sawExit: seen && wasPrimary };
+  const gone = { up: false, from: undefined, asked: undefined, diverged: false, sawExit: seen && wasPrimary };
+  members[index] = { ...me, ...gone, ...unread };
   return { ...state, members };
 }
 

@@ -21,10 +21,10 @@ export function boundedPlans(): SmallPlan[] {
   return [...ones, ...pairs().map((pair) => planFor(2, pair))];
 }
 
-/** Everything of both sizes with two faults; decisions carried out apart where that stays small. */
+/** Everything of both sizes with two faults: the swap apart from its decision, and of two members every other part of it. */
 export function wholePlans(): SmallPlan[] {
   return [
-    ...pairs().map((pair) => planFor(2, pair, { apart: true, heal: true, rows: 2, term: 4 })),
-    ...pairs().map((pair) => planFor(3, pair, { heal: true })),
+    ...pairs().map((pair) => planFor(2, pair, { apart: 'all', heal: true, rows: 2, term: 4 })),
+    ...pairs().map((pair) => planFor(3, pair, { apart: 'swap', heal: true })),
   ];
 }

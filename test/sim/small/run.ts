@@ -25,6 +25,7 @@ export async function exploreAll(
     for (let plan = queue.shift(); plan !== undefined; plan = queue.shift()) await one(plan);
   };
   const one = async (plan: SmallPlan): Promise<void> => {
+    if (plan.until !== undefined && Date.now() >= plan.until) return;
     const begun = performance.now();
     const explored = await exploreInThread(plan);
     sum.states += explored.states;

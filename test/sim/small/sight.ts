@@ -19,6 +19,7 @@ export function recordIn(state: State): LeaseRecord {
   return {
     ...{ holder: holderText(lease.holder), term: lease.term, durationSeconds: 8, renewTime: '' },
     ...{ resourceVersion: String(lease.version), entries: lease.entries, syncMode: lease.syncMode },
+    ...(lease.released ? { releasedBy: 'whom it named' } : {}),
     ...{ promoting: lease.promoting, heir: lease.heir, containerId: undefined, garbage: undefined },
   };
 }
@@ -34,7 +35,8 @@ function processOf(member: Member) {
   return { pid: member.process, startTime: '1' };
 }
 
-function instanceOf(state: State, index: number): Instance {
+/** What the member's server says of itself. */
+export function instanceOf(state: State, index: number): Instance {
   const me = state.members[index] as Member;
   const data = { ...base, dataId: me.dataId, promotedTerm: me.promotedTerm };
   if (!me.up) return { is: 'stopped', data, exit: undefined };

@@ -48,7 +48,13 @@ export interface Member {
   barrier: number | undefined;
   sawExit: boolean;
   todo: Todo[];
+  /** Its fingerprints (`prints.ts`); below zero until somebody asks, and again in every copy. */
+  print: number;
+  sight: number;
+  inner: number;
 }
+
+export const unread = { print: -1, sight: -1, inner: -1 };
 
 export interface Record_ {
   version: number;
@@ -58,6 +64,8 @@ export interface Record_ {
   syncMode: 'off' | 'quorum' | 'strict';
   promoting: { member: string; term: number; dataId: string } | undefined;
   heir: string | undefined;
+  /** The holder has given it back; a lease without a holder that nobody gave back is not free. */
+  released: boolean;
 }
 
 export interface Order {
@@ -120,72 +128,16 @@ export function settled(size: number): State {
       ...{ mostAvailable: false, lock: undefined, from: leads ? undefined : 0, asked: undefined, diverged: false },
       ...{ granted: 0, freeze: undefined, incarnation: 1 },
       promotion: leads ? { term: 1, process: 1, settled: true, finished: true } : undefined,
-      ...{ takeover: undefined, switchover: undefined, barrier: log.length, sawExit: false, todo: [] },
+      ...{ takeover: undefined, switchover: undefined, barrier: log.length, sawExit: false, todo: [], ...unread },
     };
   });
   return {
     members,
     lease: {
       ...{ version: 1, holder: { member: 0, incarnation: 1 }, term: 1, entries: [entry], syncMode: 'quorum' },
-      ...{ promoting: { member: nameOf(0), term: 1, dataId: 'data-0' }, heir: undefined },
+      ...{ promoting: { member: nameOf(0), term: 1, dataId: 'data-0' }, heir: undefined, released: false },
     },
     ...{ orders: [], acked: '', rows: 0, given: [], newest: { member: 0, term: 1, base: log } },
     ...{ faults: [], cut: members.map(() => false), late: false },
   };
-}
-
-const texts = new WeakMap<object, string>();
-
-/** The text of a part is made once: steps share the parts that they do not change. */
-function textOf(part: object, make: () => unknown = () => part): string {
-  let text = texts.get(part);
-  if (text === undefined) {
-    text = JSON.stringify(make(), (_, value) => (typeof value === 'bigint' ? `${value}n` : value));
-    texts.set(part, text);
-  }
-  return text;
-}
-
-/** Which process it is does not matter, only whether the promotion is of it; what is to be written is told apart below. */
-function plain(member: Member): unknown {
-  const { process, promotion, todo, ...rest } = member;
-  const current = member.up && promotion?.process === process;
-  const waits = todo.map((one) => (one.do === 'write' ? { ...one, over: 0 } : one));
-  return [
-    Object.values(rest),
-    waits,
-    promotion === undefined ? 0 : [promotion.term, current, promotion.settled, promotion.finished],
-  ];
-}
-
-/** An order that its member would refuse as too low is as good as lost. */
-function waiting(state: State): Order[] {
-  return state.orders.filter(({ kind, to, term }) => kind === 'unfreeze' || term >= (state.members[to]?.granted ?? 0));
-}
-
-/** Two 32-bit hashes in one number of 53 bits. */
-export function hashOf(state: State): number {
-  let a = 0xdeadbeef;
-  let b = 0x41c6ce57 ^ (state.late ? 1 : 0) ^ (state.rows << 4);
-  const mix = (text: string): void => {
-    for (let at = 0; at < text.length; at += 1) {
-      const code = text.charCodeAt(at);
-      a = Math.imul(a ^ code, 2654435761);
-      b = Math.imul(b ^ code, 1597334677);
-    }
-  };
-  for (const member of state.members) mix(textOf(member, () => plain(member)));
-  mix(textOf(state.lease, () => ({ ...state.lease, version: 0 })));
-  // Versions only rise: all that matters of one is whether it still stands.
-  for (const { todo } of state.members)
-    for (const one of todo) if (one.do === 'write') mix(one.over === state.lease.version ? 'now' : 'past');
-  mix(JSON.stringify(waiting(state)));
-  mix(textOf(state.newest));
-  mix(textOf(state.cut));
-  mix(state.given.join());
-  mix(state.faults.join());
-  mix(state.acked);
-  a = Math.imul(a ^ (a >>> 16), 2246822507) ^ Math.imul(b ^ (b >>> 13), 3266489909);
-  b = Math.imul(b ^ (b >>> 16), 2246822507) ^ Math.imul(a ^ (a >>> 13), 3266489909);
-  return 4294967296 * (2097151 & b) + (a >>> 0);
 }

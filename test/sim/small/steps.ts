@@ -4,20 +4,22 @@
  * was first, orders to other members whenever they arrive. Faults come out of a small budget.
  */
 import { decide } from '../../../agent/core/decide.ts';
-import { granted, lockAtStart, objection, staysFrozen } from '../../../agent/core/grant.ts';
-import { acquired, memberOf, released, renewed } from '../../../agent/core/lease.ts';
-import type { LocalRecords } from '../../../agent/core/model.ts';
-import type { InstanceIntent, View } from '../../../agent/core/view.ts';
+import { lockAtStart } from '../../../agent/core/grant.ts';
+import { acquired, released, renewed } from '../../../agent/core/lease.ts';
+import type { InstanceIntent } from '../../../agent/core/view.ts';
 import { attach, becomePrimary, Broken, end, judgeTaking, memberAt, release, ship, start, withMember } from './model.ts';
+import { kept } from './kept.ts';
+import { change, freeze, ordersFrom, point } from './orders.ts';
+import { viewPrint } from './prints.ts';
 import { holdsLease, open, recordIn, recordsOf, viewIn } from './sight.ts';
-import { hostOf, indexOf, type Member, nameOf, type Order, type SmallFault, type State, type Todo } from './state.ts';
+import { indexOf, type Member, nameOf, type SmallFault, type State, type Todo } from './state.ts';
 
 export interface Limits {
   /** What may strike, each as often as it stands here. */
   faults: SmallFault[];
   rows: number;
-  /** Every part of a decision is carried out apart from it; else only what may go wrong by coming late is. */
-  apart?: boolean;
+  /** What is carried out apart from its decision: besides what may go wrong by coming late the swap of the lease too, or all. */
+  apart?: 'swap' | 'all';
   /** Members that were cut off come back. */
   heal?: boolean;
   /** Take-overs beyond this term are not followed any further. */
@@ -46,10 +48,7 @@ export function stepsFrom(state: State, limits: Limits, take: Take): void {
     for (const to of state.members.keys())
       if (to !== index) take(`${name} streams from ${nameOf(to)}`, () => attach(state, index, to));
   }
-  for (const order of state.orders)
-    take(`${nameOf(order.to)} hears: ${order.kind} for ${nameOf(order.candidate)} in term ${order.term}`, () =>
-      deliver(state, order),
-    );
+  ordersFrom(state, take);
   faults(state, limits, take);
 }
 
@@ -148,14 +147,24 @@ const atOnce: string[] = [
 
 function soon(state: State | undefined, index: number, limits: Limits): State | undefined {
   const first = state === undefined ? undefined : memberAt(state, index).todo[0];
-  if (state === undefined || first === undefined || limits.apart === true) return state;
-  const now = first.do === 'write' || (first.do === 'act' && atOnce.includes(first.intent.do));
+  if (state === undefined || first === undefined || limits.apart === 'all') return state;
+  const now = (first.do === 'write' && limits.apart !== 'swap') || (first.do === 'act' && atOnce.includes(first.intent.do));
   return now ? soon(carryOut(state, index, limits), index, limits) : state;
 }
 
 function decided(before: State, index: number, late: boolean): State | undefined {
   const state = remembered(before, index);
-  const me = memberAt(state, index);
+  const over = state.lease.version;
+  const todo = kept(decisions, viewPrint(state, index, late), () => decision(state, index, late)).map(
+    (one): Todo => (one.do === 'write' ? { ...one, over } : one),
+  );
+  if (todo.length === 0) return state === before ? undefined : state;
+  return withMember(state, index, { todo });
+}
+
+const decisions = new Map<number, Todo[]>();
+/** What the shipped rules decide on what that member sees. */
+function decision(state: State, index: number, late: boolean): Todo[] {
   const view = viewIn(state, index, late);
   const { lease, instance } = decide(view);
   const todo: Todo[] = [];
@@ -166,9 +175,8 @@ function decided(before: State, index: number, late: boolean): State | undefined
   if (lease.do === 'renew' && lease.change !== undefined)
     todo.push({ do: 'write', kind: 'renew', over, draft: renewed(record, lease.change, 8) });
   if (lease.do === 'release') todo.push({ do: 'write', kind: 'release', over, draft: released(record, lease.heir) });
-  if (instance.do !== 'nothing') todo.push({ do: 'act', intent: instance, freeze: freezeText(me) });
-  if (todo.length === 0) return state === before ? undefined : state;
-  return withMember(state, index, { todo });
+  if (instance.do !== 'nothing') todo.push({ do: 'act', intent: instance, freeze: freezeText(memberAt(state, index)) });
+  return todo;
 }
 
 /** What a look does to the memory: promotions of processes that are gone are forgotten, a running primary is adopted. */
@@ -217,7 +225,7 @@ function write(
   const holder = name === undefined || name === '' ? undefined : { member: indexOf(name), incarnation: Number(incarnation) };
   const { term, entries, syncMode, promoting, heir } = draft;
   if (term < state.lease.term) throw new Broken('S3', `${nameOf(index)} lowers the term to ${term}`);
-  const lease = { version: over + 1, holder, term, entries, syncMode, promoting, heir };
+  const lease = { version: over + 1, holder, term, entries, syncMode, promoting, heir, released: kind === 'release' };
   const written = { ...state, lease, late: false };
   if (kind !== 'renew') return withMember(written, index, { takeover: undefined, switchover: undefined });
   const isNew = promoting !== undefined && promoting.term !== state.lease.promoting?.term && me.up;
@@ -225,25 +233,6 @@ function write(
   return withMember(written, index, {
     promotion: { term: promoting.term, process: me.process, settled: false, finished: false },
   });
-}
-
-/** The member's records and its server's lock, as a grant changes them; undefined when a higher freeze forbids it. */
-function point(state: State, index: number, term: number, candidate: number, askedBy?: number): State | undefined {
-  const me = memberAt(state, index);
-  const ask = { term, candidate: nameOf(candidate), host: hostOf(candidate), haPort: 5433 };
-  const given = granted(recordsOf(me), { ...ask, askedBy: askedBy === undefined ? undefined : nameOf(askedBy) });
-  if (!given.ok) return undefined;
-  const { freeze } = given.value;
-  const part: Partial<Member> = {
-    granted: given.value.granted,
-    freeze: freeze === undefined ? undefined : frozen(freeze),
-  };
-  if (me.up && me.role === 'standby' && me.lock !== candidate) Object.assign(part, { lock: candidate, from: undefined });
-  return withMember(state, index, part);
-}
-
-function frozen({ term, candidate, askedBy }: NonNullable<LocalRecords['freeze']>): NonNullable<Member['freeze']> {
-  return { term, candidate: indexOf(candidate), askedBy: askedBy === undefined ? undefined : indexOf(askedBy) };
 }
 
 function act(state: State, index: number, intent: InstanceIntent, decidedOn: string): State | undefined {
@@ -312,93 +301,4 @@ function build(state: State, index: number, from: number): State {
   const source = memberAt(state, from);
   if (!source.up || source.role !== 'primary' || !open(state, index, from)) return state;
   return withMember(end(state, index, false), index, { log: source.log, lock: undefined, diverged: false });
-}
-
-function ordered(state: State, orders: Order[]): State {
-  const text = (order: Order) => JSON.stringify(order);
-  const known = state.orders.map(text);
-  const added = orders.filter((order) => !known.includes(text(order)));
-  if (added.length === 0) return state;
-  return { ...state, orders: [...state.orders, ...added].sort((a, b) => (text(a) < text(b) ? -1 : 1)) };
-}
-
-/** The own server at once, the others by orders that arrive when they arrive. */
-function freeze(state: State, index: number, term: number, members: string[]): State {
-  const me = memberAt(state, index);
-  const takeover = me.takeover?.term === term ? me.takeover : { term, votes: {} };
-  const begun = withMember(state, index, { takeover });
-  const own = point(begun, index, term, index, index) ?? begun;
-  const voted = own === begun ? own : votes(own, { to: index, term, candidate: index });
-  const asked = members.map((name) => ({ kind: 'freeze' as const, from: index, to: indexOf(name), term, candidate: index }));
-  return ordered(voted, asked);
-}
-
-function change(state: State, index: number, intent: InstanceIntent): State {
-  const me = memberAt(state, index);
-  const term = (me.promotion?.term ?? 0) + 1;
-  const toAll = (members: string[], part: Pick<Order, 'kind' | 'term' | 'candidate'>) =>
-    members.map((name) => ({ from: index, to: indexOf(name), ...part }));
-  const { switchover } = me;
-  if (intent.do === 'point-others') {
-    if (switchover === undefined) return state;
-    const pointed = withMember(state, index, { switchover: { ...switchover, pointed: true } });
-    return ordered(pointed, toAll(intent.members, { kind: 'freeze', term, candidate: indexOf(intent.target) }));
-  }
-  if (intent.do === 'gather')
-    return ordered(state, toAll(intent.members, { kind: 'freeze', term: intent.permit.term, candidate: index }));
-  if (intent.do === 'unfreeze')
-    return ordered(
-      state,
-      intent.members.flatMap((name) =>
-        toAll([name], { kind: 'unfreeze', term: memberAt(state, indexOf(name)).freeze?.term ?? 0, candidate: index }),
-      ),
-    );
-  if (intent.do === 'undo-switchover') {
-    const all = [...state.members.keys()].filter((at) => at !== index).map(nameOf);
-    return ordered(withMember(state, index, { switchover: undefined }), toAll(all, { kind: 'unfreeze', term, candidate: index }));
-  }
-  if (intent.do !== 'hand-over' || switchover === undefined) return state;
-  const target = memberAt(state, switchover.target);
-  if (target.from === index && target.log === me.log)
-    return withMember(state, index, { todo: [{ do: 'end', handedOver: true }, ...me.todo] });
-  return withMember(state, index, { switchover: { ...switchover, overdue: true } });
-}
-
-/** An order arrives: the member objects, or is frozen and says where it is. */
-function deliver(before: State, order: Order): State | undefined {
-  const state = { ...before, orders: before.orders.filter((one) => one !== order) };
-  const { to, from, term, candidate } = order;
-  if (!open(state, from, to)) return undefined;
-  const me = memberAt(state, to);
-  if (order.kind === 'unfreeze') {
-    if (staysFrozen(recordsOf(me), term, nameOf(from)) !== undefined || memberOf(recordIn(state).holder) !== nameOf(from))
-      return state;
-    return withMember(state, to, { lock: undefined, freeze: undefined });
-  }
-  const view: View = viewIn(state, to, false);
-  if (objection(view, { term, candidate: nameOf(candidate) }) !== undefined) return state;
-  const pointed = point(state, to, term, candidate, from);
-  return pointed === undefined ? state : answered(votes(pointed, order), order);
-}
-
-/** S22: a member votes once a term. */
-function votes(state: State, { to, term, candidate }: Pick<Order, 'to' | 'term' | 'candidate'>): State {
-  const mine = `${to} ${term} `;
-  const before = state.given.find((text) => text.startsWith(mine));
-  const higher = state.given.find((one) => one.startsWith(`${to} `) && Number(one.split(' ')[1]) > term);
-  if (higher !== undefined) throw new Broken('S22', `${nameOf(to)} votes in term ${term} after a higher one`);
-  const text = `${mine}${candidate}`;
-  if (before !== undefined && before !== text) throw new Broken('S22', `${nameOf(to)} votes twice in term ${term}`);
-  // Only the latest term of a voter can be asked again.
-  const others = state.given.filter((one) => !one.startsWith(`${to} `));
-  return before === undefined ? { ...state, given: [...others, text].sort() } : state;
-}
-
-function answered(state: State, { to, from, term, candidate }: Order): State {
-  const asker = memberAt(state, from);
-  if (candidate !== from || asker.takeover?.term !== term) return state;
-  const view = viewIn(state, to, false);
-  if (view.instance.is !== 'standby') return state;
-  const vote = { term: view.instance.term, length: memberAt(state, to).log.length, dataId: memberAt(state, to).dataId };
-  return withMember(state, from, { takeover: { term, votes: { ...asker.takeover.votes, [to]: vote } } });
 }
