@@ -43,6 +43,8 @@ function nextPrints(state: State, limits: ExploreOptions): string {
     const made = make();
     if (made !== undefined) prints.add(hashOf(made));
   });
+  // An order that is refused as too low is as good as lost: that it arrives is no step.
+  prints.delete(hashOf(state));
   return [...prints].sort().join();
 }
 

@@ -54,7 +54,7 @@ export function freeze(state: State, index: number, term: number, members: strin
   const takeover = me.takeover?.term === term ? me.takeover : { term, votes: {} };
   const begun = withMember(state, index, { takeover });
   const own = point(begun, index, term, index, index) ?? begun;
-  const voted = own === begun ? own : votes(own, { to: index, term, candidate: index });
+  const voted = own === begun ? own : votes(own, { from: index, to: index, term, candidate: index });
   const asked = members.map((name) => ({ kind: 'freeze' as const, from: index, to: indexOf(name), term, candidate: index }));
   return ordered(voted, asked);
 }
@@ -114,17 +114,21 @@ function objects(state: State, { to, term, candidate }: Order): boolean {
   return kept(objections, print, () => objection(viewIn(state, to, false), { term, candidate: nameOf(candidate) }) !== undefined);
 }
 
-/** S22: a member votes once a term. */
-function votes(state: State, { to, term, candidate }: Pick<Order, 'to' | 'term' | 'candidate'>): State {
+/**
+ * S22: a member votes once a term. A freeze that a primary asks for in another's name is a plan of its own, and no vote
+ * yet; it may not be made against one.
+ */
+function votes(state: State, { from, to, term, candidate }: Pick<Order, 'from' | 'to' | 'term' | 'candidate'>): State {
   const mine = `${to} ${term} `;
   const before = state.given.find((text) => text.startsWith(mine));
   const higher = state.given.find((one) => one.startsWith(`${to} `) && Number(one.split(' ')[1]) > term);
   if (higher !== undefined) throw new Broken('S22', `${nameOf(to)} votes in term ${term} after a higher one`);
   const text = `${mine}${candidate}`;
   if (before !== undefined && before !== text) throw new Broken('S22', `${nameOf(to)} votes twice in term ${term}`);
+  if (before !== undefined || from !== candidate) return state;
   // Only the latest term of a voter can be asked again.
   const others = state.given.filter((one) => !one.startsWith(`${to} `));
-  return before === undefined ? { ...state, given: [...others, text].sort() } : state;
+  return { ...state, given: [...others, text].sort() };
 }
 
 function answered(state: State, { to, from, term, candidate }: Order): State {

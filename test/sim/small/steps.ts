@@ -158,6 +158,8 @@ function decided(before: State, index: number, late: boolean): State | undefined
   const todo = kept(decisions, viewPrint(state, index, late), () => decision(state, index, late)).map(
     (one): Todo => (one.do === 'write' ? { ...one, over } : one),
   );
+  // Whoever is cut off after that has asked for it with a vote set in sight.
+  if (todo.some((one) => one.do === 'write' && one.kind === 'acquire')) judgeTaking(state, index);
   if (todo.length === 0) return state === before ? undefined : state;
   return withMember(state, index, { todo });
 }
@@ -219,7 +221,6 @@ function write(
 ): State | undefined {
   if (over !== state.lease.version) return state;
   if (draft.term > limits.term) return undefined;
-  if (kind === 'acquire') judgeTaking(state, index);
   const me = memberAt(state, index);
   const [name, , incarnation] = draft.holder.split('/');
   const holder = name === undefined || name === '' ? undefined : { member: indexOf(name), incarnation: Number(incarnation) };
