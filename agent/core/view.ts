@@ -60,7 +60,7 @@ export interface Self {
 /** A peer as gossip tells it; older than two periods counts as unknown. */
 export interface PeerSight {
   state: PeerState;
-  /** When the request was sent whose answer this is. */
+  /** When the request was sent whose answer this is; of what it told by itself, a moment before the look at it. */
   at: Mono;
 }
 

@@ -3,7 +3,7 @@
  * holds one thread only; which file system lies there is told by the kernel's table of mounts, which touches no volume.
  * The write goes to a file that exists, so that a full volume is not taken for a broken one.
  */
-import { constants, readFileSync } from 'node:fs';
+import { constants, openSync, readSync } from 'node:fs';
 import { open, realpath, stat, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { VolumeFault } from '../../core/model.ts';
@@ -84,19 +84,34 @@ function kernelNumber(dev: bigint): string {
   return `${major}:${minor}`;
 }
 
-let table = { text: '', mounts: new Map<string, Mounted>() };
+const tableBytesMax = 1 << 20;
+const table = { file: -1, text: Buffer.alloc(0), room: Buffer.alloc(1 << 10), mounts: new Map<string, Mounted>() };
 
 /**
  * File systems by kernel number. A table that cannot be read tells nothing; the figures are good without it. Read
- * synchronously, as the kernel answers from memory, and parsed anew only when it has changed.
+ * synchronously, as the kernel answers from memory, by a file that stays open, and parsed anew only when it has changed.
  */
 function mounts(): Map<string, Mounted> {
   try {
-    const text = readFileSync('/proc/self/mountinfo', 'utf8');
-    if (text !== table.text) table = { text, mounts: parseMounts(text) };
+    if (table.file < 0) table.file = openSync('/proc/self/mountinfo', 'r');
+    const text = readTable();
+    if (!text.equals(table.text)) Object.assign(table, { text: Buffer.from(text), mounts: parseMounts(text.toString('utf8')) });
     return table.mounts;
   } catch {
     return new Map();
+  }
+}
+
+/** The kernel gives a page at a time. */
+function readTable(): Buffer {
+  let length = 0;
+  for (;;) {
+    const read = readSync(table.file, table.room, length, table.room.length - length, length);
+    length += read;
+    if (read === 0) return table.room.subarray(0, length);
+    if (length < table.room.length) continue;
+    if (length >= tableBytesMax) throw new Error('the table of mounts is too long');
+    table.room = Buffer.concat([table.room], table.room.length * 2);
   }
 }
 

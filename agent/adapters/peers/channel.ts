@@ -3,7 +3,7 @@
  * from that very member. Every call has a deadline that covers connecting, hello and body; a call that ran out says
  * `maybe`, because the peer may have acted. A peer that does not answer costs nobody else anything.
  */
-import type { MemberName } from '../../core/model.ts';
+import type { MemberName, Mono } from '../../core/model.ts';
 import { type Fault, failed, ok, type Result } from '../../core/result.ts';
 import type { Clock } from '../../ports/others.ts';
 import { fault, openLines } from './lines.ts';
@@ -27,11 +27,16 @@ export interface Channel {
   call(
     method: 'GET' | 'POST',
     path: string,
-    body: object | undefined,
+    body: string | undefined,
     deadlineMs: number,
   ): Promise<Result<Record<string, unknown>>>;
+  /** The last question for its state that was answered: its counter, and when the answer was here. */
+  answered(): { counter: number; at: Mono } | undefined;
   close(): void;
 }
+
+/** Where a peer's state is asked for. */
+export const statePath = '/v1/state';
 
 /** Calls that wait for an answer; more are refused at once. */
 const pendingMax = 8;
@@ -49,6 +54,7 @@ export function openChannel(options: ChannelOptions): Channel {
   let session = '';
   let counter = 0;
   let pending = 0;
+  let answered: { counter: number; at: Mono } | undefined;
 
   /** One request and its answer, within what is left of the deadline. */
   async function exchange(method: string, path: string, body: Buffer, token: string, deadline: number): Promise<Result<Reply>> {
@@ -76,6 +82,7 @@ export function openChannel(options: ChannelOptions): Channel {
     if (!sameMac(expected, mac)) {
       return failed(fault('denied', 'maybe', 'the answer is not signed by the peer', String(status)));
     }
+    if (status === 200 && path === statePath) answered = { counter: parts.counter, at: clock.now() };
     return ok({ status, fields: parseBody(text) });
   }
 
@@ -104,12 +111,12 @@ export function openChannel(options: ChannelOptions): Channel {
   async function call(
     method: 'GET' | 'POST',
     path: string,
-    content: object | undefined,
+    content: string | undefined,
     deadlineMs: number,
   ): Promise<Result<Record<string, unknown>>> {
     if (pending >= pendingMax) return failed(fault('throttled', 'no', 'too many calls to this peer are waiting'));
     const deadline = clock.now() + deadlineMs;
-    const body = content === undefined ? Buffer.alloc(0) : Buffer.from(JSON.stringify(content));
+    const body = content === undefined ? Buffer.alloc(0) : Buffer.from(content);
     pending += 1;
     try {
       let reply = await attempt(method, path, body, deadline);
@@ -123,7 +130,7 @@ export function openChannel(options: ChannelOptions): Channel {
     }
   }
 
-  return { call, close: () => lines.close() };
+  return { call, answered: () => answered, close: () => lines.close() };
 }
 
 function replyFault(reply: Reply): Fault {

@@ -80,13 +80,15 @@ function take(caller: Caller, chunk: Buffer, onRequest: (request: Request) => Pr
     caller.socket.destroy();
     return;
   }
-  if (caller.bytes === 0) allow(caller, limits.headMs);
+  const first = caller.bytes === 0;
   caller.chunks.push(chunk);
   caller.bytes += chunk.length;
+  // What comes whole at once, as a peer sends it, needs no time of its own.
   if (caller.bytes < caller.wanted) return;
-  const request = readRequest(Buffer.concat(caller.chunks));
+  const request = readRequest(first ? chunk : Buffer.concat(caller.chunks));
   if (typeof request === 'number') {
     if (request > caller.bytes + 1) allow(caller, limits.requestMs);
+    else if (first) allow(caller, limits.headMs);
     caller.wanted = request;
   } else if (request === 'none') answer(caller, { ...nothing, status: 400 });
   else if (request === 'too long') caller.socket.destroy();

@@ -1,17 +1,18 @@
 /**
- * The peers: asks each of them once a second how it is, keeps the latest answers with the moment they were asked
- * for, and carries freezes and promises. Each peer has its own connections, its own deadline and its own turn, so that a dead one
+ * The peers: exchanges states with each of them once a second, keeps the latest ones with the moment they were asked
+ * for, and carries freezes and promises. Of two members the one whose name comes first asks, and tells its own state with the question.
+ * The other one asks too when it is told nothing. Each peer has its own connections, its own deadline and its own turn, so that a dead one
  * never delays the others. Nothing is decided here; how old an answer may be is the core's business.
  */
-import type { MemberName, PeerState, PromiseAsk, Term } from '../../core/model.ts';
+import type { MemberName, Mono, PeerState, PromiseAsk, Term } from '../../core/model.ts';
 import { type Fault, failed, ok, type Result } from '../../core/result.ts';
 import type { PeerSight } from '../../core/view.ts';
 import type { Clock, FreezeAsk, PeerHandler, PeersPort } from '../../ports/others.ts';
 import type { Telemetry } from '../../ports/telemetry.ts';
-import { type Channel, openChannel } from './channel.ts';
+import { type Channel, openChannel, statePath } from './channel.ts';
 import { type PeerServer, servePeers } from './server.ts';
 import { keyBytesMin } from './sign.ts';
-import { decodeState } from './wire.ts';
+import { decodeState, encodeState, encodeTold } from './wire.ts';
 
 export interface PeersOptions {
   self: MemberName;
@@ -46,10 +47,20 @@ interface Peer {
   sight: PeerSight | undefined;
   lost: boolean;
   asking: boolean;
+  /** As old as what it last told by itself. */
+  toldAt: Mono;
+}
+
+/** The own state as text, and the moment before the look at it. */
+interface Own {
+  text: string;
+  at: Mono;
 }
 
 /** Longest wait for a peer's state: half a period. */
 const gossipDeadlineMs = 500;
+/** Longest wait for a look at the own server before the question goes out without a state. */
+const ownStateMs = 100;
 /** More than these are not a cluster of openGauss. */
 const peersMax = 8;
 
@@ -80,6 +91,9 @@ export function createPeers(options: PeersOptions): Result<Peers> {
   const noted = new Set<string>();
   let server: PeerServer | undefined;
   let timer: NodeJS.Timeout | undefined;
+  let later: NodeJS.Timeout | undefined;
+  let handler: PeerHandler | undefined;
+  const period = options.periodMs ?? 1000;
   let closed = false;
 
   function open(name: MemberName, ip: string): Channel {
@@ -94,10 +108,15 @@ export function createPeers(options: PeersOptions): Result<Peers> {
     });
   }
 
-  /** Asks one peer, keeps a newer answer. */
-  async function ask(name: MemberName, peer: Peer, deadlineMs: number): Promise<void> {
+  /** Asks one peer, keeps a newer answer; tells it the own state where that can be said to be after an answer of its. */
+  async function ask(name: MemberName, peer: Peer, deadlineMs: number, own?: Own): Promise<void> {
     const at = options.clock.now();
-    const answer = await send(peer, { route: 'state', method: 'GET', body: undefined }, deadlineMs);
+    const last = peer.channel.answered();
+    const body =
+      own === undefined || last === undefined || own.at < last.at
+        ? undefined
+        : encodeTold(own.text, { after: last.counter, heldMs: Math.floor(own.at - last.at) });
+    const answer = await send(peer, { route: 'state', body }, deadlineMs);
     if (peers.get(name) === peer) take(name, peer, answer, at);
   }
 
@@ -119,14 +138,18 @@ export function createPeers(options: PeersOptions): Result<Peers> {
 
   async function send(
     peer: Peer,
-    request: { route: 'state' | 'freeze' | 'unfreeze' | 'promise'; method: 'GET' | 'POST'; body: object | undefined },
+    request: { route: 'state' | 'freeze' | 'unfreeze' | 'promise'; body: string | undefined },
     deadlineMs: number,
   ): Promise<Result<PeerState>> {
     const started = options.clock.now();
-    const reply = await peer.channel.call(request.method, `/v1/${request.route}`, request.body, deadlineMs);
+    const { route, body } = request;
+    const reply =
+      route === 'state'
+        ? await peer.channel.call('GET', statePath, body, deadlineMs)
+        : await peer.channel.call('POST', `/v1/${route}`, body, deadlineMs);
     const result = reply.ok ? decodeState(reply.value) : reply;
     const outcome = result.ok ? 'ok' : result.fault.kind;
-    options.telemetry.observePeerRequest({ route: request.route, outcome, seconds: (options.clock.now() - started) / 1000 });
+    options.telemetry.observePeerRequest({ route, outcome, seconds: (options.clock.now() - started) / 1000 });
     return result;
   }
 
@@ -140,7 +163,7 @@ export function createPeers(options: PeersOptions): Result<Peers> {
     if (peer === undefined)
       return Promise.resolve(failed({ of: 'peer', kind: 'absent', done: 'no', detail: `${member} is not a known member` }));
     const at = options.clock.now();
-    return send(peer, { route, method: 'POST', body }, deadlineMs).then((answer) => {
+    return send(peer, { route, body: JSON.stringify(body) }, deadlineMs).then((answer) => {
       // What it says after the order is news as well; a refused order says nothing about its state.
       if (answer.ok && peers.get(member) === peer) take(member, peer, answer, at);
       return answer;
@@ -148,20 +171,55 @@ export function createPeers(options: PeersOptions): Result<Peers> {
   }
 
   function turn(): void {
-    const period = options.periodMs ?? 1000;
     timer = setTimeout(turn, untilTurn(Date.now(), period)).unref();
-    gossip();
+    later = setTimeout(askSilent, period / 4).unref();
+    void exchange();
   }
 
-  function gossip(): void {
+  /** With those after this member in name, which need not ask then. */
+  async function exchange(): Promise<void> {
+    if (![...peers.keys()].some((name) => name > options.self)) return;
+    const own = await ownState();
+    gossip((name) => name > options.self, own);
+  }
+
+  /** Those before it are asked when they have left out their turn: they are older agents, cannot reach this member, or are gone. */
+  function askSilent(): void {
+    const now = options.clock.now();
+    gossip((name, peer) => name < options.self && now - peer.toldAt > period * 1.1);
+  }
+
+  function gossip(whom: (name: MemberName, peer: Peer) => boolean, own?: Own): void {
     for (const [name, peer] of peers) {
       // One turn at a time: a peer that hangs is not asked again before it ran out of time.
-      if (peer.asking) continue;
+      if (peer.asking || !whom(name, peer)) continue;
       peer.asking = true;
-      void ask(name, peer, gossipDeadlineMs).finally(() => {
+      void ask(name, peer, gossipDeadlineMs, own).finally(() => {
         peer.asking = false;
       });
     }
+  }
+
+  /** Undefined when there is none in time: a question never waits for a server that hangs. */
+  function ownState(): Promise<Own | undefined> {
+    const at = options.clock.now();
+    return new Promise((resolve, reject) => {
+      const late = setTimeout(resolve, ownStateMs, undefined);
+      const done = (state: PeerState | undefined): void => {
+        clearTimeout(late);
+        resolve(state === undefined ? undefined : { text: JSON.stringify(encodeState(state)), at });
+      };
+      if (handler === undefined) done(undefined);
+      else handler.state().then(done, reject);
+    });
+  }
+
+  /** What a member says by itself counts for the very pod that the API server shows under that name. */
+  function told(name: MemberName, state: PeerState, at: Mono): void {
+    const peer = peers.get(name);
+    if (peer === undefined || state.name !== name || state.uid !== peer.uid) return;
+    peer.toldAt = Math.max(peer.toldAt, at);
+    take(name, peer, ok(state), at);
   }
 
   function setPeers(wanted: { name: MemberName; uid: string; ip: string }[]): void {
@@ -175,7 +233,9 @@ export function createPeers(options: PeersOptions): Result<Peers> {
       }
     }
     for (const { name, uid, ip } of others) {
-      if (!peers.has(name)) peers.set(name, { uid, ip, channel: open(name, ip), sight: undefined, lost: false, asking: false });
+      if (peers.has(name)) continue;
+      const told = { toldAt: Number.NEGATIVE_INFINITY };
+      peers.set(name, { uid, ip, channel: open(name, ip), sight: undefined, lost: false, asking: false, ...told });
     }
     server?.keep(others.map((one) => one.name));
   }
@@ -189,15 +249,18 @@ export function createPeers(options: PeersOptions): Result<Peers> {
   }
 
   return ok({
-    async listen(handler) {
-      const { self, address, port, key } = options;
-      const served = await servePeers({ self, address, port, key, handler, isMember: (name) => peers.has(name), onRefusal });
+    async listen(answering) {
+      const { self, address, port, key, clock } = options;
+      const isMember = (name: MemberName): boolean => peers.has(name);
+      const heard = { isMember, onTold: told, onRefusal };
+      const served = await servePeers({ self, address, port, key, clock, handler: answering, ...heard });
       if (!served.ok) return served;
       if (closed) {
         await served.value.close();
         return failed({ of: 'peer', kind: 'cancelled', done: 'no', detail: 'closed meanwhile' });
       }
       server = served.value;
+      handler = answering;
       turn();
       return ok({ port: server.port });
     },
@@ -205,7 +268,7 @@ export function createPeers(options: PeersOptions): Result<Peers> {
       const before = new Set(peers.values());
       setPeers(wanted);
       // A newcomer is asked at once instead of with the next turn.
-      if (timer !== undefined && [...peers.values()].some((peer) => !before.has(peer))) gossip();
+      if (timer !== undefined && [...peers.values()].some((peer) => !before.has(peer))) gossip(() => true);
     },
     seen: () => Object.fromEntries([...peers].flatMap(([name, peer]) => (peer.sight === undefined ? [] : [[name, peer.sight]]))),
     async refresh(deadlineMs) {
@@ -217,6 +280,7 @@ export function createPeers(options: PeersOptions): Result<Peers> {
     async close() {
       closed = true;
       clearTimeout(timer);
+      clearTimeout(later);
       const open = [...peers.values()];
       peers.clear();
       await Promise.all([server?.close(), ...open.map((peer) => peer.channel.close())]);

@@ -107,6 +107,29 @@ export function decodeState(fields: Fields): Result<PeerState> {
   }));
 }
 
+/** What a member says of itself with its question: how it is, and how old that is, told without anybody's wall clock. */
+export interface Told {
+  state: PeerState;
+  /** The counter of the last question of its that was answered. */
+  after: number;
+  /** Between that answer's coming in and the look whose state this is, by the sender's clock. */
+  heldMs: number;
+}
+
+/** The text of a state serves every peer that is told it. */
+export function encodeTold(state: string, { after, heldMs }: Pick<Told, 'after' | 'heldMs'>): string {
+  return `{"after":${after},"heldMs":${heldMs},"state":${state}}`;
+}
+
+export function decodeTold(fields: Fields): Result<Told> {
+  return guarded(() => {
+    const state = decodeState(group(fields, 'state'));
+    if (!state.ok) throw new Misfit(state.fault.detail);
+    const amount = (key: string) => number(fields, key, 0, Number.MAX_SAFE_INTEGER);
+    return { state: state.value, after: amount('after'), heldMs: amount('heldMs') };
+  });
+}
+
 export function decodeFreeze(fields: Fields): Result<FreezeAsk> {
   return guarded(() => ({
     term: term(fields, 'term'),
