@@ -38,11 +38,10 @@ export function serveReady(options: ReadyOptions): ReadyPort {
   };
   const open = (reason: string) => {
     if (server !== undefined) return;
-    const opened = createServer((socket) => {
+    // To be let in is the answer. Nothing is read, and a client that never closes its side cannot hold the connection.
+    const opened = createServer({ pauseOnConnect: true }, (socket) => {
       socket.on('error', () => {});
-      socket.end();
-      // A client that never closes its side must not hold the connection.
-      setTimeout(() => socket.destroy(), 1000).unref();
+      socket.destroySoon();
     });
     server = opened;
     opened.maxConnections = connectionsMax;

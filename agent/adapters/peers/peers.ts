@@ -59,8 +59,6 @@ interface Own {
 
 /** Longest wait for a peer's state: half a period. */
 const gossipDeadlineMs = 500;
-/** Longest wait for a look at the own server before the question goes out without a state. */
-const ownStateMs = 100;
 /** More than these are not a cluster of openGauss. */
 const peersMax = 8;
 
@@ -94,6 +92,8 @@ export function createPeers(options: PeersOptions): Result<Peers> {
   let later: NodeJS.Timeout | undefined;
   let handler: PeerHandler | undefined;
   const period = options.periodMs ?? 1000;
+  // Of the look at the own server, before a question goes out without it, and until the silent are asked: one timer wakes for both.
+  const patienceMs = period / 4;
   let closed = false;
 
   function open(name: MemberName, ip: string): Channel {
@@ -172,7 +172,7 @@ export function createPeers(options: PeersOptions): Result<Peers> {
 
   function turn(): void {
     timer = setTimeout(turn, untilTurn(Date.now(), period)).unref();
-    later = setTimeout(askSilent, period / 4).unref();
+    later = setTimeout(askSilent, patienceMs).unref();
     void exchange();
   }
 
@@ -204,7 +204,7 @@ export function createPeers(options: PeersOptions): Result<Peers> {
   function ownState(): Promise<Own | undefined> {
     const at = options.clock.now();
     return new Promise((resolve, reject) => {
-      const late = setTimeout(resolve, ownStateMs, undefined);
+      const late = setTimeout(resolve, patienceMs, undefined);
       const done = (state: PeerState | undefined): void => {
         clearTimeout(late);
         resolve(state === undefined ? undefined : { text: JSON.stringify(encodeState(state)), at });
@@ -217,9 +217,9 @@ export function createPeers(options: PeersOptions): Result<Peers> {
   /** What a member says by itself counts for the very pod that the API server shows under that name. */
   function told(name: MemberName, state: PeerState, at: Mono): void {
     const peer = peers.get(name);
-    if (peer === undefined || state.name !== name || state.uid !== peer.uid) return;
-    peer.toldAt = Math.max(peer.toldAt, at);
+    if (peer === undefined || state.uid !== peer.uid) return;
     take(name, peer, ok(state), at);
+    if (peer.sight?.at === at) peer.toldAt = at;
   }
 
   function setPeers(wanted: { name: MemberName; uid: string; ip: string }[]): void {

@@ -1,5 +1,6 @@
 /** The HTTP port and the tcp readiness port over real sockets: answers, limits, and that nothing is answered by chance. */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { request } from 'node:http';
 import { connect, createServer } from 'node:net';
 import { after, test } from 'node:test';
@@ -214,6 +215,27 @@ test('the readiness port opens and closes with the fitness, also when only time 
   clock.at = now + 5001;
   await eventually('it closes by the permit’s end', async () => !(await connects(port)));
   assert.deepEqual(changes, [false, true, false, true, false]);
+});
+
+test('a client that never closes its side holds nothing at the readiness port', async (t) => {
+  const port = await freePort();
+  const board = createBoard();
+  const ready = serveReady({ address: '127.0.0.1', port, board, clock: { now: () => now } });
+  closers.push(ready.close);
+  board.show(shot(aLeadingView({ pods: labelled })));
+  await eventually('it opens', () => connects(port));
+  const client = connect({ host: '127.0.0.1', port, allowHalfOpen: true });
+  t.after(() => client.destroy());
+  let gone = false;
+  client.on('error', () => {
+    gone = true;
+  });
+  client.resume();
+  await once(client, 'end');
+  await eventually('nobody is there any more', async () => {
+    client.write('x');
+    return gone;
+  });
 });
 
 test('a readiness port that somebody else holds is tried again until it is free', async (t) => {

@@ -69,7 +69,7 @@ test('what is told counts from before the look, not from after it', async () => 
     await new Promise((resolve) => setTimeout(resolve, 30));
     return aState('og-demo-0', { reason });
   };
-  const a = await member('og-demo-0', { handler: { state } });
+  const a = await member('og-demo-0', { handler: { state }, periodMs: 400 });
   const b = await member('og-demo-1', { port: deadPort });
   acquaint(a, b);
   const sight = () => b.peers.seen()['og-demo-0'];

@@ -63,7 +63,7 @@ export function nextAddress(): string {
 /** Makes a station; it listens at once. */
 export async function station(
   name: string,
-  options: { ip?: string; port?: number; key?: Buffer; handler?: Partial<PeerHandler> } = {},
+  options: { ip?: string; port?: number; key?: Buffer; handler?: Partial<PeerHandler>; periodMs?: number } = {},
 ): Promise<Station> {
   const ip = options.ip ?? nextAddress();
   const notes: PeerNote[] = [];
@@ -75,7 +75,7 @@ export async function station(
     key: options.key ?? key,
     clock,
     telemetry: noTelemetry,
-    periodMs: 50,
+    periodMs: options.periodMs ?? 50,
     onNote: (note) => notes.push(note),
   });
   if (!made.ok) throw new Error(made.fault.detail);
