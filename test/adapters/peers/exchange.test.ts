@@ -66,7 +66,7 @@ test('a question does not wait for a look at the own server that does not end', 
 test('what is told counts from before the look, not from after it', async () => {
   const state = async (): Promise<PeerState> => {
     const reason = String(performance.now());
-    await new Promise((resolve) => setTimeout(resolve, 30));
+    await new Promise((resolve) => setTimeout(resolve, 60));
     return aState('og-demo-0', { reason });
   };
   const a = await member('og-demo-0', { handler: { state }, periodMs: 400 });
