@@ -3,7 +3,7 @@
  * meaning. Requests and answers are signed in different words, so that one can never be played back as the other;
  * an answer is bound to its request by the nonce. Pure; who may say what is decided in sessions.ts.
  */
-import { hash, randomBytes, timingSafeEqual } from 'node:crypto';
+import { createHmac, createSecretKey, hash, type KeyObject, randomBytes, timingSafeEqual } from 'node:crypto';
 
 /** Shortest key that is taken: what `openssl rand -hex 16` prints. */
 export const keyBytesMin = 32;
@@ -70,33 +70,17 @@ export function sameMac(expected: string, given: string): boolean {
   return a.length === b.length && timingSafeEqual(a, b);
 }
 
-interface Pads {
-  inner: Buffer;
-  outer: Buffer;
-}
+const keys = new WeakMap<Buffer, KeyObject>();
 
-const blockBytes = 64;
-const padsOf = new WeakMap<Buffer, Pads>();
-
-/** A key as HMAC mixes it in, before the text and before its digest (RFC 2104); made once, as keys do not change. */
-function pads(key: Buffer): Pads {
-  const known = padsOf.get(key);
-  if (known !== undefined) return known;
-  const block = Buffer.alloc(blockBytes);
-  (key.length > blockBytes ? hash('sha256', key, 'buffer') : key).copy(block);
-  const made = { inner: block.map((byte) => byte ^ 0x36) as Buffer, outer: block.map((byte) => byte ^ 0x5c) as Buffer };
-  padsOf.set(key, made);
-  return made;
-}
-
-/** HMAC-SHA256 in hex. By digests of one call each: the object that `createHmac` makes is a stream, and costs several times as much. */
-export function hmac(key: Buffer, text: string): string {
-  const { inner, outer } = pads(key);
-  const digest = hash('sha256', Buffer.concat([inner, Buffer.from(text)]), 'buffer');
-  return hash('sha256', Buffer.concat([outer, digest]));
+/** Bytes are made a key anew for each signature, which costs several times the signature itself. */
+function prepared(key: Buffer): KeyObject {
+  const known = keys.get(key) ?? createSecretKey(key);
+  keys.set(key, known);
+  return known;
 }
 
 /** Each part goes in with its length, so that no two different lists give the same text. */
 function sign(key: Buffer, parts: string[], body: Buffer): string {
-  return hmac(key, [...parts, hash('sha256', body)].map((part) => `${Buffer.byteLength(part)}:${part},`).join(''));
+  const text = [...parts, hash('sha256', body)].map((part) => `${Buffer.byteLength(part)}:${part},`).join('');
+  return createHmac('sha256', prepared(key)).update(text).digest('hex');
 }
