@@ -28,6 +28,7 @@ const bytes = 320 * mib;
 const haste = 20;
 const clock = {
   now: () => performance.now() * haste,
+  wall: () => new Date(performance.now() * haste).toISOString(),
   until: (moment: number, signal?: AbortSignal) =>
     new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, Math.max(0, moment - performance.now() * haste) / haste);

@@ -21,7 +21,7 @@ export interface VolumeMount {
 export interface VolumesOptions {
   /** Where each mount lies; one on the same file system as an earlier one is no volume of its own. */
   mounts: readonly VolumeMount[];
-  clock: Pick<Clock, 'now' | 'until'>;
+  clock: Pick<Clock, 'now' | 'until' | 'wall'>;
   /** Replaced in tests only. */
   look?: Look;
   write?: Write;
@@ -118,7 +118,7 @@ export function createVolumes(options: VolumesOptions): VolumesPort {
         const waits = volumes.map((one) => (isShared(one) ? sharedPeriodMs : periodOf(one, one.rate)));
         const now = clock.now();
         const soonest = now + Math.min(...waits);
-        const rest = onTurn(now + restMs, now, Date.now());
+        const rest = onTurn(now + restMs, now, Date.parse(clock.wall()));
         await clock.until(Math.min(soonest, rest), stopped.signal);
       }
     };

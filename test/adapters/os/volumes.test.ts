@@ -30,7 +30,7 @@ function aSight(part: Partial<Seen> = {}): Seen {
 
 function volumesAt(clock: { at: number }, options: Partial<VolumesOptions> & Pick<VolumesOptions, 'mounts'>) {
   const until = () => new Promise<void>(() => {});
-  return createVolumes({ clock: { now: () => clock.at, until }, ...options });
+  return createVolumes({ clock: { now: () => clock.at, until, wall: () => new Date(clock.at).toISOString() }, ...options });
 }
 
 test('a real directory has the figures of its file system', async () => {
