@@ -33,6 +33,10 @@ export function objection(view: View, ask: Pick<VoteAsk, 'term' | 'candidate'>):
   // Who asks for a term that the lease has left behind has been succeeded, whatever it believes.
   const term = recordOf(view.lease)?.term ?? 0;
   if (ask.term < term) return refusal(`term ${ask.term} is lower than ${term}, the lease's`, 'Ask again with a higher term.');
+  // Who was promoted in that term is on record: a plan made before it that arrives now would be a second candidate's.
+  const promoting = recordOf(view.lease)?.promoting;
+  if (promoting !== undefined && promoting.term === ask.term && promoting.member !== ask.candidate)
+    return refusal(`term ${ask.term} is ${promoting.member}'s`, 'Ask again with a higher term.');
   const other = records.freeze !== undefined && records.freeze.term === ask.term && records.freeze.candidate !== ask.candidate;
   if (other) return refusal(`term ${ask.term} is granted to ${records.freeze?.candidate}`, 'Ask again with a higher term.');
   const bound = boundBy(view);

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { granted, lockAtStart, objection } from '../../agent/core/grant.ts';
-import { aStandby, aView, now } from './builders.ts';
+import { known } from '../../agent/core/result.ts';
+import { aRecord, aSeen, aStandby, aView, now } from './builders.ts';
 
 const ask = { term: 8, candidate: 'og-demo-2' };
 const frozen = { term: 8, candidate: 'og-demo-0', host: '10.0.0.10', port: 5433 };
@@ -39,4 +40,15 @@ test('a freeze of a higher term is replaced by nobody, and is the lock that a se
   const given = granted(records, { ...ask, host: '10.0.0.12', haPort: 5433 });
   assert.equal(given.ok, false);
   assert.deepEqual(lockAtStart(records), { host: '10.0.0.10', haPort: 5433 });
+});
+
+test('a plan for a term in which somebody else was promoted comes too late, also when its freeze is forgotten', () => {
+  const promoted = (member: string, term: number) =>
+    aView({
+      lease: known(aSeen(aRecord({ term, promoting: { member, term, dataId: 'data-1' } })), now),
+      records: { granted: 8, freeze: undefined, build: undefined },
+    });
+  assert.match(objection(promoted('og-demo-0', 8), ask)?.detail ?? '', /term 8 is og-demo-0's/);
+  assert.equal(objection(promoted('og-demo-2', 8), ask), undefined);
+  assert.equal(objection(promoted('og-demo-0', 7), ask), undefined);
 });
