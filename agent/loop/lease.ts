@@ -11,6 +11,7 @@ import { acquired, memberOf, recordOf, released, renewed } from '../core/lease.t
 import type { LeaseRecord, Mono, SeenLease } from '../core/model.ts';
 import type { Fault } from '../core/result.ts';
 import { durationFor, isValid, latestUntil, type LeaderPermit, permitFrom } from '../core/permit.ts';
+import { onTurn } from '../core/turns.ts';
 import type { Decision, LeaseChange, LeaseDraft, View } from '../core/view.ts';
 import type { Context } from './context.ts';
 import { endFailsafe } from './failsafe.ts';
@@ -112,12 +113,18 @@ async function acquire(ctx: Context, view: View, { record: over, firstSeenAt }: 
   return 'done';
 }
 
+/** When the next renewal is sent: at the turn before a whole period has passed, so that it needs no cycle of its own. */
+export function renewalDue({ memory, ports }: Context): Mono {
+  const { renewSentAt } = memory;
+  const wallThen = Date.parse(ports.clock.wall()) - (ports.clock.now() - renewSentAt);
+  return onTurn(renewSentAt + memory.config.lease.renewSeconds * 1000, renewSentAt, wallThen);
+}
+
 async function renew(ctx: Context, view: View, change: LeaseChange | undefined): Promise<Outcome> {
   const { memory, ports } = ctx;
   const record = recordOf(view.lease);
   if (record === undefined || record.holder !== ctx.self.identity) return 'failed';
-  const period = memory.config.lease.renewSeconds * 1000;
-  const due = ports.clock.now() - memory.renewSentAt >= period - 50;
+  const due = ports.clock.now() >= renewalDue(ctx) - 50;
   if (change === undefined && !due && isValid(memory.permit, ports.clock.now())) return 'nothing';
   // Which container it is becomes known some time after its start, and goes along with any renewal.
   const containerId = ownContainerId(view);

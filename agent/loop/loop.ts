@@ -20,7 +20,7 @@ import { keepDisk, watchDisk } from './disk.ts';
 import { executeInstance } from './execute.ts';
 import { keepFailsafe } from './failsafe.ts';
 import { createHandler } from './handler.ts';
-import { executeLease, type Outcome } from './lease.ts';
+import { executeLease, type Outcome, renewalDue } from './lease.ts';
 import { noteExit } from './exit.ts';
 import { instanceDeadlineMs } from './local.ts';
 import { emptyMemory } from './memory.ts';
@@ -213,7 +213,7 @@ function nextCycleAt(ctx: Context, decision: Decision, outcome: Outcome): number
   const renewMs = memory.config.lease.renewSeconds * 1000;
   // Counted from the last renewal, not from this cycle: nudges in between must not put the next one off.
   const held = recordOf(view.lease)?.holder === ctx.self.identity;
-  const due = held ? Math.max(now + hurryMs, Math.min(now + renewMs, memory.renewSentAt + renewMs)) : now + renewMs;
+  const due = held ? Math.max(now + hurryMs, Math.min(now + renewMs, renewalDue(ctx))) : now + renewMs;
   const period = onTurn(due, now, Date.parse(ports.clock.wall()));
   const reads = !view.lease.known || isRenewalOwed(ctx, view);
   const usual = reads ? Math.min(period, Math.max(now + 1, nextLeaseRead(ctx, view))) : period;

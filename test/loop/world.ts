@@ -32,6 +32,8 @@ interface Node {
   fence: { process: ServerProcess; deadline: number } | undefined;
   incarnation: number;
   fenceBroken: boolean;
+  /** How often its agents have looked and decided. */
+  cycles: number;
   /** Nothing can be put on the data volume. */
   diskBroken?: boolean;
   /** Whom its agent knows as members. */
@@ -130,6 +132,7 @@ export function createWorld(options: WorldOptions = {}): World {
       fence: undefined,
       incarnation: 0,
       fenceBroken: false,
+      cycles: 0,
       listed: [],
       brake: undefined,
       reserves: { data: 0, wal: 0 },
@@ -318,7 +321,10 @@ export function createWorld(options: WorldOptions = {}): World {
       },
       log: { info: line('info'), warn: line('warn'), error: line('error'), debug: quiet },
       tally: {
-        ...{ cycle: quiet, renewed: quiet, fenced: quiet, switched: quiet, built: quiet },
+        cycle: () => {
+          node.cycles += 1;
+        },
+        ...{ renewed: quiet, fenced: quiet, switched: quiet, built: quiet },
         promoted: (seconds, kind) => void promotions.push({ member: name, kind, seconds }),
       },
       parseConfig,
