@@ -16,7 +16,6 @@ import { noteFailure } from './memory.ts';
 import { observeInstance } from './local.ts';
 import { viewOf } from './observe.ts';
 import { isOverdue } from './failsafe.ts';
-import { leadReadersAway } from './readers.ts';
 import { armFence } from './permit.ts';
 import { settle } from './settle.ts';
 import { amend } from './records.ts';
@@ -169,7 +168,7 @@ export function runStop(ctx: Context, kill: boolean): Started {
 }
 
 /**
- * Lead the target's readers away, drain, wait until the target is at the same position, kill. The brake is for speed, not for safety; a fast stop
+ * Drain, wait until the target is at the same position, kill. The brake is for speed, not for safety; a fast stop
  * would write a checkpoint that makes the others diverge, so the server is killed.
  */
 export function handOver(ctx: Context, permit: LeaderPermit, target: string): Started {
@@ -177,16 +176,9 @@ export function handOver(ctx: Context, permit: LeaderPermit, target: string): St
   // A lease that cannot be renewed cannot be released either: the server would be gone and nobody could follow it.
   const overdue = { of: 'kube', kind: 'timeout', done: 'no', detail: 'the lease is not renewed' } as const;
   if (isOverdue(ctx)) return failed(overdue);
-  if (memory.job !== undefined) return undefined;
-  const readersGone = leadReadersAway(ctx, target);
-  memory.draining = readersGone === undefined;
+  memory.draining = true;
   return run(ctx, 'hand-over', async () => {
-    if (readersGone !== undefined) {
-      await readersGone;
-      memory.draining = !isOverdue(ctx);
-      ctx.nudge();
-    }
-    const drained = memory.draining ? await drainClients(ctx) : failed<void>(overdue);
+    const drained = await drainClients(ctx);
     const equal = drained.ok ? await reachEqual(ctx, target) : drained;
     if (!equal.ok || !isValid(permit, ports.clock.now()) || isOverdue(ctx)) {
       memory.draining = false;

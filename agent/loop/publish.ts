@@ -2,7 +2,7 @@
  * Makes what is true visible: labels that the Services follow, the cluster's facts, the answer to the open request,
  * and a log line whenever the decision changes. Labels are level-triggered and conditional on the pod's version, so
  * that a late write of a thawed leader fails. The safe order: a new primary takes the role label from every other
- * member before it labels itself; a member unlabels itself before it stops being primary.
+ * member before it labels itself; a member that was primary serves nobody as a standby with that label.
  */
 import { holds, leads, recordOf } from '../core/lease.ts';
 import type { PodSight, Role } from '../core/model.ts';
@@ -89,13 +89,14 @@ function adopts(ctx: Context, view: View, own: PodSight): boolean {
 }
 
 /**
- * A primary whose server has just ended, or does not answer this moment, refuses connections at once or holds them. It is led to
- * until its successor takes the label, or it is back: without it the write Service would be empty, and clients would wait
- * for an answer (`readers.ts`).
+ * A primary that hands over refuses writes, one whose server has just ended refuses connections, and one that does not answer this
+ * moment holds them. It is led to until its successor takes the label, or it is back: without it the write Service would be
+ * empty, and clients would wait for an answer (`readers.ts`). It never starts as a standby with that label.
  */
 function lingers(ctx: Context, view: View, own: PodSight): boolean {
   const { instance } = view;
-  if (own.labels[roleLabel] !== 'primary' || ctx.memory.draining || view.stopping) return false;
+  if (own.labels[roleLabel] !== 'primary') return false;
+  if (instance.is === 'primary') return ctx.memory.draining && leads(view);
   if (instance.is === 'hung') return led(instance.last) && view.now - instance.since < lingerMs;
   const { lastExit } = ctx.memory;
   if (lastExit === undefined || (instance.is !== 'stopped' && instance.is !== 'starting')) return false;

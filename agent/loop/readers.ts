@@ -1,7 +1,7 @@
 /**
  * Whom the read Service leads to, and when that may change. kube-proxy writes the rules of all Services in one piece, and by its
  * default at most once a second: a change right before the one of the write Service holds that one up. Made early instead
- * it helps. Whoever is to be primary leaves the read Service first; what happens to the write Service in the second after
+ * it helps. Whoever has the lease leaves the read Service before it is promoted; what happens to the write Service in the second after
  * that is written together, so that clients meet the old address, which refuses at once, and then the new one. In between
  * a Service without members would refuse too, but kernels ration that answer to about one a second for each client.
  */
@@ -10,14 +10,10 @@ import { holds, leads } from '../core/lease.ts';
 import type { PodSight } from '../core/model.ts';
 import type { View } from '../core/view.ts';
 import type { Context } from './context.ts';
-import { viewOf } from './observe.ts';
-import { changePod } from './readings.ts';
 
 export const readableLabel = 'opengauss.readable';
 /** How long nothing else changes once the write Service leads to a new primary. */
 const calmMs = 2000;
-/** How long before the primary is unlabelled its successor leaves the readers: the rest of that second is for the hand-over. */
-const aheadMs = 400;
 
 /** Whether the own pod is to be readable; `role` is what its role label is going to be. */
 export function wantsReaders(ctx: Context, view: View, own: PodSight, role: string | null): boolean {
@@ -31,39 +27,11 @@ export function wantsReaders(ctx: Context, view: View, own: PodSight, role: stri
   if (role !== 'standby') return false;
   // It is going to be primary, and does not come back to the readers for these moments.
   if (holds(view)) return before && noOtherReadable(view);
-  return (before || !isSuccessor(view)) && keepsUp(view, before);
-}
-
-/**
- * Before a hand-over, while the primary still serves: takes the successor's readers away and waits. Undefined where it has none
- * or nobody else would be left for them.
- */
-export function leadReadersAway(ctx: Context, target: string): Promise<void> | undefined {
-  const view = viewOf(ctx);
-  const pods = view.pods.known ? view.pods.value : [];
-  const pod = pods.find((one) => one.name === target);
-  const others = pods.some((one) => one.name !== target && isReadable(one) && freshPeer(view, one.name) !== undefined);
-  if (pod === undefined || !isReadable(pod) || !others) return undefined;
-  return leadAway(ctx, pod);
-}
-
-async function leadAway(ctx: Context, { name, uid, resourceVersion }: PodSight): Promise<void> {
-  const { clock } = ctx.ports;
-  const labels = { [readableLabel]: null };
-  const patched = await changePod(ctx, { name, uid, resourceVersion }, { labels });
-  if (!patched.ok) return ctx.log.debug('label not written', { pod: name, fault: patched.fault });
-  ctx.log.info('labels changed', { target: name, labels });
-  await clock.until(clock.now() + aheadMs);
+  return keepsUp(view, before);
 }
 
 function isReadable(pod: PodSight): boolean {
   return pod.labels[readableLabel] === 'true';
-}
-
-/** A switchover to this member is under way. */
-function isSuccessor(view: View): boolean {
-  const request = view.request.known ? view.request.value : undefined;
-  return request?.kind === 'switchover' && request.phase === 'running' && request.target === view.self.name;
 }
 
 /** Within the lag gate, with room between closing and opening; without word from the primary it stays as it is. */
