@@ -4,6 +4,7 @@
  * was frozen for a take-over, is as new as anything in the cluster and goes on serving reads: otherwise every
  * failover would empty the read Service, and the winner's pod would come back ready a probe too late.
  */
+import { readableLabel, roleLabel } from '../agent/core/labels.ts';
 import { freshPeers } from '../agent/core/election.ts';
 import { holds } from '../agent/core/lease.ts';
 import { formatBytes } from '../agent/core/quantity.ts';
@@ -59,8 +60,8 @@ function selectedFor(view: View): 'write' | 'read' | 'nothing' | 'unknown' {
   if (!view.pods.known) return 'unknown';
   const labels = view.pods.value.find((pod) => pod.uid === view.self.uid)?.labels;
   if (labels === undefined) return 'unknown';
-  if (labels['opengauss.role'] === 'primary') return 'write';
-  return labels['opengauss.readable'] === 'true' ? 'read' : 'nothing';
+  if (labels[roleLabel] === 'primary') return 'write';
+  return labels[readableLabel] === 'true' ? 'read' : 'nothing';
 }
 
 /** `writable` means: the server is a primary that may act as one, and takes writes. */

@@ -3,6 +3,7 @@
  * agent's status who is primary and who answers. A command refuses early only what both cannot change their mind about;
  * the members look again before they act.
  */
+import { isPrimaryRole } from '../core/acting.ts';
 import type { ClusterStatus, MemberStatus } from '../adapters/http/document.ts';
 import { complain, exit, type Io } from './io.ts';
 import type { KubeAccess } from './kube.ts';
@@ -32,7 +33,7 @@ export async function localStatus(io: Io): Promise<ClusterStatus | undefined> {
 }
 
 export function isPrimary(member: MemberStatus | undefined): boolean {
-  return member?.role === 'Primary' || member?.role === 'Normal';
+  return isPrimaryRole(member?.role);
 }
 
 export function primaryIn(status: ClusterStatus | undefined): MemberStatus | undefined {

@@ -1,4 +1,5 @@
 /** The status table, from the document; pure text, made the same for a terminal and a pipe. */
+import { isPrimary } from './members.ts';
 import type { ClusterStatus, MemberStatus } from '../adapters/http/document.ts';
 import { formatBytes } from '../core/quantity.ts';
 import { age, columns } from './format.ts';
@@ -41,7 +42,7 @@ function lines(parts: string[]): string {
 
 function summary(status: ClusterStatus): string {
   const { members } = status;
-  const primaries = members.filter((member) => member.role === 'Primary' || member.role === 'Normal').length;
+  const primaries = members.filter(isPrimary).length;
   const sync = members.filter((member) => member.sync === 'sync').length;
   const counts = `${members.length} ${members.length === 1 ? 'member' : 'members'}, ${primaries} primary, ${sync} sync`;
   return [

@@ -20,13 +20,18 @@ export function isDoomed(instance: Instance): boolean {
   return instance.is === 'hung' && instance.killed === true;
 }
 
+/** `Normal` is one too: it has no standby configured (opengauss-interface 2.5). */
+export function isPrimaryRole(role: string | null | undefined): boolean {
+  return role === 'Primary' || role === 'Normal';
+}
+
 /** Whether it could; unknown counts as yes. */
 export function mayAcknowledge(seen: Acting): boolean {
   const { instance, promotion } = seen;
   const process = processOf(instance);
   if (process === undefined || isDoomed(instance)) return false;
   if (instance.is === 'primary' || isSame(promotion?.process, process)) return true;
-  if (instance.is === 'hung' && (instance.last === 'Primary' || instance.last === 'Normal')) return true;
+  if (instance.is === 'hung' && isPrimaryRole(instance.last)) return true;
   return isStranger(seen);
 }
 

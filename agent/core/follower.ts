@@ -3,6 +3,7 @@
  * when it is free, expired or left to it. Unknown is never taken for absent (I2): without a readable lease and
  * readable cluster facts nothing is acquired, initialised or wiped.
  */
+import { roleLabel } from './labels.ts';
 import { heldOff } from './crash.ts';
 import { isOwnPast } from './death.ts';
 import { only } from './decision.ts';
@@ -123,7 +124,7 @@ function isSucceeded(view: View): boolean {
   // Given up without an heir: there is no successor to wait for.
   if (holder === view.self.name || (record.holder === '' && record.heir === undefined)) return false;
   const pod = podOf(view, holder);
-  if (knownPrimary(view) === undefined && pod?.labels['opengauss.role'] !== 'primary') return true;
+  if (knownPrimary(view) === undefined && pod?.labels[roleLabel] !== 'primary') return true;
   const last = record.entries.at(-1);
   const others = last?.names.filter((name) => freshPeer(view, name)?.instance === 'standby') ?? [];
   return record.entries.length > 1 && last !== undefined && others.length >= last.w;

@@ -31,10 +31,11 @@ export function objection(view: View, ask: Pick<VoteAsk, 'term' | 'candidate'>):
   if (ask.term < records.granted)
     return refusal(`term ${ask.term} is lower than ${records.granted}, granted before`, 'Ask again with a higher term.');
   // Who asks for a term that the lease has left behind has been succeeded, whatever it believes.
-  const term = recordOf(view.lease)?.term ?? 0;
+  const record = recordOf(view.lease);
+  const term = record?.term ?? 0;
   if (ask.term < term) return refusal(`term ${ask.term} is lower than ${term}, the lease's`, 'Ask again with a higher term.');
   // Who was promoted in that term is on record: a plan made before it that arrives now would be a second candidate's.
-  const promoting = recordOf(view.lease)?.promoting;
+  const promoting = record?.promoting;
   if (promoting !== undefined && promoting.term === ask.term && promoting.member !== ask.candidate)
     return refusal(`term ${ask.term} is ${promoting.member}'s`, 'Ask again with a higher term.');
   const other = records.freeze !== undefined && records.freeze.term === ask.term && records.freeze.candidate !== ask.candidate;

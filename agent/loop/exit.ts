@@ -2,6 +2,7 @@
  * What the end of the server means for later decisions: a start that failed, a primary that crashed, the moment the
  * trouble began. An end that the agent brought about on purpose, or because its permit had ended, is no crash.
  */
+import { isPrimaryRole } from '../core/acting.ts';
 import type { ServerExit } from '../core/model.ts';
 import type { Context } from './context.ts';
 import { noteFailure } from './memory.ts';
@@ -29,7 +30,7 @@ function noteFailedStart(ctx: Context, exit: ServerExit): void {
 function noteCrash(ctx: Context, exit: ServerExit): void {
   const { memory } = ctx;
   const { promotion } = memory;
-  const led = exit.role === 'Primary' || exit.role === 'Normal';
+  const led = isPrimaryRole(exit.role);
   if (led) memory.troubleAt = exit.at;
   const asked = promotion?.process.pid === exit.process.pid;
   const meant = memory.job?.kind === 'hand-over' || memory.job?.kind === 'stop' || memory.stopping;

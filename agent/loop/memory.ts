@@ -84,7 +84,7 @@ export interface Memory {
   /** The primary has drained its clients: it is not labelled again before the switchover is over. */
   draining: boolean;
   /** When this member last labelled itself primary. */
-  labelledAt: Mono | undefined;
+  labelledAt: Mono;
   stopping: boolean;
   cycle: number;
   /** What this member has promised to the holder of a term. */
@@ -200,7 +200,7 @@ export function emptyMemory(records: LocalRecords): Memory {
     job: undefined,
     failures: {},
     draining: false,
-    labelledAt: undefined,
+    labelledAt: Number.NEGATIVE_INFINITY,
     stopping: false,
     cycle: 0,
     promised: undefined,

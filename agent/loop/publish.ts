@@ -4,19 +4,20 @@
  * that a late write of a thawed leader fails. The safe order: a new primary takes the role label from every other
  * member before it labels itself; a member that was primary serves nobody as a standby with that label.
  */
+import { isPrimaryRole } from '../core/acting.ts';
+import { readableLabel, roleLabel } from '../core/labels.ts';
 import { holds, leads, recordOf } from '../core/lease.ts';
-import type { PodSight, Role } from '../core/model.ts';
+import type { PodSight } from '../core/model.ts';
 import { isValid } from '../core/permit.ts';
 import { exactPod } from '../core/pods.ts';
 import type { Decision, View } from '../core/view.ts';
 import type { Context } from './context.ts';
 import { staysListed } from './listed.ts';
-import { readableLabel, wantsReaders } from './readers.ts';
+import { wantsReaders } from './readers.ts';
 import { changePod } from './readings.ts';
 import { report } from './report.ts';
 import { tellAnswer } from './tell.ts';
 
-const roleLabel = 'opengauss.role';
 const termAnnotation = 'opengauss.agent/term';
 const historyLimit = 50;
 /** How long a standby without a primary keeps its labels: longer than any failover that goes well. */
@@ -54,14 +55,10 @@ async function labels(ctx: Context, view: View): Promise<void> {
   if (!view.pods.known) return;
   const own = exactPod(view, ctx.self);
   if ((await staysListed(ctx, own)) || own === undefined) return;
-  const leading =
-    leads(view) &&
-    view.instance.is === 'primary' &&
-    view.promotion !== undefined &&
-    !ctx.memory.draining &&
-    view.disk?.critical !== true;
+  const promoted = leads(view) && view.promotion !== undefined;
+  const leading = promoted && view.instance.is === 'primary' && !ctx.memory.draining && view.disk?.critical !== true;
   // From the moment that its promotion is recorded nobody else is primary; clients of a Service wait for each change of it.
-  if (leading || (leads(view) && view.promotion !== undefined)) {
+  if (promoted) {
     const stripped = await Promise.all(
       view.pods.value
         .filter((pod) => pod.name !== own.name && pod.labels[roleLabel] === 'primary')
@@ -97,14 +94,10 @@ function lingers(ctx: Context, view: View, own: PodSight): boolean {
   const { instance } = view;
   if (own.labels[roleLabel] !== 'primary') return false;
   if (instance.is === 'primary') return ctx.memory.draining && leads(view);
-  if (instance.is === 'hung') return led(instance.last) && view.now - instance.since < lingerMs;
+  if (instance.is === 'hung') return isPrimaryRole(instance.last) && view.now - instance.since < lingerMs;
   const { lastExit } = ctx.memory;
   if (lastExit === undefined || (instance.is !== 'stopped' && instance.is !== 'starting')) return false;
-  return led(lastExit.role) && view.now - lastExit.at < lingerMs;
-}
-
-function led(role: Role): boolean {
-  return role === 'Primary' || role === 'Normal';
+  return isPrimaryRole(lastExit.role) && view.now - lastExit.at < lingerMs;
 }
 
 /** A standby that has lost its primary moments ago still serves reads; losing readers too would help nobody. */

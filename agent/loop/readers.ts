@@ -1,17 +1,17 @@
 /**
  * Whom the read Service leads to, and when that may change. kube-proxy writes the rules of all Services in one piece, and by its
  * default at most once a second: a change right before the one of the write Service holds that one up. Made early instead
- * it helps. Whoever has the lease leaves the read Service before it is promoted; what happens to the write Service in the second after
- * that is written together, so that clients meet the old address, which refuses at once, and then the new one. In between
- * a Service without members would refuse too, but kernels ration that answer to about one a second for each client.
+ * it helps. Whoever has the lease leaves the read Service before it is promoted; what happens to the write Service in the second
+ * after that is written together, so that clients meet the old address, which refuses at once, and then the new one. In
+ * between a Service without members would refuse too, but kernels ration that answer to about one a second for each client.
  */
 import { freshPeer, knownPrimary } from '../core/election.ts';
+import { readableLabel, roleLabel } from '../core/labels.ts';
 import { holds, leads } from '../core/lease.ts';
 import type { PodSight } from '../core/model.ts';
 import type { View } from '../core/view.ts';
 import type { Context } from './context.ts';
 
-export const readableLabel = 'opengauss.readable';
 /** How long nothing else changes once the write Service leads to a new primary. */
 const calmMs = 2000;
 
@@ -19,8 +19,7 @@ const calmMs = 2000;
 export function wantsReaders(ctx: Context, view: View, own: PodSight, role: string | null): boolean {
   const before = isReadable(own);
   if (view.instance.is === 'primary' && leads(view)) {
-    const labelledAt = ctx.memory.labelledAt ?? Number.NEGATIVE_INFINITY;
-    const settled = own.labels['opengauss.role'] === 'primary' && view.now - labelledAt >= calmMs;
+    const settled = own.labels[roleLabel] === 'primary' && view.now - ctx.memory.labelledAt >= calmMs;
     return settled || role !== 'primary' ? noOtherReadable(view) : before;
   }
   if (role === 'primary') return before;

@@ -4,6 +4,7 @@
  * looking at the directory. The server is stopped before and left stopped after. Whether and from whom to build is
  * decided in core; that the last other copy is not built over, too.
  */
+import { isPrimaryRole } from '../../core/acting.ts';
 import { copyFile, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { BuildProgress, Role } from '../../core/model.ts';
@@ -71,8 +72,7 @@ async function quiet(parts: Parts): Promise<Result<void>> {
   if (!server.ok) return server;
   if (server.value !== undefined) {
     // gs_ctl has no such guard for a stopped primary, and for a running one it trusts a file that is never cleared.
-    if (parts.role() === 'Primary' || parts.role() === 'Normal')
-      return failed(buildFault('refused', 'no', 'the server is a primary'));
+    if (isPrimaryRole(parts.role())) return failed(buildFault('refused', 'no', 'the server is a primary'));
     const stopped = await parts.stop(stopMs);
     if (!stopped.ok) return stopped;
   }

@@ -3,6 +3,7 @@
  * is not believed, and the role is asked for by SQL every 10 ms. The term stands in the data directory, durably,
  * before anything is asked for, so that whoever finds this data later knows which promotion it has seen.
  */
+import { isPrimaryRole } from '../../core/acting.ts';
 import { join } from 'node:path';
 import { isSame } from '../../core/acting.ts';
 import type { Mono, ServerProcess, Term } from '../../core/model.ts';
@@ -66,7 +67,7 @@ export function createPromoter(parts: Parts): Promoter {
     const row = answer.ok ? answer.value[0]?.[0] : undefined;
     const role = textOf(row?.['local_role']);
     if (row === undefined || role === undefined) return undefined;
-    return { role, primary: (role === 'Primary' || role === 'Normal') && !truthOf(row['recovering']) };
+    return { role, primary: isPrimaryRole(role) && !truthOf(row['recovering']) };
   }
 
   /** One gs_ctl at a time: it holds pg_ctl.lock while it polls, and a second one would only be refused. */

@@ -2,6 +2,7 @@
  * What the running server says of itself: one message of several statements, so that a look costs one round trip,
  * and the mapping from its rows to our nouns. What it does not say is undefined, never invented.
  */
+import { isPrimaryRole } from '../../core/acting.ts';
 import { type Lsn, parseLsn } from '../../core/lsn.ts';
 import {
   type DbState,
@@ -85,7 +86,7 @@ export function parseStatus(results: Row[][], heard = nobodyHeard): Status | und
       syncNames: textOf(first(names)) ?? '',
       mostAvailableSync: truthOf(first(available)),
       readOnly: brake,
-      writable: (role === 'Primary' || role === 'Normal') && !recovering && !brake,
+      writable: isPrimaryRole(role) && !recovering && !brake,
     },
     standby: {
       term: parseTerm(textOf(replay?.[0]?.['term'])),

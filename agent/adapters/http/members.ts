@@ -3,6 +3,7 @@
  * what it said of itself lately. A member that has not answered within the freshness of gossip is Unknown; its old
  * words are not shown as new ones (K33).
  */
+import { readableLabel } from '../../core/labels.ts';
 import { freshPeer, freshPeers, obstacle } from '../../core/election.ts';
 import { memberOf, recordOf } from '../../core/lease.ts';
 import { lsnOrNull } from '../../core/lsn.ts';
@@ -129,7 +130,7 @@ function memberStatus({ view, name, pod, word, position }: Parts): MemberStatus 
     term: word?.term ?? null,
     volumes: (word?.volumes ?? []).map((use) => volumeStatus(use, pod)),
     build: word?.build === undefined ? null : { ...word.build, ratio: word.build.ratio ?? null },
-    readable: pod === undefined ? null : pod.labels['opengauss.readable'] === 'true',
+    readable: pod === undefined ? null : pod.labels[readableLabel] === 'true',
     eligible: word?.eligible ?? null,
     reason:
       word === undefined ? (view.pods.known && pod === undefined ? 'its pod does not exist' : 'it does not answer') : word.reason,

@@ -8,7 +8,7 @@ import { type Fault, failed, ok, type Result } from '../../core/result.ts';
 import type { Clock } from '../../ports/others.ts';
 import { fault, openLines } from './lines.ts';
 import { header, isToken, randomToken, sameMac, signAnswer, signRequest } from './sign.ts';
-import { decodeFault, parseBody } from './wire.ts';
+import { decodeFault, parseBody, statePath } from './wire.ts';
 
 export interface ChannelOptions {
   self: MemberName;
@@ -34,9 +34,6 @@ export interface Channel {
   answered(): { counter: number; at: Mono } | undefined;
   close(): void;
 }
-
-/** Where a peer's state is asked for. */
-export const statePath = '/v1/state';
 
 /** Calls that wait for an answer; more are refused at once. */
 const pendingMax = 8;

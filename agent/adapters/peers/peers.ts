@@ -9,7 +9,7 @@ import { type Fault, failed, ok, type Result } from '../../core/result.ts';
 import type { PeerSight } from '../../core/view.ts';
 import type { Clock, FreezeAsk, PeerHandler, PeersPort } from '../../ports/others.ts';
 import type { Telemetry } from '../../ports/telemetry.ts';
-import { type Channel, openChannel, statePath } from './channel.ts';
+import { type Channel, openChannel } from './channel.ts';
 import { type PeerServer, servePeers } from './server.ts';
 import { keyBytesMin } from './sign.ts';
 import { decodeState, encodeState, encodeTold } from './wire.ts';
@@ -143,10 +143,7 @@ export function createPeers(options: PeersOptions): Result<Peers> {
   ): Promise<Result<PeerState>> {
     const started = options.clock.now();
     const { route, body } = request;
-    const reply =
-      route === 'state'
-        ? await peer.channel.call('GET', statePath, body, deadlineMs)
-        : await peer.channel.call('POST', `/v1/${route}`, body, deadlineMs);
+    const reply = await peer.channel.call(route === 'state' ? 'GET' : 'POST', `/v1/${route}`, body, deadlineMs);
     const result = reply.ok ? decodeState(reply.value) : reply;
     const outcome = result.ok ? 'ok' : result.fault.kind;
     options.telemetry.observePeerRequest({ route, outcome, seconds: (options.clock.now() - started) / 1000 });

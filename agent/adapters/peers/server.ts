@@ -6,11 +6,11 @@
 import type { MemberName, Mono, PeerState } from '../../core/model.ts';
 import { type Fault, ok, type Result } from '../../core/result.ts';
 import type { Clock, PeerHandler } from '../../ports/others.ts';
-import { listenOn } from '../listening.ts';
+import { type Listening, listenOn } from '../listening.ts';
 import { createListener, type Reply as Sent, type Request } from './listen.ts';
 import { createSessions, type Sessions } from './sessions.ts';
 import { header, isToken, type RequestParts, sameMac, signAnswer, signRequest } from './sign.ts';
-import { decodeFreeze, decodePromise, decodeTold, decodeUnfreeze, encodeState, parseBody } from './wire.ts';
+import { decodeFreeze, decodePromise, decodeTold, decodeUnfreeze, encodeState, parseBody, statePath } from './wire.ts';
 
 export interface PeerServerOptions {
   self: MemberName;
@@ -27,11 +27,9 @@ export interface PeerServerOptions {
   onRefusal?(refusal: { reason: string; from: string | undefined }): void;
 }
 
-export interface PeerServer {
-  port: number;
+export interface PeerServer extends Listening {
   /** Forgets the sessions of everybody else. */
   keep(members: MemberName[]): void;
-  close(): Promise<void>;
 }
 
 /** The last question for the own state that each member asked: which one, and before when its answer was not sent. */
@@ -100,7 +98,7 @@ async function answer(parts: RequestParts, options: PeerServerOptions, minds: Mi
   const admission = sessions.admit(parts.from, parts.session, parts.counter);
   if (admission === 'no-session') return refusal(409, 'conflict', 'the session is not known here');
   if (admission === 'replayed') return refusal(403, 'denied', 'the request was seen before');
-  return route === 'GET /v1/state' ? await tellState(parts, options, minds) : await perform(route, parts, options.handler);
+  return route === `GET ${statePath}` ? await tellState(parts, options, minds) : await perform(route, parts, options.handler);
 }
 
 /** What comes with the question is news about the one who asks; what it gets back is the own state. */

@@ -107,6 +107,9 @@ export function decodeState(fields: Fields): Result<PeerState> {
   }));
 }
 
+/** Where a member's state is asked for. */
+export const statePath = '/v1/state';
+
 /** What a member says of itself with its question: how it is, and how old that is, told without anybody's wall clock. */
 export interface Told {
   state: PeerState;
