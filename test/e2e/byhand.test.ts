@@ -1,7 +1,19 @@
 /** Goal: what people do by hand works on real processes, from the command line, without losing a row. Method: one lab of three. */
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { agent, ask, leaseOf, newPrimary, nothingLost, primaryOf, type Scene, startScene, until, writing } from './harness.ts';
+import {
+  agent,
+  ask,
+  carriedOut,
+  leaseOf,
+  newPrimary,
+  nothingLost,
+  primaryOf,
+  type Scene,
+  startScene,
+  until,
+  writing,
+} from './harness.ts';
 import { rightsFit } from './rights.ts';
 
 describe('by hand', { timeout: 600_000 }, () => {
@@ -13,11 +25,7 @@ describe('by hand', { timeout: 600_000 }, () => {
     await scene?.close();
   });
 
-  async function run(member: string, ...words: string[]): Promise<string> {
-    const ran = await agent(scene.lab, member, ...words);
-    assert.equal(ran.code, 0, `agent ${words.join(' ')}: ${ran.stdout}${ran.stderr}`);
-    return ran.stdout;
-  }
+  const run = (member: string, ...words: string[]) => carriedOut(scene.lab, member, ...words);
 
   test('a paused cluster leaves a killed standby down, keeps writing, and starts it when it is resumed', async () => {
     const { lab } = scene;

@@ -148,3 +148,10 @@ export function command(file: string, args: string[], timeoutMs = 90_000): Promi
 export function agent(lab: Lab, member: string, ...words: string[]): Promise<Output> {
   return command(process.execPath, ['test/lab/main.ts', '--dir', lab.dir, 'exec', member, '--', 'agent', ...words]);
 }
+
+/** The same, for a command that has to be carried out; what it printed. */
+export async function carriedOut(lab: Lab, member: string, ...words: string[]): Promise<string> {
+  const { code, stdout, stderr } = await agent(lab, member, ...words);
+  assert.equal(code, 0, `agent ${words.join(' ')}: ${stdout}${stderr}`);
+  return stdout;
+}

@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { agent, leaseOf, newPrimary, nothingLost, primaryOf, type Scene, startScene, writing } from '../e2e/harness.ts';
+import { carriedOut, leaseOf, newPrimary, nothingLost, primaryOf, type Scene, startScene, writing } from '../e2e/harness.ts';
 import { rightsFit } from '../e2e/rights.ts';
 
 const skip = process.getuid?.() === 0 ? {} : { skip: 'needs root' };
@@ -18,20 +18,15 @@ describe('the lab on a real API server', { timeout: 420_000, ...skip }, () => {
     await scene?.close();
   });
 
-  async function run(member: string, ...words: string[]): Promise<void> {
-    const { code, stdout, stderr } = await agent(scene.lab, member, ...words);
-    assert.equal(code, 0, `agent ${words.join(' ')}: ${stdout}${stderr}`);
-  }
-
   test('a switchover, a pause and the loss of the primary cost no row', async () => {
     const { lab } = scene;
     const first = primaryOf(lab);
     const load = await writing(lab);
     const target = lab.members.find(({ name }) => name !== first)?.name ?? '';
-    await run(first, 'switchover', '--to', target);
+    await carriedOut(lab, first, 'switchover', '--to', target);
     assert.equal(await newPrimary(lab, first), target);
-    await run(target, 'pause');
-    await run(target, 'resume');
+    await carriedOut(lab, target, 'pause');
+    await carriedOut(lab, target, 'resume');
     const { term } = await leaseOf(lab);
     await lab.inject({ command: 'kill', member: target, what: 'node' });
     await newPrimary(lab, target);

@@ -6,49 +6,15 @@
 import assert from 'node:assert/strict';
 import { parseConfig } from '../../agent/settings/dynamic.ts';
 import { clusterLabels } from '../../agent/core/labels.ts';
-import type { BrakeMark, LocalRecords, PeerState, ServerProcess, VolumeUse } from '../../agent/core/model.ts';
-import { type Fault, failed, ok } from '../../agent/core/result.ts';
+import type { PeerState } from '../../agent/core/model.ts';
+import { type Fault, failed } from '../../agent/core/result.ts';
 import type { PeerSight } from '../../agent/core/view.ts';
-import { createLoop, type Loop } from '../../agent/loop/loop.ts';
-import type {
-  Board,
-  BrakePort,
-  FencePort,
-  PeerHandler,
-  PeersPort,
-  RecordsPort,
-  ReservePort,
-  VolumesPort,
-} from '../../agent/ports/others.ts';
+import { createLoop } from '../../agent/loop/loop.ts';
+import type { Board, PeerHandler, PeersPort } from '../../agent/ports/others.ts';
 import { createVirtualClock, type VirtualClock } from './clock.ts';
 import { createDatabase, type Database } from './database.ts';
 import { createFakeKube, type FakeKube } from './kube.ts';
-
-interface Node {
-  loop: Loop | undefined;
-  /** Calls of a dead agent's ports never come back. */
-  epoch: { dead: boolean };
-  records: LocalRecords;
-  fence: { process: ServerProcess; deadline: number } | undefined;
-  incarnation: number;
-  fenceBroken: boolean;
-  /** How often its agents have looked and decided. */
-  cycles: number;
-  /** Nothing can be put on the data volume. */
-  diskBroken?: boolean;
-  /** Whom its agent knows as members. */
-  listed: string[];
-  /** What the mark of the read-only switch says on the volume. */
-  brake: BrakeMark | undefined;
-  /** How its volumes look now. */
-  volumes: VolumeUse[];
-  /** Bytes held back, by mount. */
-  reserves: Record<string, number>;
-  /** Since when the data volume has not answered. */
-  stalledSince?: number;
-  /** PID 1 stands still: what it echoed last is older than what it was told. */
-  echoBehindMs: number;
-}
+import { type Node, portsOn } from './node.ts';
 
 export interface World {
   clock: VirtualClock;
@@ -77,8 +43,6 @@ export interface World {
 }
 
 const gone: Fault = { of: 'peer', kind: 'unreachable', done: 'maybe', detail: 'no answer' };
-
-const volume = { mount: 'data', capacityBytes: 1000, availableBytes: 900, usedRatio: 0.1 };
 
 export interface WorldOptions {
   members?: number;
@@ -230,58 +194,7 @@ export function createWorld(options: WorldOptions = {}): World {
     node.epoch = epoch;
     const server = database.server(name);
     server.exits.length = 0;
-    const fence: FencePort = {
-      present: true,
-      arm(process, deadline) {
-        const same = node.fence?.process.pid === process.pid;
-        node.fence = { process, deadline: same ? Math.max(deadline, node.fence?.deadline ?? 0) : deadline };
-        return ok();
-      },
-      echo: () => node.fence && { ...node.fence, deadline: node.fence.deadline - node.echoBehindMs },
-    };
-    const records: RecordsPort = {
-      load: async () => ok(node.records),
-      async save(changed) {
-        await clock.until(clock.now() + 2);
-        if (node.diskBroken === true) return failed({ of: 'disk', kind: 'refused', done: 'no', detail: 'no space left' });
-        if (!epoch.dead) node.records = changed;
-        return ok();
-      },
-    };
-    const brake: BrakePort = {
-      load: async () => ok(node.brake),
-      async save(mark) {
-        await clock.until(clock.now() + 2);
-        if (!epoch.dead) node.brake = mark;
-        return ok();
-      },
-    };
-    const reserveOf = (mount: string): ReservePort => ({
-      held: () => node.reserves[mount],
-      look: async () => ok(),
-      async hold(bytes) {
-        node.reserves[mount] = bytes;
-        return ok();
-      },
-      async release() {
-        const held = node.reserves[mount] ?? 0;
-        node.reserves[mount] = 0;
-        node.volumes = node.volumes.map((one) =>
-          one.mount === mount ? { ...one, availableBytes: one.availableBytes + held } : one,
-        );
-        return ok();
-      },
-    });
-    const volumes: VolumesPort = {
-      seen() {
-        const { stalledSince } = node;
-        return stalledSince === undefined ? node.volumes : [{ ...volume, stalled: true, stalledMs: clock.now() - stalledSince }];
-      },
-      watch(listener) {
-        clock.every(100, () => epoch.dead || listener());
-        return { stop() {} };
-      },
-    };
+    const { fence, records, brake, volumes, reserveOf } = portsOn(node, epoch, clock);
     const board: Board = { show() {} };
     const line = (level: string) => (msg: string, fields?: Record<string, unknown>) =>
       epoch.dead ||

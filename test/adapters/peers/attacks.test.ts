@@ -5,20 +5,12 @@
 import assert from 'node:assert/strict';
 import { connect, createServer, type Socket } from 'node:net';
 import { request } from 'node:http';
-import { after, test } from 'node:test';
+import { test } from 'node:test';
 import { createSessions } from '../../../agent/adapters/peers/sessions.ts';
 import { bodyBytesMax, header, randomToken, signAnswer, signRequest } from '../../../agent/adapters/peers/sign.ts';
-import { acquaint, key, nextAddress, port, type Station, station, until } from './support.ts';
+import { acquaint, key, nextAddress, port, type Station, stations, until } from './support.ts';
 
-const open: Station[] = [];
-async function member(...args: Parameters<typeof station>): Promise<Station> {
-  const made = await station(...args);
-  open.push(made);
-  return made;
-}
-after(async () => {
-  await Promise.all(open.map((one) => one.peers.close()));
-});
+const member = stations();
 
 interface Answer {
   status: number;

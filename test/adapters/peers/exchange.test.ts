@@ -5,21 +5,13 @@
  */
 import assert from 'node:assert/strict';
 import { request } from 'node:http';
-import { after, test } from 'node:test';
+import { test } from 'node:test';
 import { header, randomToken, signRequest } from '../../../agent/adapters/peers/sign.ts';
 import { encodeState, encodeTold } from '../../../agent/adapters/peers/wire.ts';
 import type { PeerState } from '../../../agent/core/model.ts';
-import { acquaint, aState, key, nextAddress, port, type Station, station, until } from './support.ts';
+import { acquaint, aState, key, nextAddress, port, stations, until } from './support.ts';
 
-const open: Station[] = [];
-async function member(...args: Parameters<typeof station>): Promise<Station> {
-  const made = await station(...args);
-  open.push(made);
-  return made;
-}
-after(async () => {
-  await Promise.all(open.map((one) => one.peers.close()));
-});
+const member = stations();
 
 /** Nobody listens there. */
 const deadPort = 18_010;

@@ -4,20 +4,12 @@
  */
 import assert from 'node:assert/strict';
 import { createServer, type Socket } from 'node:net';
-import { after, test } from 'node:test';
+import { test } from 'node:test';
 import { untilTurn } from '../../../agent/adapters/peers/peers.ts';
 import { failed } from '../../../agent/core/result.ts';
-import { acquaint, aState, nextAddress, port, type Station, station, until } from './support.ts';
+import { acquaint, aState, nextAddress, port, station, stations, until } from './support.ts';
 
-const open: Station[] = [];
-async function member(...args: Parameters<typeof station>): Promise<Station> {
-  const made = await station(...args);
-  open.push(made);
-  return made;
-}
-after(async () => {
-  await Promise.all(open.map((one) => one.peers.close()));
-});
+const member = stations();
 
 test('two members learn each other’s state, positions included', async () => {
   const a = await member('og-demo-0');

@@ -1,4 +1,5 @@
 /** Peers on loopback addresses of their own, with a handler that records what it is asked. */
+import { after } from 'node:test';
 import type { PeerState, PromiseAsk } from '../../../agent/core/model.ts';
 import { ok } from '../../../agent/core/result.ts';
 import { createPeers, type PeerNote, type Peers } from '../../../agent/adapters/peers/peers.ts';
@@ -102,6 +103,19 @@ export async function station(
   });
   if (!listening.ok) throw new Error(listening.fault.detail);
   return self;
+}
+
+/** Makes stations that are closed once the tests of the file are over. */
+export function stations(): typeof station {
+  const open: Station[] = [];
+  after(async () => {
+    await Promise.all(open.map((one) => one.peers.close()));
+  });
+  return async (...args) => {
+    const made = await station(...args);
+    open.push(made);
+    return made;
+  };
 }
 
 /** The peer port of every station; their addresses differ. */
