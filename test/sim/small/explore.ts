@@ -1,5 +1,5 @@
 /** Breadth first through every order of events, each state once; a violation comes with the shortest way to it. */
-import { Broken } from './model.ts';
+import { Broken } from './judge.ts';
 import { ordersFrom } from './orders.ts';
 import { isOver } from './over.ts';
 import { hashOf } from './prints.ts';

@@ -1,19 +1,10 @@
 /**
- * What events do in the small model, and what must be true after each: an acknowledged row is in every later primary, and
- * nobody acknowledges what a later primary does not have (S1, S6), nobody votes twice in a term (S22), and the lease is
- * taken only by somebody in touch with a vote set (S7).
+ * What events do in the small model, and what must be true of every row after each: an acknowledged one is in every later
+ * primary, and nobody acknowledges what a later primary does not have (S1, S6).
  */
-import type { SyncEntry } from '../../../agent/core/model.ts';
+import { Broken, judgePromotion, wantedBy } from './judge.ts';
 import { open } from './sight.ts';
-import { indexOf, type Member, nameOf, promotionRecord, type State, termOf, unread } from './state.ts';
-
-export class Broken extends Error {
-  readonly invariant: string;
-  constructor(invariant: string, text: string) {
-    super(text);
-    this.invariant = invariant;
-  }
-}
+import { type Member, nameOf, promotionRecord, type State, termOf, unread } from './state.ts';
 
 export function withMember(state: State, index: number, part: Partial<Member>): State {
   const members = state.members.slice();
@@ -23,27 +14,6 @@ export function withMember(state: State, index: number, part: Partial<Member>): 
 
 export function memberAt(state: State, index: number): Member {
   return state.members[index] as Member;
-}
-
-interface Wanted {
-  need: number;
-  names: number[];
-}
-
-const known = new Map<string, Wanted>();
-
-/** How many of whom the names in force ask for. */
-export function wantedBy(names: string): Wanted {
-  const wanted = known.get(names) ?? parsed(names);
-  known.set(names, wanted);
-  return wanted;
-}
-
-function parsed(names: string): Wanted {
-  const match = /^ANY (\d+) \((.*)\)$/.exec(names);
-  if (match === null) return { need: 0, names: [] };
-  const list = (match[2] ?? '').split(',').map((name) => name.trim().replace(/"/g, ''));
-  return { need: Number(match[1]), names: list.filter((name) => name.startsWith('og-')).map(indexOf) };
 }
 
 /** Acknowledges all that can be, as early as it can be. */
@@ -96,6 +66,7 @@ export function start(state: State, index: number, role: 'standby' | 'pending', 
 export function becomePrimary(state: State, index: number): State {
   const me = memberAt(state, index);
   const term = me.asked ?? 0;
+  judgePromotion(state, index, term);
   // One of a lower term comes too late: it was overtaken, and all that is asked of it is that it acknowledges nothing.
   const missed = term > state.newest.term ? [...state.acked].find((row) => !me.log.includes(row)) : undefined;
   if (missed !== undefined)
@@ -131,22 +102,4 @@ export function ship(state: State, index: number): State | undefined {
   const { log } = memberAt(state, me.from);
   if (log === me.log) return undefined;
   return release(withMember(state, index, { log }), me.from);
-}
-
-/** Written once more on purpose: the judge does not use the judged one's rule. */
-export function mayDecide(entries: SyncEntry[], voters: { name: string; dataId: string }[]): boolean {
-  return entries.every(({ primary, dataId, names, w }) => {
-    if (voters.some((voter) => voter.name === primary && voter.dataId === dataId)) return true;
-    const missing = names.filter((name) => !voters.some((voter) => voter.name === name)).length;
-    return w > 0 && missing < w;
-  });
-}
-
-/** S7: whoever takes the lease is in touch with enough members. */
-export function judgeTaking(state: State, index: number): void {
-  if (state.lease.syncMode === 'off') return;
-  const voters = state.members.flatMap((member, at) =>
-    at === index || open(state, index, at) ? [{ name: nameOf(at), dataId: member.dataId }] : [],
-  );
-  if (!mayDecide(state.lease.entries, voters)) throw new Broken('S7', `${nameOf(index)} takes the lease without a vote set`);
 }

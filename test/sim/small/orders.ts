@@ -7,7 +7,8 @@ import { memberOf } from '../../../agent/core/lease.ts';
 import type { LocalRecords } from '../../../agent/core/model.ts';
 import type { InstanceIntent } from '../../../agent/core/view.ts';
 import { kept } from './kept.ts';
-import { Broken, memberAt, withMember } from './model.ts';
+import { judgeOrder, judgeVote } from './judge.ts';
+import { memberAt, withMember } from './model.ts';
 import { viewPrint } from './prints.ts';
 import { instanceOf, open, recordIn, recordsOf, viewIn } from './sight.ts';
 import { hostOf, indexOf, type Member, nameOf, type Order, type State } from './state.ts';
@@ -102,6 +103,7 @@ function deliver(before: State, order: Order): State | undefined {
     return withMember(state, to, { lock: undefined, freeze: undefined });
   }
   if (objects(state, order)) return state;
+  judgeOrder(state, order);
   const pointed = point(state, to, term, candidate, from);
   return pointed === undefined ? state : answered(votes(pointed, order), order);
 }
@@ -114,21 +116,9 @@ function objects(state: State, { to, term, candidate }: Order): boolean {
   return kept(objections, print, () => objection(viewIn(state, to, false), { term, candidate: nameOf(candidate) }) !== undefined);
 }
 
-/**
- * S22: a member votes once a term. A freeze that a primary asks for in another's name is a plan of its own, and no vote
- * yet; it may not be made against one.
- */
-function votes(state: State, { from, to, term, candidate }: Pick<Order, 'from' | 'to' | 'term' | 'candidate'>): State {
-  const mine = `${to} ${term} `;
-  const before = state.given.find((text) => text.startsWith(mine));
-  const higher = state.given.find((one) => one.startsWith(`${to} `) && Number(one.split(' ')[1]) > term);
-  if (higher !== undefined) throw new Broken('S22', `${nameOf(to)} votes in term ${term} after a higher one`);
-  const text = `${mine}${candidate}`;
-  if (before !== undefined && before !== text) throw new Broken('S22', `${nameOf(to)} votes twice in term ${term}`);
-  if (before !== undefined || from !== candidate) return state;
-  // Only the latest term of a voter can be asked again.
-  const others = state.given.filter((one) => !one.startsWith(`${to} `));
-  return { ...state, given: [...others, text].sort() };
+function votes(state: State, vote: Parameters<typeof judgeVote>[1]): State {
+  const given = judgeVote(state.given, vote);
+  return given === state.given ? state : { ...state, given };
 }
 
 function answered(state: State, { to, from, term, candidate }: Order): State {

@@ -7,7 +7,8 @@ import { decide } from '../../../agent/core/decide.ts';
 import { lockAtStart } from '../../../agent/core/grant.ts';
 import { acquired, released, renewed } from '../../../agent/core/lease.ts';
 import type { InstanceIntent } from '../../../agent/core/view.ts';
-import { attach, becomePrimary, Broken, end, judgeTaking, memberAt, release, ship, start, withMember } from './model.ts';
+import { judgeTaking, judgeWrite } from './judge.ts';
+import { attach, becomePrimary, end, memberAt, release, ship, start, withMember } from './model.ts';
 import { kept } from './kept.ts';
 import { change, freeze, ordersFrom, point } from './orders.ts';
 import { viewPrint } from './prints.ts';
@@ -158,7 +159,6 @@ function decided(before: State, index: number, late: boolean): State | undefined
   const todo = kept(decisions, viewPrint(state, index, late), () => decision(state, index, late)).map(
     (one): Todo => (one.do === 'write' ? { ...one, over } : one),
   );
-  // Whoever is cut off after that has asked for it with a vote set in sight.
   if (todo.some((one) => one.do === 'write' && one.kind === 'acquire')) judgeTaking(state, index);
   if (todo.length === 0) return state === before ? undefined : state;
   return withMember(state, index, { todo });
@@ -225,7 +225,7 @@ function write(
   const [name, , incarnation] = draft.holder.split('/');
   const holder = name === undefined || name === '' ? undefined : { member: indexOf(name), incarnation: Number(incarnation) };
   const { term, entries, syncMode, promoting, heir } = draft;
-  if (term < state.lease.term) throw new Broken('S3', `${nameOf(index)} lowers the term to ${term}`);
+  judgeWrite(state, index, kind, draft);
   const lease = { version: over + 1, holder, term, entries, syncMode, promoting, heir, released: kind === 'release' };
   const written = { ...state, lease, late: false };
   if (kind !== 'renew') return withMember(written, index, { takeover: undefined, switchover: undefined });
