@@ -60,9 +60,9 @@ export interface Verdict {
 export async function tryMutation(name: string, seeds: number, first: number): Promise<Verdict> {
   const begun = performance.now();
   const until = Number.MAX_SAFE_INTEGER;
-  const small = mutations.find((one) => one.name === name)?.small;
+  const { small, rows = 1 } = mutations.find((one) => one.name === name) ?? {};
   if (small !== undefined) {
-    const { violation } = await exploreInThread(planFor(3, small, { states: 200_000 }), name);
+    const { violation } = await exploreInThread(planFor(3, small, { rows, states: 200_000 }), name);
     const seconds = (performance.now() - begun) / 1000;
     if (violation !== undefined)
       return {

@@ -76,9 +76,9 @@ test('states with the same print go on in the same way', () => {
   assert.ok(compared > 10, `${compared} of ${seen.size}`);
 });
 
-for (const { name, rule, small } of mutations.filter((one) => one.small !== undefined)) {
+for (const { name, rule, small, rows = 1 } of mutations.filter((one) => one.small !== undefined)) {
   test(`the small model notices when nobody keeps: ${rule}`, async () => {
-    const { violation } = await exploreInThread(planFor(3, small ?? [], { states: 100_000 }), name);
+    const { violation } = await exploreInThread(planFor(3, small ?? [], { rows, states: 100_000 }), name);
     assert.ok(violation !== undefined, `${name} is not noticed`);
   });
 }

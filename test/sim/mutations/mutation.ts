@@ -25,6 +25,8 @@ export interface Mutation {
   row?: string;
   /** The faults with which the small model notices. */
   small?: SmallFault[];
+  /** How many rows clients may write there; one, unless votes alone tell. */
+  rows?: number;
   /** Changes nothing that matters. */
   control?: true;
 }

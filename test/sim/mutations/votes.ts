@@ -23,6 +23,21 @@ export const voteMutations: Mutation[] = [
     focus: ['switchover asked for', 'pod frozen', 'agent frozen', 'API server slow', 'bad network'],
   },
   {
+    name: 'late-plan',
+    rule: 'no plan for a second candidate of a term in which somebody was promoted, also when the freeze of that term is gone',
+    protects: 'S22',
+    edits: [
+      {
+        file: 'core/grant.ts',
+        from: 'if (promoting !== undefined && promoting.term === ask.term && promoting.member !== ask.candidate)',
+        to: 'if (promoting !== undefined && ask.term < 0)',
+      },
+    ],
+    small: ['switchover', 'switchover'],
+    rows: 0,
+    focus: ['switchover asked for', 'switchover asked for', 'bad network', 'pod frozen', 'agent frozen'],
+  },
+  {
     name: 'term-jump',
     rule: 'every promotion has a term of its own, above all that were seen',
     protects: 'S3',
