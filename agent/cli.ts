@@ -45,7 +45,7 @@ export const commands: readonly Command[] = [
 
 /** What people may look for, and what they can do instead. */
 const notYet: Record<string, string> = {
-  sidecar: 'Backups, scheduled scripts and log retention are not done yet.',
+  sidecar: 'Backups and scheduled scripts are not done yet; the agent itself keeps the server’s logs within bounds.',
   backup: 'Take one with gs_basebackup meanwhile.',
   site: 'Two sites are not supported yet.',
 };
@@ -147,7 +147,7 @@ function overview(): string {
   const width = Math.max(...rows.map(([name = '']) => name.length));
   const list = rows.map(([name = '', summary = '']) => `  ${name.padEnd(width)}   ${summary}`);
   const codes =
-    '0 healthy or done, 1 usage or internal error, 2 degraded, 3 no primary, 4 agent unreachable, 5 refused, 78 settings invalid';
+    '0 healthy or done, 1 usage, internal error or failure, 2 degraded, 3 no primary, 4 agent unreachable, 5 refused, 78 settings invalid';
   return ['usage: agent COMMAND [options]', '', ...list, '', 'agent help COMMAND tells more.', `Exit codes: ${codes}.`, ''].join(
     '\n',
   );

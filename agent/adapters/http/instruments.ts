@@ -23,7 +23,7 @@ export function instruments(registry: Registry) {
     role: gauge('role', '1 for the role the server has by its own word, 0 for the others.', ['role']),
     state: gauge('state', '1 for the state the server has by its own word, 0 for the others.', ['state']),
     hasLease: gauge('has_lease', '1 while this member holds the lease with a valid permit.'),
-    term: gauge('term', 'The term of the lease: how often the leadership has changed.'),
+    term: gauge('term', 'The term of the lease: it grows with every change of holder and every promotion.'),
     leaseRenewSeconds: histogram('lease_renew_seconds', 'How long a confirmed renewal of the lease took.', quick),
     leaseRemainingSeconds: gauge('lease_remaining_seconds', 'How long until the lease runs out, as this member sees it.'),
     leaseTransitions: counter('lease_transitions_total', 'How often this member saw the holder of the lease change.'),
@@ -39,7 +39,7 @@ export function instruments(registry: Registry) {
     promotions: counter('promotions_total', 'Promotions of this member that ended with a writable primary.'),
     failoverSeconds: histogram(
       'failover_seconds',
-      'From the request for a promotion to a writable primary, on the member that became it.',
+      'From the first sign of trouble to a writable primary, on the member that became it.',
       slow,
       ['kind'],
     ),
