@@ -28,7 +28,7 @@ const lingerMs = 2000;
 const adoptionCycles = 5;
 
 export async function publish(ctx: Context, view: View, decision: Decision): Promise<void> {
-  await Promise.all([labels(ctx, view), facts(ctx, view), answer(ctx, view, decision), report(ctx, view)]);
+  await Promise.all([labels(ctx, view, decision), facts(ctx, view), answer(ctx, view, decision), report(ctx, view)]);
 }
 
 /** A line when the decision changes, before it is carried out: what follows in the log follows from it. */
@@ -51,7 +51,7 @@ export function logChange(ctx: Context, view: View, decision: Decision): void {
   });
 }
 
-async function labels(ctx: Context, view: View): Promise<void> {
+async function labels(ctx: Context, view: View, decision: Decision): Promise<void> {
   if (!view.pods.known) return;
   const own = exactPod(view, ctx.self);
   if ((await staysListed(ctx, own)) || own === undefined) return;
@@ -68,7 +68,7 @@ async function labels(ctx: Context, view: View): Promise<void> {
     if (stripped.includes(false)) return;
   }
   if (!leading && adopts(ctx, view, own)) return;
-  const role = leading || lingers(ctx, view, own) ? 'primary' : isFitStandby(ctx, view, own) ? 'standby' : null;
+  const role = leading || lingers(ctx, view, own, decision) ? 'primary' : isFitStandby(ctx, view, own) ? 'standby' : null;
   const readable = wantsReaders(ctx, view, own, role);
   const change: Record<string, string | null> = {};
   if ((own.labels[roleLabel] ?? null) !== role) change[roleLabel] = role;
@@ -88,15 +88,17 @@ function adopts(ctx: Context, view: View, own: PodSight): boolean {
 /**
  * A primary that hands over refuses writes, one whose server has just ended refuses connections, and one that does not answer this
  * moment holds them. It is led to until its successor takes the label, or it is back: without it the write Service would be
- * empty, and clients would wait for an answer (`readers.ts`). It never starts as a standby with that label.
+ * empty, and clients would wait for an answer (`readers.ts`). Once it is started as a standby it would answer them: the label goes with
+ * the start, and only who holds the lease, and may be started to be promoted in place, keeps it until the server answers.
  */
-function lingers(ctx: Context, view: View, own: PodSight): boolean {
+function lingers(ctx: Context, view: View, own: PodSight, { instance: intent }: Decision): boolean {
   const { instance } = view;
   if (own.labels[roleLabel] !== 'primary') return false;
   if (instance.is === 'primary') return ctx.memory.draining && leads(view);
   if (instance.is === 'hung') return isPrimaryRole(instance.last) && view.now - instance.since < lingerMs;
   const { lastExit } = ctx.memory;
-  if (lastExit === undefined || (instance.is !== 'stopped' && instance.is !== 'starting')) return false;
+  if (lastExit === undefined || (intent.do === 'start' && intent.mode === 'standby')) return false;
+  if (instance.is !== 'stopped' && (instance.is !== 'starting' || !holds(view))) return false;
   return isPrimaryRole(lastExit.role) && view.now - lastExit.at < lingerMs;
 }
 

@@ -139,3 +139,24 @@ test('a primary that does not answer keeps its clients for two seconds', async (
   assert.equal(lost?.what, 'role: primary → -');
   assert.ok(lost.at >= frozenAt + 2000);
 });
+
+test('a former primary that is started as a standby leaves its clients before it answers', async () => {
+  const world = await calm();
+  const old = world.primary() ?? '';
+  for (const name of world.standbys()) world.killNode(name);
+  await world.run(1000);
+  world.database.kill(old);
+  await world.until('it is primary again', () => writer(world) === old && world.kube.primaries().join() === old, 60_000);
+  await world.run(5000);
+  // Twice in five minutes: the lease is given up, to nobody.
+  const changes = watchLabels(world);
+  const before = world.database.server(old).process;
+  world.database.kill(old);
+  const isUp = () => world.database.server(old).process !== undefined && world.database.server(old).process !== before;
+  await world.until('it is started', isUp);
+  await world.run(world.database.server(old).startMs / 2);
+  assert.deepEqual(
+    changes.map(({ what }) => what),
+    ['role: primary → -, readable: true → -'],
+  );
+});
