@@ -172,7 +172,8 @@ test('events of one pod are found by its name, in both ways of asking', options,
 
 test('pods and claims are deleted by their labels, and delete -k leaves the claims', options, async () => {
   const before = new Set((await pods()).map((pod) => textAt(pod, 'metadata', 'uid')));
-  await done('delete', 'pod', '-l', 'opengauss.cluster=demo');
+  // Without --wait=false kubectl may take a successor of the same name for the pod that it deleted (kubernetes/kubernetes#135562).
+  await done('delete', 'pod', '-l', 'opengauss.cluster=demo', '--wait=false');
   await until('three others', async () => {
     const now = await pods();
     return now.length === 3 && now.every((pod) => !before.has(textAt(pod, 'metadata', 'uid')));

@@ -4,6 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { cutPod } from '../e2e/nodes/cut.ts';
 import type { Pod } from '../e2e/nodes/deploy.ts';
 import type { Node, Outcome } from '../kube/real/node.ts';
@@ -29,6 +30,7 @@ export interface Target {
 const done = (line: string): Reply => ({ exit: 0, line });
 const refused = (line: string, hint: string): Reply => ({ exit: 5, line, hint });
 const goneMs = 40_000;
+const podGoneMs = 60_000;
 
 /** The member's processes on that node, as this machine numbers them. */
 export function processesOf(node: Node | undefined): Processes {
@@ -110,15 +112,30 @@ async function kill({ pod, node, kubectl }: Target, what: string | undefined): P
       await allGone([id], goneMs);
       return done(`killed the ${what} of ${pod.name} (pid ${id.pid})`);
     }
-    case 'pod': {
-      const { code, out } = await kubectl('delete', 'pod', pod.name, '--wait=true', '--timeout=60s');
-      return code === 0 ? done(`deleted pod ${pod.name}`) : { exit: 1, line: out.trim() };
-    }
+    case 'pod':
+      return deletePod(pod, kubectl);
     case 'node':
       await node.powerOff();
       return done(`node of ${pod.name} lost power; heal or thaw ${pod.name} starts it again`);
     default:
       return refused(`cannot kill ${what ?? 'nothing'}`, 'Say --what server, agent, pod or node.');
+  }
+}
+
+/**
+ * Ends when that very pod is gone. kubectl's own wait goes by the name and can take the successor, which a StatefulSet makes
+ * at once, for the pod that was deleted (kubernetes/kubernetes#135562).
+ */
+async function deletePod(pod: Pod, kubectl: Target['kubectl']): Promise<Reply> {
+  const asked = await kubectl('delete', 'pod', pod.name, '--wait=false');
+  if (asked.code !== 0) return { exit: 1, line: asked.out.trim() };
+  const end = performance.now() + podGoneMs;
+  for (;;) {
+    const { code, out } = await kubectl('get', 'pod', pod.name, '--ignore-not-found', '-o', 'jsonpath={.metadata.uid}');
+    if (code === 0 && out.trim() !== pod.uid) return done(`deleted pod ${pod.name}`);
+    if (performance.now() > end)
+      return { exit: 1, line: `pod ${pod.name} is still there after ${podGoneMs / 1000} s: ${out.trim()}` };
+    await sleep(200);
   }
 }
 
