@@ -13,7 +13,12 @@ export function isStreaming(me: PrimaryInstance, name: MemberName): boolean {
 }
 
 /** How many of the names have flushed that position. A member counts once, however many connections it has left behind. */
-export function flushedBy(view: View, me: PrimaryInstance, names: MemberName[], barrier: Lsn): number {
+export function flushedBy(
+  view: Pick<View, 'peers' | 'promotion'>,
+  me: PrimaryInstance,
+  names: MemberName[],
+  barrier: Lsn,
+): number {
   return names.filter((name) => isStreaming(me, name) && (isShown(me, name, barrier) || isTold(view, name, barrier))).length;
 }
 
@@ -21,7 +26,7 @@ function isShown(me: PrimaryInstance, name: MemberName, barrier: Lsn): boolean {
   return me.senders.some((sender) => sender.name === name && sender.flushed !== undefined && sender.flushed >= barrier);
 }
 
-function isTold(view: View, name: MemberName, barrier: Lsn): boolean {
+function isTold(view: Pick<View, 'peers' | 'promotion'>, name: MemberName, barrier: Lsn): boolean {
   const state = view.peers[name]?.state;
   const term = view.promotion?.term;
   if (state === undefined || state.instance !== 'standby' || state.term !== term) return false;

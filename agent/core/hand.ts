@@ -20,6 +20,7 @@ export function handOf(config: DynamicConfig, annotations: Annotations, wall: st
   const cluster = config.paused && !isPast(config.pausedUntil, wall);
   const text = annotations[pausedAnnotation];
   const member = isSet(text) && !isPast(text, wall);
+  if (!cluster && !member) return { ...noHand, fenced: isFencedByHand(annotations) };
   const ends = [...(cluster ? [config.pausedUntil] : []), ...(member ? [text] : [])];
   return { cluster, member, until: lastOf(ends), fenced: isFencedByHand(annotations) };
 }

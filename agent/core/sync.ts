@@ -28,8 +28,11 @@ export function renderNames(entry: SyncEntry): string {
 
 /** Whether the server's value means the same; openGauss accepts names with and without quotes. */
 export function sameNames(a: string, b: string): boolean {
-  const plain = (text: string) => text.replace(/["\s]/g, '').toLowerCase();
-  return plain(a) === plain(b);
+  return a === b || plain(a) === plain(b);
+}
+
+function plain(text: string): string {
+  return text.replace(/["\s]/g, '').toLowerCase();
 }
 
 /** ⌈n/2⌉ unless asked otherwise, never more than there are standbys. */

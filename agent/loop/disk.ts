@@ -76,7 +76,7 @@ function tell(ctx: Context, news: DiskNews, volumes: VolumeUse[]): void {
 export async function keepDisk(ctx: Context, view: View): Promise<void> {
   if (ctx.memory.brake.busy === undefined) void keepBrake(ctx);
   for (const mount of Object.keys(ctx.ports.reserves ?? {})) await keepReserve(ctx, view, mount);
-  beside(ctx, 'size', () => suggestSize(ctx, view));
+  if (ctx.memory.disk.warned.length > 0 || isSizeTold(ctx, view)) beside(ctx, 'size', () => suggestSize(ctx, view));
   beside(ctx, 'carried', () => carryBrake(ctx, view));
 }
 
@@ -92,6 +92,10 @@ function beside(ctx: Context, what: string, work: () => Promise<void>): void {
 }
 
 const sizeAnnotation = 'opengauss.agent/suggested-size';
+
+function isSizeTold(ctx: Context, view: View): boolean {
+  return exactPod(view, ctx.self)?.annotations[sizeAnnotation] !== undefined;
+}
 
 /** `data=136Gi` on the own pod while a volume is above its pre-alarm. */
 async function suggestSize(ctx: Context, view: View): Promise<void> {

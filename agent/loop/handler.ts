@@ -9,7 +9,6 @@ import { objection } from '../core/grant.ts';
 import { mayLead, recordOf } from '../core/lease.ts';
 import type { MemberName, PeerState, PromiseAsk, Sender } from '../core/model.ts';
 import { failed, type Fault, ok, type Result } from '../core/result.ts';
-import type { View } from '../core/view.ts';
 import type { FreezeAsk, PeerHandler } from '../ports/others.ts';
 import type { Context } from './context.ts';
 import { point, unfreeze as forgetFreeze } from './locks.ts';
@@ -43,7 +42,7 @@ export function peerState(ctx: Context): PeerState {
   const primary = instance.is === 'primary' ? instance : undefined;
   const promotedTerm = data?.promotedTerm ?? 0;
   const freeze = view.records.freeze;
-  return {
+  const state: PeerState = {
     name: ctx.self.name,
     uid: ctx.self.uid,
     incarnation: ctx.self.incarnation,
@@ -68,20 +67,20 @@ export function peerState(ctx: Context): PeerState {
     paused: view.paused,
     build: view.job?.progress,
     volumes: view.volumes,
-    ...(primary === undefined ? {} : { syncObserved: syncNames(primary.senders), readOnly: primary.readOnly }),
     agentVersion: ctx.self.version,
     since: ctx.memory.since?.at,
-    ...promisedNow(view),
-    ...(view.disk?.owner === undefined ? {} : { readOnlyOwner: view.disk.owner }),
-    ...(view.disk?.pressure === undefined ? {} : { pressure: view.disk.pressure }),
-    ...(view.lease.known ? { leaseSeenMs: Math.max(0, Math.round(view.now - view.lease.value.firstSeenAt)) } : {}),
     mayLead: mayLead(view),
   };
-}
-
-function promisedNow(view: View): Pick<PeerState, 'promised'> {
+  if (primary !== undefined) {
+    state.syncObserved = syncNames(primary.senders);
+    state.readOnly = primary.readOnly;
+  }
   const bound = boundBy(view);
-  return bound === undefined ? {} : { promised: { holder: bound.holder, term: bound.term } };
+  if (bound !== undefined) state.promised = { holder: bound.holder, term: bound.term };
+  if (view.disk?.owner !== undefined) state.readOnlyOwner = view.disk.owner;
+  if (view.disk?.pressure !== undefined) state.pressure = view.disk.pressure;
+  if (view.lease.known) state.leaseSeenMs = Math.max(0, Math.round(view.now - view.lease.value.firstSeenAt));
+  return state;
 }
 
 function syncNames(senders: Sender[]): string[] {

@@ -105,8 +105,8 @@ export interface Memory {
   failsafe: Failsafe | undefined;
   /** The members as they were last listed; they do not vanish because the API server does. */
   roster: MemberName[];
-  /** The list that was last put on disk, as text. */
-  rosterText: string | undefined;
+  /** The list that was last put on disk. */
+  remembered: LocalRecords['peers'];
   /** The own pod's annotations as last seen: a pause does not end because the API server is away. Undefined: never seen. */
   ownAnnotations: PodSight['annotations'] | undefined;
   /** What Events about this member have told. */
@@ -212,7 +212,7 @@ export function emptyMemory(records: LocalRecords): Memory {
     promises: {},
     failsafe: undefined,
     roster: [],
-    rosterText: undefined,
+    remembered: undefined,
     ownAnnotations: undefined,
     told: { ...untold },
     wasPaused: false,

@@ -19,17 +19,18 @@ import { refreshLease } from './sight.ts';
 import { limitUnknown } from './unknown.ts';
 
 export async function observe(ctx: Context): Promise<View> {
-  const { memory, ports } = ctx;
+  const { memory } = ctx;
   noteClocks(ctx);
   const deadlineMs = memory.config.lease.requestTimeoutSeconds * 1000;
+  const before = viewOf(ctx);
   await Promise.all([
     observeInstance(ctx, 0),
     refreshConfig(ctx, deadlineMs),
-    refreshLease(ctx, viewOf(ctx), deadlineMs),
+    refreshLease(ctx, before, deadlineMs),
     refreshPods(ctx, deadlineMs),
     refreshFacts(ctx, deadlineMs),
     refreshRequest(ctx, deadlineMs),
-    refreshHolderNode(ctx, viewOf(ctx), deadlineMs),
+    refreshHolderNode(ctx, before, deadlineMs),
   ]);
   limitUnknown(ctx);
   noteHeard(ctx);
@@ -38,26 +39,22 @@ export async function observe(ctx: Context): Promise<View> {
   noteOwnPod(ctx);
   noteReports(ctx);
   noteHomes(ctx);
+  noteStreams(ctx);
   const view = viewOf(ctx);
-  noteStreams(ctx, view);
   noteAcknowledged(memory, view);
-  return {
-    ...view,
-    streamedAt: { ...memory.streamedAt },
-    promotion: memory.promotion,
-    syncBarrier: memory.syncBarrier,
-    acknowledged: memory.acknowledged,
-    now: ports.clock.now(),
-  };
+  view.acknowledged = memory.acknowledged;
+  return view;
 }
 
 /** The view as the memory has it now; pure reading. */
 export function viewOf(ctx: Context): View {
   const { memory, ports } = ctx;
   const wall = ports.clock.wall();
+  const now = ports.clock.now();
   const hand = handOf(memory.config, memory.ownAnnotations ?? {}, wall);
-  return {
-    now: ports.clock.now(),
+  const volumes = ports.volumes?.seen() ?? [];
+  const view: View = {
+    now,
     wall,
     self: ctx.self,
     config: configInForce(ctx),
@@ -92,26 +89,22 @@ export function viewOf(ctx: Context): View {
     crashes: memory.crashes,
     startedHere: memory.startedHere,
     endedContainers: memory.endedContainers,
-    ...(memory.held === undefined ? {} : { held: memory.held }),
-    ...volumesOf(ctx),
-    ...(memory.since === undefined ? {} : { since: memory.since.at }),
+    volumes,
+    disk: diskView(memory, volumes, now),
   };
+  if (memory.held !== undefined) view.held = memory.held;
+  if (memory.since !== undefined) view.since = memory.since.at;
+  return view;
 }
 
-function volumesOf(ctx: Context): Pick<View, 'volumes' | 'disk'> {
-  const volumes = ctx.ports.volumes?.seen() ?? [];
-  return { volumes, disk: diskView(ctx.memory, volumes, ctx.ports.clock.now()) };
-}
-
-function noteStreams(ctx: Context, view: View): void {
-  const { memory } = ctx;
-  const { instance } = view;
+function noteStreams({ memory, ports }: Context): void {
+  const { instance } = memory;
   if (instance.is !== 'primary') {
     memory.streamedAt = {};
     return;
   }
   for (const sender of instance.senders) {
-    if (isStreaming(instance, sender.name)) memory.streamedAt[sender.name] = view.now;
+    if (isStreaming(instance, sender.name)) memory.streamedAt[sender.name] = ports.clock.now();
   }
 }
 

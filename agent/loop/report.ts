@@ -19,6 +19,8 @@ const repeatMs = 4000;
 /** What stands on the pods; an unchanged text keeps the moment at which it was first seen. */
 export function noteReports({ memory, ports }: Context): void {
   if (!memory.pods.known) return;
+  const isTold = memory.pods.value.some(({ annotations }) => annotations[reportKey] !== undefined);
+  if (!isTold && Object.keys(memory.reports).length === 0) return;
   const now = ports.clock.now();
   const entries = memory.pods.value.flatMap(({ name, uid, annotations }) => {
     const text = annotations[reportKey];
@@ -38,7 +40,11 @@ export function noteAcknowledged(memory: Memory, view: View): void {
     return;
   }
   const mark = memory.acknowledged;
-  if (mark !== undefined && flushedBy({ ...view, promotion: memory.promotion }, instance, last.names, mark.lsn) < last.w) return;
+  if (
+    mark !== undefined &&
+    flushedBy({ peers: view.peers, promotion: memory.promotion }, instance, last.names, mark.lsn) < last.w
+  )
+    return;
   memory.acknowledged = { lsn: instance.written, at: now };
 }
 

@@ -30,19 +30,25 @@ export function meetPeers(ctx: Context, names: MemberName[], peers: Peers, readA
   }
   const stayMs = Math.max(memory.config.lease.durationSeconds, memory.held?.durationSeconds ?? 0) * 1000;
   for (const [name, { at }] of known) if (readAt - at >= stayMs) known.delete(name);
-  memory.roster = [...new Set([self.name, ...known.keys()])].sort();
+  const isNew = memory.roster.length !== known.size || memory.roster.some((name) => !known.has(name));
+  if (isNew) memory.roster = [...new Set([self.name, ...known.keys()])].sort();
   const away = [...known].flatMap(([name, { peer }]) => (names.includes(name) || peer === undefined ? [] : [peer]));
-  ports.peers.setPeers([...peers, ...away]);
-  remember(ctx, [...peers, ...away]);
+  const met = away.length === 0 ? peers : [...peers, ...away];
+  ports.peers.setPeers(met);
+  remember(ctx, met);
 }
 
 /** Beside the cycle, and once per change: a volume that hangs must not hold up the lease. */
 function remember(ctx: Context, peers: Peers): void {
   const { memory } = ctx;
-  const text = JSON.stringify(peers);
-  if (text === memory.rosterText) return;
-  memory.rosterText = text;
-  void amend(ctx, (records) => ok(JSON.stringify(records.peers) === text ? records : { ...records, peers }));
+  if (isSame(peers, memory.remembered)) return;
+  memory.remembered = peers;
+  void amend(ctx, (records) => ok(isSame(peers, records.peers) ? records : { ...records, peers }));
+}
+
+function isSame(peers: Peers, others: Peers | undefined): boolean {
+  if (peers.length !== others?.length) return false;
+  return peers.every(({ name, uid, ip }, at) => name === others[at]?.name && uid === others[at].uid && ip === others[at].ip);
 }
 
 /** Those on disk count as listed when the agent began to look. */

@@ -91,14 +91,19 @@ export function trueTime(clock: MachineClock, boot: number): number {
 const wallStart = Date.UTC(2026, 0, 1);
 /** Wall times are texts and costly to make; a resolution of half a second serves all who read them. */
 const wallTexts = new Map<number, string>();
+let lastSlot = Number.NaN;
+let lastText = '';
 
 function wallText(ms: number): string {
   const slot = Math.floor(ms / 500);
+  if (slot === lastSlot) return lastText;
   let text = wallTexts.get(slot);
   if (text === undefined) {
     text = new Date(slot * 500).toISOString();
     wallTexts.set(slot, text);
   }
+  lastSlot = slot;
+  lastText = text;
   return text;
 }
 
