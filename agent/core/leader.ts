@@ -13,6 +13,7 @@ import { enoughVotes } from './loss.ts';
 import type { LeaseRecord, PeerState, PrimaryInstance, Running, StandbyInstance } from './model.ts';
 import { withoutApiServer } from './outage.ts';
 import type { LeaderPermit } from './permit.ts';
+import { isCutShort } from './pods.ts';
 import { bestStreaming, requested } from './requests.ts';
 import { entriesLimit, entryOfWinner, isVoteSet, nobody, others, renderNames, sameNames, syncStep, withEntry } from './sync.ts';
 import type { Decision, InstanceIntent, Switchover, View } from './view.ts';
@@ -194,10 +195,12 @@ function syncReason(entries: LeaseRecord['entries']): 'degrading' | 'narrowing-s
   return before !== undefined && before.names.length > (last?.names.length ?? 0) ? 'narrowing-sync' : 'widening-sync';
 }
 
-/** SIGTERM on a primary: hand over to the best standby, or stop when there is none. */
+/** SIGTERM on a primary: hand over to the best standby; stop, and give the lease away, when there is none, or no time for it. */
 export function whenStoppingAsLeader(view: View, me: PrimaryInstance, permit: LeaderPermit): Decision {
   // The lease cannot be released, so nobody could take over.
   if (view.failsafe !== undefined) return renewing(view, 'stopping', { instance: { do: 'stop' } });
+  if (view.switchover?.handedOver !== true && view.stopping && isCutShort(view, stoppingSeconds))
+    return renewing(view, 'stopping', { instance: endOf(view), note: 'too little time for a hand-over in order' });
   if (view.switchover !== undefined) return handingOver(view, me, permit, view.switchover);
   const target = bestStreaming(view, me);
   if (target === undefined || view.promotion?.settled !== true) return renewing(view, 'stopping', { instance: endOf(view) });

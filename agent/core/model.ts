@@ -205,6 +205,8 @@ export interface PodSight {
   annotations: Record<string, string>;
   /** metadata.deletionTimestamp is set. */
   terminating: boolean;
+  /** How long its containers have from the deletion until they are killed: metadata.deletionGracePeriodSeconds. */
+  graceSeconds?: number;
   createdAt: string;
   node: string | undefined;
   /** Where container `og` has claims mounted; absent: nowhere, or that is not told. */

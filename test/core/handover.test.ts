@@ -6,9 +6,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { decide } from '../../agent/core/decide.ts';
 import { noHand } from '../../agent/core/hand.ts';
-import { known } from '../../agent/core/result.ts';
+import type { PodSight } from '../../agent/core/model.ts';
+import { known, unknown } from '../../agent/core/result.ts';
 import type { Switchover, View } from '../../agent/core/view.ts';
-import { aLeadingView, aPrimary, aSeen, aSender, identity, me, now } from './builders.ts';
+import { aLeadingView, aPod, aPrimary, aSeen, aSender, identity, me, now } from './builders.ts';
 
 /** og-demo-1 is about to hand over to og-demo-2: only that one acknowledges, the other one points at it. */
 function handing(plan: Partial<Switchover>, part: Partial<View> = {}): View {
@@ -32,6 +33,32 @@ function handing(plan: Partial<Switchover>, part: Partial<View> = {}): View {
 test('a primary whose server was killed for the hand-over does not hand over again, although the last look shows it alive', () => {
   assert.equal(decide(handing({})).instance.do, 'hand-over');
   assert.equal(decide(handing({ handedOver: true })).instance.do, 'nothing');
+});
+
+test('a stop that leaves no time for a hand-over in order is none, and one under way is cut short, unless its server is gone', () => {
+  const pods = (own: Partial<PodSight> | undefined) =>
+    known([aPod('og-demo-0'), aPod('og-demo-2'), ...(own === undefined ? [] : [aPod(me, own)])], now);
+  const going = { terminating: true };
+  const stop = (view: View) => decide({ ...view, stopping: true }).instance;
+  for (const [own, intent] of [
+    [undefined, 'stop'],
+    [{ uid: 'uid-9' }, 'stop'],
+    [{ ...going, graceSeconds: 0 }, 'stop'],
+    [{ ...going, graceSeconds: 14 }, 'stop'],
+    [{ ...going, graceSeconds: 15 }, 'begin-switchover'],
+    [going, 'begin-switchover'],
+    [{ graceSeconds: 0 }, 'begin-switchover'],
+  ] as const) {
+    const intended = stop(aLeadingView({ pods: pods(own) }));
+    assert.equal(intended.do, intent, JSON.stringify(own));
+    if (intended.do === 'stop') assert.equal(intended.kill, true, 'the others would diverge from a checkpoint of its own');
+  }
+  const fault = { of: 'kube', kind: 'timeout', done: 'no', detail: 'timed out' } as const;
+  assert.equal(stop(aLeadingView({ pods: unknown(fault) })).do, 'begin-switchover');
+  const stopping = { cause: 'stopping' } as const;
+  assert.equal(stop(handing(stopping)).do, 'hand-over');
+  assert.equal(stop(handing(stopping, { pods: pods(undefined) })).do, 'stop');
+  assert.equal(stop(handing({ ...stopping, handedOver: true }, { pods: pods(undefined) })).do, 'nothing');
 });
 
 test('a hand-over for a stop that nobody asks for any more is undone, and the primary goes on', () => {

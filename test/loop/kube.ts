@@ -18,6 +18,8 @@ export interface FakeKube {
   ask(request: Partial<Request> & { kind: Request['kind'] }): void;
   setConfig(text: string): void;
   deleteLease(): void;
+  /** Deleted with that much time for its containers; by force, with none, the pod is gone at once. */
+  deletePod(name: string, graceSeconds: number): void;
   /** What the kubelet writes about the container of a pod. */
   setContainer(name: string, container: PodSight['container']): void;
   /** Writes to the lease as somebody who is no agent does. */
@@ -86,6 +88,16 @@ export function createFakeKube(clock: VirtualClock): FakeKube {
       const changed = { ...pod, container, resourceVersion: next() };
       kube.pods.set(name, changed);
       tell({ of: 'pods', pod: changed, deleted: false });
+    },
+    deletePod(name, graceSeconds) {
+      const pod = kube.pods.get(name);
+      if (pod === undefined) throw new Error(`no pod ${name}`);
+      const going = { ...pod, terminating: true, graceSeconds, resourceVersion: next() };
+      kube.pods.set(name, going);
+      tell({ of: 'pods', pod: going, deleted: false });
+      if (graceSeconds > 0) return;
+      kube.pods.delete(name);
+      tell({ of: 'pods', pod: going, deleted: true });
     },
     setConfig(text) {
       kube.config = text;

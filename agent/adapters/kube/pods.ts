@@ -22,6 +22,7 @@ export function decodePod(pod: Wire<V1Pod>): PodSight {
     labels: metadata.labels ?? {},
     annotations: metadata.annotations ?? {},
     terminating: metadata.deletionTimestamp !== undefined && metadata.deletionTimestamp !== null,
+    ...(typeof metadata.deletionGracePeriodSeconds === 'number' ? { graceSeconds: metadata.deletionGracePeriodSeconds } : {}),
     createdAt: metadata.creationTimestamp ?? '',
     node: spec?.nodeName || undefined,
     ...claimsOf(spec),

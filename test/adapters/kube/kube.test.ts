@@ -7,6 +7,7 @@ import { rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { decodePod } from '../../../agent/adapters/kube/pods.ts';
 import { nodeRights, rights } from '../../../agent/adapters/kube/rights.ts';
 import type { Request } from '../../../agent/core/model.ts';
 import { aWrite, eventually, listen, must, mustFail, relayTo, startCluster } from './cluster.ts';
@@ -97,6 +98,19 @@ test('pods are those of the cluster, by name, with what the container does', asy
       ['og-demo-1', '127.0.0.9', { id: 'c://9', state: 'running', startedAt: '2026-11-21T07:00:00Z' }, false, 'node-1'],
     ],
   );
+});
+
+test('a pod that is being deleted tells how long its containers have, which may be nothing', () => {
+  const deletionTimestamp = '2026-11-21T07:00:00Z';
+  for (const [metadata, told] of [
+    [{}, [false, undefined]],
+    [{ deletionTimestamp, deletionGracePeriodSeconds: 0 }, [true, 0]],
+    [{ deletionTimestamp, deletionGracePeriodSeconds: 30 }, [true, 30]],
+    [{ deletionTimestamp }, [true, undefined]],
+  ] as const) {
+    const { terminating, graceSeconds } = decodePod({ metadata });
+    assert.deepEqual([terminating, graceSeconds], told);
+  }
 });
 
 test('containers of a pod that the kubelet says have ended are told by id, and lost ones are not', async (t) => {
