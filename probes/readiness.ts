@@ -25,6 +25,9 @@ export interface ReadinessQuery {
   lag: bigint | undefined;
 }
 
+/** From the record of a promotion on; then a primary without the label is left without it on purpose. */
+const labelledMs = 5000;
+
 export const defaultReadiness: ReadinessQuery = { mode: 'tcp', lag: undefined };
 
 /** Whether the member is fit, by the last cycle. */
@@ -36,8 +39,8 @@ export function readiness(snapshot: Snapshot | undefined, now: Mono, query: Read
   if (instance.is !== 'primary' && instance.is !== 'standby') return no(`the server is ${instance.is}`);
   if (query.mode === 'query') return yes(`the server answered as ${instance.role}`);
   if (instance.is === 'primary') {
-    if (query.mode === 'tcp' && selectedFor(view) === 'nothing') return no('no Service selects this member');
-    return primaryServes(view, now);
+    if (query.mode !== 'tcp' || selectedFor(view) !== 'nothing') return primaryServes(view, now);
+    return isNewlyPromoted(view, now) ? yes('it has just been promoted') : no('no Service selects this member');
   }
   if (query.mode === 'streaming') return streams(view, instance, query.lag, false);
   const service = selectedFor(view);
@@ -46,6 +49,11 @@ export function readiness(snapshot: Snapshot | undefined, now: Mono, query: Read
   if (service === 'write') return no('it is labelled primary and is a standby');
   if (service === 'nothing') return no('no Service selects this member');
   return streams(view, instance, query.lag, true);
+}
+
+/** The label is on its way: a pod that was never ready before, and is looked at in that moment, would be late by a probe. */
+function isNewlyPromoted({ promotion, permit }: View, now: Mono): boolean {
+  return promotion !== undefined && now - promotion.recordedAt < labelledMs && isValid(permit, now);
 }
 
 /** When a verdict may change although no cycle comes: by the end of the snapshot or of its permit, whichever is still ahead. */

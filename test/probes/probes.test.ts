@@ -51,6 +51,8 @@ test('liveness never asks what the server does', () => {
     assert.equal(liveness(shot(aView({ instance })), now).ok, true);
 });
 
+const promotedAt = (recordedAt: number) => ({ term: 7, process: aPrimary().process, recordedAt, settled: true });
+
 const cases: { title: string; view: View; query?: ReadinessQuery; at?: number; ok: boolean; says: RegExp }[] = [
   {
     title: 'a primary that holds the lease, takes writes and is labelled',
@@ -59,6 +61,18 @@ const cases: { title: string; view: View; query?: ReadinessQuery; at?: number; o
     says: /takes writes/,
   },
   { title: 'the same without a label', view: aLeadingView(labelled({})), ok: false, says: /no Service/ },
+  {
+    title: 'the same that was promoted a moment ago: the write Service is on its way to it',
+    view: aLeadingView({ ...labelled({}), promotion: promotedAt(now - 600) }),
+    ok: true,
+    says: /just been promoted/,
+  },
+  {
+    title: 'the same whose permit has ended',
+    view: aLeadingView({ ...labelled({}), promotion: promotedAt(now - 600), permit: aPermit({ sentAt: now - 6000 }) }),
+    ok: false,
+    says: /no Service/,
+  },
   {
     title: 'the same while the API server does not answer',
     view: aLeadingView({ pods: unknown({ of: 'kube', kind: 'timeout', done: 'no', detail: '' }) }),
