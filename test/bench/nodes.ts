@@ -157,19 +157,20 @@ function readKinds(word: string | undefined): NodeKind[] {
   });
 }
 
-/** The words after `npm run bench --`, `--kube nodes` among them; answers the exit code. */
+/** The words after `npm run bench --`, `--kube nodes` among them; `--min-sync 100ms` is kube-proxy's. Answers the exit code. */
 export async function benchNodes(words: string[]): Promise<number> {
   const text = { type: 'string' } as const;
   const { values } = parseArgs({
     args: words,
     allowPositionals: true,
-    options: { kube: text, kind: text, runs: text, json: text },
+    options: { kube: text, kind: text, runs: text, json: text, 'min-sync': text },
   });
   const kinds = readKinds(values.kind);
   const wanted = Number(values.runs ?? 10);
   if (!Number.isInteger(wanted) || wanted < 1) throw new Error(`--runs ${values.runs} is not a number of 1 or more`);
   const results: { kind: NodeKind; runs: Run[] }[] = [];
-  await startScene();
+  const minSyncPeriod = values['min-sync'];
+  await startScene(minSyncPeriod === undefined ? {} : { minSyncPeriod });
   try {
     for (const kind of kinds) {
       const runs: Run[] = [];

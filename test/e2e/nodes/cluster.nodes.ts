@@ -4,6 +4,7 @@
  */
 import { after, before } from 'node:test';
 import { components } from './components.ts';
+import { declared } from './declared.ts';
 import { faults } from './faults.ts';
 import { outages } from './outages.ts';
 import { usedRights } from './rights.ts';
@@ -12,7 +13,7 @@ import { surfaces } from './surfaces.ts';
 import { upkeep } from './upkeep.ts';
 import { wrongs } from './wrongs.ts';
 
-before(() => startScene(2048), { timeout: 900_000 });
+before(() => startScene({ volumeMiB: 2048 }), { timeout: 900_000 });
 after(stopScene);
 
 surfaces();
@@ -21,4 +22,5 @@ outages();
 upkeep();
 wrongs();
 components();
+declared();
 usedRights();

@@ -3,7 +3,7 @@
  * nodes: a shell in the server's image stands in their places, and does what they need to be able to do.
  */
 import assert from 'node:assert/strict';
-import { type Deployment, type More, succeed } from './deploy.ts';
+import { type More, rolledOut, succeed } from './deploy.ts';
 import { ask, goesOn, nothingLost, primaryPod, sentence, until, writing } from './scene.ts';
 
 const exporterPassword = 'Exporter_1';
@@ -27,11 +27,6 @@ function commands(): More['patches'] {
     { target: { kind: 'StatefulSet', name: 'og-demo' }, patch: JSON.stringify(patch) },
     { target: { kind: 'PodMonitor' }, patch: JSON.stringify({ ...monitor, $patch: 'delete' }) },
   ];
-}
-
-async function rolledOut(database: Deployment) {
-  const words = ['-n', database.namespace, 'rollout', 'status', 'statefulset/og-demo', '--timeout=240s'];
-  await succeed(database.cluster.kubectl(words, undefined, 250_000));
 }
 
 export function components() {

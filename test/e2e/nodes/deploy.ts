@@ -94,6 +94,12 @@ export async function succeed(work: Promise<Outcome>): Promise<string> {
   return out;
 }
 
+/** Waits until a changed StatefulSet has replaced every pod. */
+export async function rolledOut(database: Deployment): Promise<void> {
+  const words = ['-n', database.namespace, 'rollout', 'status', 'statefulset/og-demo', '--timeout=240s'];
+  await succeed(database.cluster.kubectl(words, undefined, 250_000));
+}
+
 function secretWords(): string[] {
   const password = () => `Lab_${randomBytes(12).toString('hex')}`;
   const keys = {

@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Cluster, startCluster } from '../../kube/real/cluster.ts';
+import { type Cluster, type ClusterOptions, startCluster } from '../../kube/real/cluster.ts';
 import type { Node } from '../../kube/real/node.ts';
 import { connect, longestGap, missingRows, prepareTable, startWriter, type Writer } from '../../support/client.ts';
 import { emptyVolume } from './disk.ts';
@@ -33,10 +33,10 @@ export function theScene(): Scene {
 }
 
 /** With a size, volumes are file systems of their own, which can be filled. */
-export async function startScene(volumeMiB?: number): Promise<void> {
+export async function startScene(options: Pick<ClusterOptions, 'volumeMiB' | 'minSyncPeriod'> = {}): Promise<void> {
   const cluster = await startCluster({
     nodes: 3,
-    ...(volumeMiB === undefined ? {} : { volumeMiB }),
+    ...options,
     auditedUser: 'system:serviceaccount:opengauss:og-demo',
     say: (line) => process.stderr.write(`${line}\n`),
   });

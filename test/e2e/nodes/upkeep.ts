@@ -1,6 +1,6 @@
 /** Sentences about what people do to a running cluster, each with a writing client and a check of every acknowledged row. */
 import assert from 'node:assert/strict';
-import { succeed } from './deploy.ts';
+import { rolledOut, succeed } from './deploy.ts';
 import { goesOn, nothingLost, primaryPod, sentence, until, writing } from './scene.ts';
 
 export function upkeep() {
@@ -20,13 +20,7 @@ export function upkeep() {
       const load = await writing(scene);
       const before = new Set((await scene.database.pods()).map((pod) => pod.uid));
       await succeed(scene.database.kubectl('rollout', 'restart', 'statefulset/og-demo'));
-      await succeed(
-        scene.cluster.kubectl(
-          ['-n', scene.database.namespace, 'rollout', 'status', 'statefulset/og-demo', '--timeout=240s'],
-          undefined,
-          250_000,
-        ),
-      );
+      await rolledOut(scene.database);
       await goesOn(load);
       await nothingLost(scene, [load], say);
       for (const pod of await scene.database.pods()) assert.ok(!before.has(pod.uid), `${pod.name} is the pod from before`);

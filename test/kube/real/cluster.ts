@@ -34,6 +34,8 @@ export interface ClusterOptions {
   auditedUser?: string;
   /** The size of each node's volume; without it volumes have none. */
   volumeMiB?: number;
+  /** Of kube-proxy, as `100ms`; its own default without it. */
+  minSyncPeriod?: string;
   say(line: string): void;
 }
 
@@ -49,7 +51,8 @@ interface Made {
 }
 
 /** Builds what is not built, starts everything and returns when all nodes are ready. */
-export async function startCluster({ nodes, auditedUser, volumeMiB, say }: ClusterOptions): Promise<Cluster> {
+export async function startCluster(options: ClusterOptions): Promise<Cluster> {
+  const { nodes, auditedUser, say } = options;
   checkMachine();
   const programs = await buildParts('nodes', { say });
   const images = await buildImages(programs, say);
@@ -83,7 +86,7 @@ export async function startCluster({ nodes, auditedUser, volumeMiB, say }: Clust
     await createFixtures(plane, wires, scratch, nodes);
     made.dns = startDns(scratch, wires, programs, plane, record);
     for (let index = 0; index <= nodes; index += 1) {
-      const node = newNode(index, { scratch, wires, programs, plane, archives: images.archives, volumeMiB, record });
+      const node = newNode(index, { scratch, wires, programs, plane, archives: images.archives, options, record });
       if (index === 0) made.router = node;
       else made.nodes.push(node);
       node.powerOn();
@@ -110,11 +113,12 @@ interface NodeParts {
   programs: Programs;
   plane: ControlPlane;
   archives: string[];
-  volumeMiB: number | undefined;
+  options: Pick<ClusterOptions, 'volumeMiB' | 'minSyncPeriod'>;
   record(): void;
 }
 
-function newNode(index: number, { scratch, wires, programs, plane, archives, volumeMiB, record }: NodeParts): Node {
+function newNode(index: number, { scratch, wires, programs, plane, archives, options, record }: NodeParts): Node {
+  const { volumeMiB, minSyncPeriod } = options;
   const name = index === 0 ? 'router' : `node${index}`;
   const place = wires.node(index);
   const dir = join(scratch.dir, name);
@@ -139,6 +143,7 @@ function newNode(index: number, { scratch, wires, programs, plane, archives, vol
       proxyConfig: plane.authority.kubeconfig('proxy', '/CN=system:kube-proxy', plane.url),
       archives,
       ...(volumeMiB === undefined ? {} : { volumeMiB }),
+      ...(minSyncPeriod === undefined ? {} : { minSyncPeriod }),
     },
   });
 }

@@ -23,6 +23,8 @@ export interface NodeSetting {
   archives: string[];
   /** The size of its local volume, a file system of its own; without it, a directory of the machine's disk. */
   volumeMiB?: number;
+  /** How soon after the last time kube-proxy writes its rules again; without it, its own default of a second. */
+  minSyncPeriod?: string;
 }
 
 const socket = '/run/containerd/containerd.sock';
@@ -86,11 +88,12 @@ export function kubeletText(setting: NodeSetting): string {
   });
 }
 
-export function proxyText({ place, name, proxyConfig }: NodeSetting): string {
+export function proxyText({ place, name, proxyConfig, minSyncPeriod }: NodeSetting): string {
   return JSON.stringify({
     apiVersion: 'kubeproxy.config.k8s.io/v1alpha1',
     kind: 'KubeProxyConfiguration',
     mode: 'iptables',
+    ...(minSyncPeriod === undefined ? {} : { iptables: { minSyncPeriod } }),
     bindAddress: place.ip,
     healthzBindAddress: `${place.ip}:10256`,
     metricsBindAddress: '127.0.0.1:10249',
