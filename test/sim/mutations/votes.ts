@@ -48,6 +48,7 @@ export const voteMutations: Mutation[] = [
         to: 'const term = used >= 0 ? record.term : highestTerm(view);',
       },
     ],
+    small: ['cut', 'death', 'agent'],
     focus: deaths,
   },
   {
@@ -163,6 +164,7 @@ export const voteMutations: Mutation[] = [
         to: 'promoting: change.promoting,',
       },
     ],
+    small: ['silent'],
     focus: deaths,
   },
   {

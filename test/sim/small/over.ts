@@ -14,7 +14,7 @@ export function isOver({ lease, newest, members }: State, limits: Limits): boole
   // Whoever takes the lease or records a promotion writes a higher term, which is beyond the limit.
   const mayLead = (todo: Todo) =>
     todo.do === 'write'
-      ? todo.draft.term <= limits.term && (todo.kind === 'acquire' || todo.draft.promoting?.term !== lease.promoting?.term)
+      ? todo.draft.term <= limits.term && (todo.kind === 'acquire' || todo.promotes === true)
       : todo.do === 'act' && todo.intent.do === 'promote';
   return !members.some((member) => isOlder(member) || member.todo.some(mayLead));
 }

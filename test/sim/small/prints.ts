@@ -118,6 +118,7 @@ function mixTakeover({ lease }: State, { takeover, log }: Member, index: number)
 function mixTodo(todo: Todo): void {
   if (todo.do === 'write') {
     mixText(todo.kind);
+    mix(todo.promotes === true ? 1 : 0);
     mixPrint(partPrint(todo.draft));
   } else if (todo.do === 'act') {
     mixPrint(partPrint(todo.intent));

@@ -16,7 +16,8 @@ export interface Vote {
 }
 
 export type Todo =
-  | { do: 'write'; over: number; draft: LeaseDraft; kind: 'acquire' | 'renew' | 'release' }
+  /** `promotes`: it records a promotion, which this member remembers from then on. */
+  | { do: 'write'; over: number; draft: LeaseDraft; kind: 'acquire' | 'renew' | 'release'; promotes?: true }
   | { do: 'act'; intent: InstanceIntent; freeze: string }
   | { do: 'end'; handedOver: boolean };
 

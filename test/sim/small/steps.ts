@@ -174,8 +174,10 @@ function decision(state: State, index: number, late: boolean): Todo[] {
   const over = state.lease.version;
   if (lease.do === 'acquire')
     todo.push({ do: 'write', kind: 'acquire', over, draft: { ...acquired(view, record), durationSeconds: 8 } });
-  if (lease.do === 'renew' && lease.change !== undefined)
-    todo.push({ do: 'write', kind: 'renew', over, draft: renewed(record, lease.change, 8) });
+  if (lease.do === 'renew' && lease.change !== undefined) {
+    const promotes = lease.change.promoting === undefined ? {} : ({ promotes: true } as const);
+    todo.push({ do: 'write', kind: 'renew', over, draft: renewed(record, lease.change, 8), ...promotes });
+  }
   if (lease.do === 'release') todo.push({ do: 'write', kind: 'release', over, draft: released(record, lease.heir) });
   if (instance.do !== 'nothing') todo.push({ do: 'act', intent: instance, freeze: freezeText(memberAt(state, index)) });
   return todo;
@@ -216,7 +218,7 @@ function carryOut(before: State, index: number, limits: Limits): State | undefin
 function write(
   state: State,
   index: number,
-  { over, draft, kind }: Extract<Todo, { do: 'write' }>,
+  { over, draft, kind, promotes }: Extract<Todo, { do: 'write' }>,
   limits: Limits,
 ): State | undefined {
   if (over !== state.lease.version) return state;
@@ -229,8 +231,7 @@ function write(
   const lease = { version: over + 1, holder, term, entries, syncMode, promoting, heir, released: kind === 'release' };
   const written = { ...state, lease, late: false };
   if (kind !== 'renew') return withMember(written, index, { takeover: undefined, switchover: undefined });
-  const isNew = promoting !== undefined && promoting.term !== state.lease.promoting?.term && me.up;
-  if (!isNew) return written;
+  if (promotes !== true || promoting === undefined || !me.up) return written;
   return withMember(written, index, {
     promotion: { term: promoting.term, process: me.process, settled: false, finished: false },
   });
