@@ -48,7 +48,7 @@ export const voteMutations: Mutation[] = [
         to: 'const term = used >= 0 ? record.term : highestTerm(view);',
       },
     ],
-    small: ['cut', 'death', 'agent'],
+    small: ['cut', 'death'],
     focus: deaths,
   },
   {

@@ -155,7 +155,7 @@ export function viewIn(state: State, index: number, late: boolean): View {
     permit: holds ? permitFrom(now - 500, state.lease.term, 6) : undefined,
     ...(holds ? { held: record } : {}),
     instance: instanceOf(state, index),
-    lastExit: me.sawExit ? { process: processOf(me), role: 'Primary', at: now - 60_000 } : undefined,
+    lastExit: me.sawExit ? { process: processOf(me), role: 'Primary', at: late ? now - 60_000 : now - 5000 } : undefined,
     records: recordsOf(me),
     pods: known(podsOf(state.members.length), now),
     peers,

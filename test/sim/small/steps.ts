@@ -120,8 +120,11 @@ function look(state: State, index: number, limits: Limits, take: Take): void {
   const run = (late: boolean, from: State) =>
     take(`${name} looks${late ? ', late' : ''}`, () => soon(decided(from, index, late), index, limits));
   if (holds) {
+    const { up, sawExit, promotion } = memberAt(state, index);
     run(false, state);
-    const slow = memberAt(state, index).promotion?.settled === true ? undefined : struckBy(state, 'slow', limits);
+    // Its server ended a moment ago, or could not be started for long.
+    if (!up && sawExit) run(true, state);
+    const slow = promotion?.settled === true ? undefined : struckBy(state, 'slow', limits);
     if (slow !== undefined) run(true, slow);
   } else if (holder !== undefined) run(state.late, state);
   else {
