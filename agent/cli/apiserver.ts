@@ -7,7 +7,7 @@ import { readFile } from 'node:fs/promises';
 import { type RequestOptions, request as requestHttp } from 'node:http';
 import { request as requestHttps } from 'node:https';
 import { join } from 'node:path';
-import { rights } from '../adapters/kube/rights.ts';
+import { nodeRights, type Right, rights } from '../adapters/kube/rights.ts';
 import type { Settings } from '../settings/table.ts';
 import { failure, type Finding, fine, warning, why } from './checks.ts';
 import { readJson } from './json.ts';
@@ -26,8 +26,8 @@ interface Asked {
 }
 
 /** The adapter's rights one by one; of the pods only the own one, as a right on all nine names is one rule. */
-function asked(settings: Settings): Asked[] {
-  return rights(settings.cluster).flatMap(({ apiGroups, resources, verbs, resourceNames }) => {
+function asked(settings: Settings, wanted: Right[]): Asked[] {
+  return wanted.flatMap(({ apiGroups, resources, verbs, resourceNames }) => {
     const names = resourceNames?.includes(settings.pod) === true ? [settings.pod] : (resourceNames ?? [undefined]);
     return apiGroups.flatMap((group) =>
       resources.flatMap((resource) => verbs.flatMap((verb) => names.map((name) => ({ verb, group, resource, name })))),
@@ -64,7 +64,7 @@ export async function checkApiServer(settings: Settings): Promise<Finding[]> {
         'Look at the service account of the pod and at automountServiceAccountToken.',
       ),
     ];
-  return [fine(check, settings.kubeUrl), checkVersion(reply.body), await checkRights(settings, account)];
+  return [fine(check, settings.kubeUrl), checkVersion(reply.body), ...(await checkRights(settings, account))];
 }
 
 async function readAccount(settings: Settings): Promise<Account | Finding> {
@@ -82,8 +82,23 @@ async function readAccount(settings: Settings): Promise<Account | Finding> {
   }
 }
 
-async function checkRights(settings: Settings, account: Account): Promise<Finding> {
-  const wanted = asked(settings);
+async function checkRights(settings: Settings, account: Account): Promise<Finding[]> {
+  const role = checkRole(settings, account);
+  return settings.readsNodes ? [await role, await checkNodeRights(settings, account)] : [await role];
+}
+
+/** The member runs without it, and a machine that people declare off proves nothing to it. */
+async function checkNodeRights(settings: Settings, account: Account): Promise<Finding> {
+  const replies = await Promise.all(asked(settings, nodeRights).map((right) => review(settings, account, right)));
+  const may = replies.every((reply) => reply === 'yes');
+  if (may) return fine('node rights', 'get nodes');
+  const hint = 'Apply the ClusterRole and its binding of manifests/components/out-of-service, or leave OG_READ_NODES off.';
+  const doubt = replies.includes('no') ? 'may not get nodes' : 'may perhaps not get nodes: that could not be checked';
+  return warning('node rights', `OG_READ_NODES is on and the service account ${doubt}`, hint);
+}
+
+async function checkRole(settings: Settings, account: Account): Promise<Finding> {
+  const wanted = asked(settings, rights(settings.cluster));
   const replies = await Promise.all(wanted.map((right) => review(settings, account, right)));
   const missing = wanted.filter((_, index) => replies[index] === 'no').map(words);
   const unknown = replies.filter((reply) => reply === 'unknown').length;
@@ -105,7 +120,9 @@ function words({ verb, resource, name }: Asked): string {
 
 async function review(settings: Settings, account: Account, right: Asked): Promise<'yes' | 'no' | 'unknown'> {
   const { verb, group, resource, name } = right;
-  const resourceAttributes = { namespace: settings.namespace, verb, group, resource, ...(name === undefined ? {} : { name }) };
+  // A node lies in no namespace.
+  const namespace = resource === 'nodes' ? '' : settings.namespace;
+  const resourceAttributes = { namespace, verb, group, resource, ...(name === undefined ? {} : { name }) };
   const body = { apiVersion: 'authorization.k8s.io/v1', kind: 'SelfSubjectAccessReview', spec: { resourceAttributes } };
   const reply = await call(settings, account, 'POST', '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews', body);
   if ('unreachable' in reply || reply.status !== 201) return 'unknown';

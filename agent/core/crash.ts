@@ -3,13 +3,13 @@
  * set answers, and restarts in place otherwise, for a bounded time and once in five minutes. A member whose server has
  * just ended as primary lets another one go first, and one that ends again and again right after its promotion waits
  * ever longer: what kills it may well be what all members share. The lease is never given away while a promotion that
- * was asked of a living server may still happen.
+ * was asked of a living server may still happen. Where failover is manual it stays here: only people ask another one.
  */
 import { only, renewing } from './decision.ts';
 import { reportedHeir } from './cutoff.ts';
-import { bestHeir } from './election.ts';
+import { unaskedHeir } from './election.ts';
 import { holds, recordOf } from './lease.ts';
-import type { Instance, Mono } from './model.ts';
+import type { Instance, MemberName, Mono } from './model.ts';
 import { isVoteSet } from './sync.ts';
 import type { Decision, View } from './view.ts';
 
@@ -27,9 +27,9 @@ export function whenLeaderStopped(view: View, instance: Extract<Instance, { is: 
   if (view.switchover?.handedOver === true) {
     return only('switchover', { lease: { do: 'release', heir: view.switchover.target } });
   }
-  const heir = bestHeir(view)?.name ?? reportedHeir(view);
+  const heir = otherFor(view);
   if (heir !== undefined) return only('hand-over', { lease: { do: 'release', heir }, note: `heir ${heir}` });
-  const why = hasOthers(view) ? tooMuch(view) : undefined;
+  const why = othersMayStand(view) ? tooMuch(view) : undefined;
   if (why !== undefined) return only('hand-over', { lease: { do: 'release', heir: undefined }, note: why });
   if (view.disk?.noRoom !== undefined) return renewing(view, 'disk-full', { note: view.disk.noRoom });
   const held = heldOff(view);
@@ -45,13 +45,21 @@ export function whenLeaderStopped(view: View, instance: Extract<Instance, { is: 
 /** Recovery may take long; others that this member does not see may be able to go on meanwhile. */
 export function whenStarting(view: View, instance: Extract<Instance, { is: 'starting' }>): Decision {
   const age = view.now - instance.since;
-  if (!holds(view) || age <= view.config.primaryStartTimeoutSeconds * 1000 || !hasOthers(view)) return renewing(view, 'starting');
+  if (!holds(view) || age <= view.config.primaryStartTimeoutSeconds * 1000 || !othersMayStand(view))
+    return renewing(view, 'starting');
   if (view.promotion !== undefined) return renewing(view, 'promotion-stalled', { instance: { do: 'fence' } });
   const note = 'the server takes too long to start';
-  return only('hand-over', { lease: { do: 'release', heir: bestHeir(view)?.name }, note });
+  return only('hand-over', { lease: { do: 'release', heir: unaskedHeir(view) }, note });
 }
 
-function hasOthers(view: View): boolean {
+/** Somebody who can take over, and may without being asked by a person. */
+function otherFor(view: View): MemberName | undefined {
+  return view.config.failover === 'manual' ? undefined : (unaskedHeir(view) ?? reportedHeir(view));
+}
+
+/** Others that this member does not see may be able to go on; not where only people make a standby take over. */
+function othersMayStand(view: View): boolean {
+  if (view.config.failover === 'manual') return false;
   return !view.pods.known || view.pods.value.some((pod) => pod.name !== view.self.name);
 }
 
@@ -77,7 +85,7 @@ export function heldOff(view: View, heir = false): string | undefined {
   if (view.now < last.at + waitMs)
     return `${short} promotions ended at once; the next one waits ${seconds(last.at + waitMs, view.now)} s`;
   const turnEnds = last.at + view.config.lease.durationSeconds * 1000;
-  const other = !heir && view.now < turnEnds ? (bestHeir(view)?.name ?? reportedHeir(view)) : undefined;
+  const other = !heir && view.now < turnEnds ? otherFor(view) : undefined;
   return other === undefined ? undefined : `${other} goes first for ${seconds(turnEnds, view.now)} s`;
 }
 

@@ -8,7 +8,7 @@ import { isStranger, mayAcknowledge, processOf } from './acting.ts';
 import { whenFenced, whenPaused } from './byhand.ts';
 import { whenLeaderStopped, whenStarting } from './crash.ts';
 import { only, renewing } from './decision.ts';
-import { bestHeir } from './election.ts';
+import { bestHeir, unaskedHeir } from './election.ts';
 import { whenEmpty, whenPending, whenStandby, whenStopped, whenUnfinished } from './follower.ts';
 import { takeLead, whenLeading, whenStoppingAsLeader } from './leader.ts';
 import { lostVolume, whenKilled, whenMute } from './hang.ts';
@@ -43,7 +43,7 @@ function byShape(view: View, instance: Instance): Decision {
     case 'unusable':
       return permit === undefined
         ? only('data-unusable', { note: instance.detail })
-        : only('data-unusable', { lease: { do: 'release', heir: bestHeir(view)?.name }, note: instance.detail });
+        : only('data-unusable', { lease: { do: 'release', heir: unaskedHeir(view) }, note: instance.detail });
     case 'unfinished':
       return whenUnfinished(view);
     case 'stopped':

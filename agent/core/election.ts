@@ -5,6 +5,7 @@
  */
 import { acceptsLoss } from './asked.ts';
 import { isBoundAway } from './failsafe.ts';
+import { isNeverPrimary } from './hand.ts';
 import { lossInOff } from './lag.ts';
 import { isReleased, memberOf, recordOf } from './lease.ts';
 import type { Instance, LeaseRecord, MemberName, PeerState, StandbyInstance } from './model.ts';
@@ -50,7 +51,7 @@ export function missing(view: View, instance: Instance): string | undefined {
 /** Why the local member may not become primary, whatever people accept to lose. */
 export function hindrance(view: View, instance: Instance): string | undefined {
   const own = podOf(view, view.self.name);
-  if (own?.annotations['opengauss.agent/never-primary'] === 'true') return 'never-primary is set';
+  if (own !== undefined && isNeverPrimary(own.annotations)) return 'never-primary is set';
   if (view.hand.fenced) return 'fenced by hand';
   if (view.paused) return 'paused by hand';
   // Force-deleted, perhaps made anew elsewhere: whoever counts the members does not count this one any more.
@@ -140,6 +141,11 @@ export function bestHeir(view: View, except: MemberName[] = []): PeerState | und
   return able.sort((a, b) => order(view, a, b))[0];
 }
 
+/** Whom a release names that no person has asked for: nobody, where only people make a standby take over. */
+export function unaskedHeir(view: View): MemberName | undefined {
+  return view.config.failover === 'manual' ? undefined : bestHeir(view)?.name;
+}
+
 /**
  * Where the lease has run out for this member, whoever sees that so much later that it would be waited for: its agent, or its
  * whole pod, has just been started. In the synchronous modes it gets the lease all the same when the comparison finds it ahead.
@@ -149,6 +155,11 @@ export function isLate(view: View, { name, leaseSeenMs }: PeerState): boolean {
   if (sight === undefined || leaseSeenMs === undefined || !view.lease.known) return false;
   const { record, firstSeenAt } = view.lease.value;
   return record !== undefined && record.syncMode !== 'off' && sight.at - leaseSeenMs - firstSeenAt > lateMs;
+}
+
+/** Whether that member is no further than the local one. */
+export function isNotAhead(own: StandbyInstance, state: PeerState): boolean {
+  return comparePositions(positionOf(own), positionOf(state)) <= 0;
 }
 
 /** Whether no fresh candidate ranks before the local member, or none but those that are not waited for. */

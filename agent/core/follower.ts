@@ -8,15 +8,16 @@ import { heldOff } from './crash.ts';
 import { isOwnPast } from './death.ts';
 import { only } from './decision.ts';
 import {
-  bestHeir,
   freshPeer,
   freshPeers,
   isBest,
   isLate,
+  isNotAhead,
   knownPrimary,
   livingHolder,
   missing,
   obstacle,
+  unaskedHeir,
   voters,
 } from './election.ts';
 import { boundBy } from './failsafe.ts';
@@ -43,7 +44,7 @@ export function whenEmpty(view: View): Decision {
   const held = holds(view);
   if (view.facts.value.systemId !== undefined) {
     if (held)
-      return only('not-eligible', { lease: { do: 'release', heir: bestHeir(view)?.name }, note: 'the data directory is empty' });
+      return only('not-eligible', { lease: { do: 'release', heir: unaskedHeir(view) }, note: 'the data directory is empty' });
     return givesBack(view) ?? build(view, 'full', 'building');
   }
   const first = firstMember(view);
@@ -96,7 +97,7 @@ function build(view: View, mode: 'full' | 'incremental', reason: Reason): Decisi
 
 export function whenUnfinished(view: View): Decision {
   if (holds(view))
-    return only('not-eligible', { lease: { do: 'release', heir: bestHeir(view)?.name }, note: 'an unfinished build' });
+    return only('not-eligible', { lease: { do: 'release', heir: unaskedHeir(view) }, note: 'an unfinished build' });
   return givesBack(view) ?? build(view, 'full', 'building');
 }
 
@@ -134,9 +135,9 @@ function isSucceeded(view: View): boolean {
 function oldIncarnation(view: View): Decision | undefined {
   const record = recordOf(view.lease);
   if (record === undefined || record.garbage !== undefined || !isOwnPast(view, record)) return undefined;
-  const heir = bestHeir(view);
+  const heir = unaskedHeir(view);
   if (heir === undefined) return undefined;
-  return only('hand-over', { lease: { do: 'release', heir: heir.name }, note: 'this container is new, the old one is dead' });
+  return only('hand-over', { lease: { do: 'release', heir }, note: 'this container is new, the old one is dead' });
 }
 
 /** Without data nothing of that container's can go on here: nobody has to wait for it, and people need no other proof. */
@@ -144,7 +145,7 @@ function givesBack(view: View): Decision | undefined {
   const record = recordOf(view.lease);
   if (record === undefined || record.garbage !== undefined || !isOwnPast(view, record)) return undefined;
   return only('hand-over', {
-    lease: { do: 'release', heir: bestHeir(view)?.name },
+    lease: { do: 'release', heir: unaskedHeir(view) },
     note: 'this container is new, and has no data',
   });
 }
@@ -161,9 +162,14 @@ export function whenStandby(view: View, me: StandbyInstance): Decision {
   if (!claim.free) return repair ?? only(claim.reason === 'lease-held' ? followReason(view, me) : claim.reason);
   const why = obstacle(view, me);
   if (why !== undefined) return oldIncarnation(view) ?? notEligible(view, me, why);
-  if (view.config.failover === 'manual' && claim.reason !== 'lease-heir')
+  if (view.config.failover === 'manual' && claim.reason !== 'lease-heir' && !wasPrimary(view))
     return only('not-eligible', { note: 'failover is manual' });
   return stand(view, me, view.lease.value, claim.reason);
+}
+
+/** Whose promotion was the last one that was recorded may come back without being asked: that is no failover. */
+function wasPrimary(view: View): boolean {
+  return recordOf(view.lease)?.promoting?.member === view.self.name;
 }
 
 /** People are told where only they can go on. */
@@ -175,7 +181,7 @@ function notEligible(view: View, me: StandbyInstance, why: string): Decision {
 /** Who has given a promotion up leaves the next turn to the others, for as long as they can take it. */
 function isOutOfTurn(view: View): boolean {
   const since = view.stalledAt === undefined ? Number.POSITIVE_INFINITY : view.now - view.stalledAt;
-  return since < view.config.lease.durationSeconds * 1000 && bestHeir(view) !== undefined;
+  return since < view.config.lease.durationSeconds * 1000 && unaskedHeir(view) !== undefined;
 }
 
 /** Standing for the lease: with a vote set in sight, nothing lost beyond the limit, and nobody better. */
@@ -198,8 +204,10 @@ function stand(view: View, me: StandbyInstance, lease: SeenLease, reason: Reason
   }
   const held = heldOff(view, reason === 'lease-heir');
   if (held !== undefined) return only('held-off', { note: held });
-  const late = (state: PeerState) => reason === 'lease-expired' && isLate(view, state);
-  if (reason !== 'lease-heir' && !isBest(view, me, late)) return only('better-candidate');
+  // Where failover is manual nobody else will stand; who is ahead of a former primary is left to people all the same.
+  const isOut = (state: PeerState) =>
+    (reason === 'lease-expired' && isLate(view, state)) || (view.config.failover === 'manual' && isNotAhead(me, state));
+  if (reason !== 'lease-heir' && !isBest(view, me, isOut)) return only('better-candidate');
   if (isOutOfTurn(view)) return only('better-candidate', { note: 'its own promotion has just stalled' });
   return only(reason, { lease: { do: 'acquire', over: lease } });
 }

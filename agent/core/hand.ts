@@ -9,6 +9,7 @@ import type { Hand } from './view.ts';
 
 export const pausedAnnotation = 'opengauss.agent/paused';
 export const fencedAnnotation = 'opengauss.agent/fenced';
+export const neverPrimaryAnnotation = 'opengauss.agent/never-primary';
 
 type Annotations = PodSight['annotations'];
 
@@ -27,6 +28,10 @@ export function handOf(config: DynamicConfig, annotations: Annotations, wall: st
 
 export function isFencedByHand(annotations: Annotations): boolean {
   return isSet(annotations[fencedAnnotation]);
+}
+
+export function isNeverPrimary(annotations: Annotations): boolean {
+  return isSet(annotations[neverPrimaryAnnotation]);
 }
 
 function isSet(text: string | undefined): boolean {

@@ -5,7 +5,7 @@
  * F57). Standing still for less costs nothing.
  */
 import { only, renewing } from './decision.ts';
-import { bestHeir } from './election.ts';
+import { unaskedHeir } from './election.ts';
 import { holds } from './lease.ts';
 import type { Mono } from './model.ts';
 import type { Decision, View } from './view.ts';
@@ -32,7 +32,7 @@ export function hungAt(view: View): Mono | undefined {
 export function lostVolume(view: View): Decision | undefined {
   const { stuck, broken } = view.disk ?? {};
   const why = stuck ?? (/read-only|failed/.test(broken ?? '') ? broken : undefined);
-  if (why === undefined || bestHeir(view) === undefined) return undefined;
+  if (why === undefined || unaskedHeir(view) === undefined) return undefined;
   return only(stuck === undefined ? 'volume-failed' : 'hung', { instance: { do: 'fence' }, note: why });
 }
 
@@ -40,5 +40,5 @@ export function lostVolume(view: View): Decision | undefined {
 export function whenKilled(view: View): Decision {
   const note = 'it was killed and is not gone yet';
   if (!holds(view)) return only('hung', { note });
-  return only('hand-over', { lease: { do: 'release', heir: bestHeir(view)?.name }, note });
+  return only('hand-over', { lease: { do: 'release', heir: unaskedHeir(view) }, note });
 }

@@ -6,7 +6,7 @@
 import { only, renewing } from './decision.ts';
 import { furthest } from './compare.ts';
 import { cutOff } from './cutoff.ts';
-import { acknowledgers, bestHeir, freshPeer, freshPeers, livingPredecessor, obstacle } from './election.ts';
+import { acknowledgers, freshPeer, freshPeers, livingPredecessor, obstacle, unaskedHeir } from './election.ts';
 import { boundToHolder } from './failsafe.ts';
 import { highestTerm, recordOf } from './lease.ts';
 import { enoughVotes } from './loss.ts';
@@ -129,8 +129,7 @@ function recordPromotion(view: View, instance: Waiting, record: LeaseRecord): De
 
 /** Gives the lease to somebody who can use it, or to whoever can first. */
 export function handOn(view: View, why: string): Decision {
-  const heir = bestHeir(view);
-  return only('not-eligible', { lease: { do: 'release', heir: heir?.name }, note: why });
+  return only('not-eligible', { lease: { do: 'release', heir: unaskedHeir(view) }, note: why });
 }
 
 /** The lease and a valid permit, and a server that is primary. */

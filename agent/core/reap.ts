@@ -6,7 +6,14 @@
 import { isDoomed, isSame, processOf } from './acting.ts';
 import { renewing } from './decision.ts';
 import { recordOf } from './lease.ts';
+import type { Reason } from './reasons.ts';
 import type { Decision, View } from './view.ts';
+
+/** What a server is killed for: by itself, or before its lease is released. */
+export const fenceReasons = [
+  ...(['permit-lost', 'other-holder', 'lease-absent', 'hung', 'volume-failed', 'promotion-stalled', 'cut-off'] as const),
+  ...(['not-eligible', 'not-most-advanced', 'data-unusable', 'hand-over', 'switchover', 'stopping', 'fenced'] as const),
+] satisfies Reason[];
 
 /** The decision, or the end of the server that has to come before it. */
 export function reapFirst(view: View, decision: Decision): Decision {

@@ -7,7 +7,7 @@
  */
 import { isReinitialised } from './asked.ts';
 import { flushedBy, isStreaming } from './flushed.ts';
-import { isFencedByHand } from './hand.ts';
+import { isFencedByHand, isNeverPrimary } from './hand.ts';
 import { entryOf, recordOf } from './lease.ts';
 import type { LeaseRecord, MemberName, PeerState, PodSight, PrimaryInstance, SyncEntry, SyncMode } from './model.ts';
 import type { View } from './view.ts';
@@ -64,8 +64,7 @@ export function unmet(record: LeaseRecord, voters: Iterable<Pick<PeerState, 'nam
 
 /** Whom people have taken out of the set. */
 function isExcluded(view: View, pod: PodSight): boolean {
-  if (pod.annotations['opengauss.agent/never-primary'] === 'true') return true;
-  return isFencedByHand(pod.annotations) || isReinitialised(view, pod.name);
+  return isNeverPrimary(pod.annotations) || isFencedByHand(pod.annotations) || isReinitialised(view, pod.name);
 }
 
 /** Members that may be in the set at all. */

@@ -257,3 +257,17 @@ test('rights that are missing are named, all of them', async (t) => {
     /may not get leases\/og-demo-leader, update leases\/og-demo-leader, watch leases\/og-demo-leader, list pods, watch pods, patch pods\/og-demo-0$/,
   );
 });
+
+test('the right to read Nodes is looked for where OG_READ_NODES asks for it, and its lack is a warning', async (t) => {
+  const kube = await startCluster(t);
+  const place = await aPlace(t, kube);
+  const without = await agent(place.env, ['preflight']);
+  assert.doesNotMatch(without.out, /node rights/);
+  const env = { ...place.env, OG_READ_NODES: 'true' };
+  const denied = await agent(env, ['preflight']);
+  assert.equal(denied.code, 0, denied.out);
+  assert.match(lineOf(denied, 'node rights'), /^warning .*the service account may not get nodes/);
+  const review = { match: { path: /selfsubjectaccessreviews/ } };
+  kube.server.faults.add({ ...review, effect: { do: 'error', code: 201, body: { status: { allowed: true } } } });
+  assert.match(lineOf(await agent(env, ['preflight']), 'node rights'), /^ok /);
+});

@@ -156,6 +156,15 @@ describe('a standby', () => {
     const peers = { 'og-demo-2': aPeer('og-demo-2', { term: 6, replayed: lsn('0/9000000') }) };
     expectDecision(aView({ lease: known(anExpired(), now), peers }), { reason: 'lease-expired', lease: 'acquire' });
   });
+  test('leaves the lease to a peer that is as far and has the higher priority, whatever the names', () => {
+    const at = (name: string, priority: string) => aPod(name, { annotations: { 'opengauss.agent/priority': priority } });
+    const peers = { 'og-demo-2': aPeer('og-demo-2') };
+    const lease = known(anExpired(), now);
+    const preferred = known([aPod('og-demo-0'), at('og-demo-1', '1'), at('og-demo-2', '5')], now);
+    expectDecision(aView({ lease, peers, pods: preferred }), { reason: 'better-candidate' });
+    const unreadable = known([aPod('og-demo-0'), at('og-demo-1', '1'), at('og-demo-2', 'high')], now);
+    expectDecision(aView({ lease, peers, pods: unreadable }), { reason: 'lease-expired', lease: 'acquire' });
+  });
   test('takes a released lease at once as the heir', () => {
     const lease = known(aSeen({ holder: '', heir: 'og-demo-1' }), now);
     expectDecision(aView({ lease, peers: { 'og-demo-2': aPeer('og-demo-2') } }), { reason: 'lease-heir', lease: 'acquire' });
@@ -199,6 +208,21 @@ describe('a standby', () => {
     ];
     const view = aView({ pods: known(pods, now), lease: known(anExpired(), now), peers: { 'og-demo-2': aPeer('og-demo-2') } });
     expectDecision(view, { reason: 'not-eligible' });
+  });
+  test('with a never-primary that cannot be read does not stand, and does with one that is false', () => {
+    const peers = { 'og-demo-2': aPeer('og-demo-2') };
+    const marked = (text: string) =>
+      known(
+        [aPod('og-demo-0'), aPod('og-demo-1', { annotations: { 'opengauss.agent/never-primary': text } }), aPod('og-demo-2')],
+        now,
+      );
+    for (const text of ['yes', 'TRUE', '1'])
+      expectDecision(aView({ pods: marked(text), lease: known(anExpired(), now), peers }), { reason: 'not-eligible' });
+    for (const text of ['', 'false'])
+      expectDecision(aView({ pods: marked(text), lease: known(anExpired(), now), peers }), {
+        reason: 'lease-expired',
+        lease: 'acquire',
+      });
   });
   test('that is too far behind does not stand in mode off', () => {
     const peers = { 'og-demo-0': aPrimaryPeer('og-demo-0', { written: lsn('0/6000100') }), 'og-demo-2': aPeer('og-demo-2') };

@@ -3,8 +3,11 @@
  * has a reason to give its lease away, one call, the decision.
  */
 import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import { decide } from '../../agent/core/decide.ts';
+import type { Reason } from '../../agent/core/reasons.ts';
+import { fenceReasons } from '../../agent/core/reap.ts';
 import { known } from '../../agent/core/result.ts';
 import type { View } from '../../agent/core/view.ts';
 import { aPeer, aPod, aSeen, aStandby, aTakingView, identity, me, now, someData } from './builders.ts';
@@ -24,6 +27,17 @@ function unwilling(part: Partial<View> = {}): View {
     ...part,
   });
 }
+
+test('every reason for which the code kills a server or gives a lease away is one that is counted from zero', () => {
+  const files = new URL('../../agent/core/', import.meta.url);
+  const words = readdirSync(files).flatMap((name) => {
+    const text = readFileSync(new URL(name, files), 'utf8');
+    const acts = /(?:only|renewing)\((?:view, )?'([a-z-]+)',\s*\{[^}]*(?:do: 'fence'|do: 'release')/g;
+    return [...text.matchAll(acts)].map(([, word]) => word);
+  });
+  assert.ok(words.length >= 10, words.join());
+  for (const word of words) assert.ok(fenceReasons.includes(word as Reason & (typeof fenceReasons)[number]), word);
+});
 
 describe('a holder that gives its lease away', () => {
   test('kills a server first of which an agent before this one may have asked a promotion', () => {

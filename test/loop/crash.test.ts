@@ -39,6 +39,24 @@ test('a server that crashes a second time in five minutes is not restarted in pl
   world.loseNothing();
 });
 
+test('where failover is manual a primary comes back by itself, from crashes and from the loss of its node, and nobody takes over', async () => {
+  const world = await settledWorld({ config: 'failover: manual\n' });
+  const old = world.primary() ?? '';
+  for (let crash = 0; crash < 3; crash += 1) {
+    world.database.kill(old);
+    await world.until('it writes again', () => world.database.write(old), 20_000);
+    await world.run(2000);
+  }
+  world.killNode(old);
+  await world.run(20_000);
+  const acting = [...world.nodes.keys()].filter((name) => world.database.server(name).role === 'Primary' && name !== old);
+  assert.deepEqual(acting, []);
+  world.startAgent(old);
+  await world.until('it leads again', () => world.primary() === old && world.database.write(old), 20_000);
+  world.singleWriter();
+  world.loseNothing();
+});
+
 test('two members whose servers crash right after each promotion do not hand the lease to and fro all the time', async () => {
   const world = await settledWorld({ members: 2 });
   const before = terms(world);

@@ -4,6 +4,7 @@
  */
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import { recordOf } from '../../core/lease.ts';
+import { fenceReasons } from '../../core/reap.ts';
 import type { Clock } from '../../ports/others.ts';
 import type { Tally, Telemetry } from '../../ports/telemetry.ts';
 import type { ReadableBoard } from './board.ts';
@@ -57,9 +58,8 @@ export function createMetrics({ version, cluster, pod, board, clock }: MetricsOp
 
 /** A counter that first appears with a 1 never rose, as far as Prometheus can tell: no alert would see the first time. */
 function beginAtZero(into: Instruments): void {
-  for (const reason of ['permit-lost', 'other-holder', 'hung', 'promotion-stalled', 'not-eligible'])
-    into.fences.inc({ reason }, 0);
-  for (const outcome of ['done', 'rolled-back']) into.switchovers.inc({ outcome }, 0);
+  for (const reason of fenceReasons) into.fences.inc({ reason }, 0);
+  for (const outcome of ['done', 'refused', 'rolled-back']) into.switchovers.inc({ outcome }, 0);
   for (const mode of ['full', 'incremental'])
     for (const outcome of ['completed', 'failed']) into.builds.inc({ mode, outcome }, 0);
 }

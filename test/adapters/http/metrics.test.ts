@@ -10,6 +10,7 @@ import { createBoard } from '../../../agent/adapters/http/board.ts';
 import { openMetrics, wantsOpenMetrics } from '../../../agent/adapters/http/openmetrics.ts';
 import { createMetrics } from '../../../agent/adapters/http/metrics.ts';
 import type { VolumeUse } from '../../../agent/core/model.ts';
+import { fenceReasons } from '../../../agent/core/reap.ts';
 import { reasons } from '../../../agent/core/reasons.ts';
 import { known, unknown } from '../../../agent/core/result.ts';
 import type { Snapshot, View } from '../../../agent/core/view.ts';
@@ -128,6 +129,13 @@ test('what is no longer known, or no longer so, loses its sample', async () => {
   }
   assert.equal(samples['has_lease'], 0);
   assert.equal(samples['decision{reason="lease-unknown"}'], 1);
+});
+
+test('what an alert watches the rise of stands at zero before it happens for the first time', async () => {
+  const samples = await scrape(made());
+  for (const reason of fenceReasons) assert.equal(samples[`fences_total{reason="${reason}"}`], 0, reason);
+  for (const outcome of ['done', 'refused', 'rolled-back'])
+    assert.equal(samples[`switchovers_total{outcome="${outcome}"}`], 0, outcome);
 });
 
 test('the gauge of a pause is the cluster’s: a member that is paused alone leaves it at 0', async () => {
