@@ -11,6 +11,7 @@ import { isReleased, memberOf, recordOf } from './lease.ts';
 import type { Instance, LeaseRecord, MemberName, PeerState, StandbyInstance } from './model.ts';
 import { podOf } from './pods.ts';
 import { comparePositions, positionOf } from './position.ts';
+import type { Reason } from './reasons.ts';
 import { isVoteSet } from './sync.ts';
 import type { PeerSight, View } from './view.ts';
 
@@ -42,6 +43,18 @@ export function obstacle(view: View, instance: Instance): string | undefined {
   return hindrance(view, instance) ?? (acceptsLoss(view) ? undefined : missing(view, instance));
 }
 
+/**
+ * What people read about a member: why it could not become primary, and of a server that is no standby the reason of its last
+ * decision, as that says what the member does about it.
+ */
+export function shownReason(why: string | undefined, instance: Instance, decided: Reason | undefined): string {
+  return why === undefined || why === notStandby(instance) ? (decided ?? why ?? '') : why;
+}
+
+function notStandby(instance: Instance): string {
+  return `the instance is ${instance.is}`;
+}
+
 /** What its data miss, so that it may become primary only when people accept that. */
 export function missing(view: View, instance: Instance): string | undefined {
   if (instance.is === 'standby' && isFormerPrimary(view, instance)) return 'its data misses the last promotion';
@@ -61,7 +74,7 @@ export function hindrance(view: View, instance: Instance): string | undefined {
   if (view.records.build !== undefined) return 'a build is not finished';
   if (view.job?.kind === 'build') return 'a build is under way';
   if (view.disk?.broken !== undefined) return view.disk.broken;
-  if (instance.is !== 'standby' && instance.is !== 'pending') return `the instance is ${instance.is}`;
+  if (instance.is !== 'standby' && instance.is !== 'pending') return notStandby(instance);
   const systemId = view.facts.known ? view.facts.value.systemId : undefined;
   if (systemId !== undefined && instance.data.systemId !== systemId) return 'the data belongs to another cluster';
   if (instance.data.dataId === undefined) return 'the data carries no identity yet';

@@ -3,7 +3,7 @@
  * primary and follows the new one. A grant is on disk before the answer; a lower term, a second candidate of the same
  * term, an unfinished build and a valid permit of our own are each a refusal.
  */
-import { obstacle } from '../core/election.ts';
+import { obstacle, shownReason } from '../core/election.ts';
 import { boundBy } from '../core/failsafe.ts';
 import { objection } from '../core/grant.ts';
 import { mayLead, recordOf } from '../core/lease.ts';
@@ -62,7 +62,7 @@ export function peerState(ctx: Context): PeerState {
     frozenFor: freeze === undefined ? undefined : { term: freeze.term, candidate: freeze.candidate },
     granted: view.records.granted,
     eligible: why === undefined,
-    reason: why ?? ctx.last?.decision.reason ?? '',
+    reason: shownReason(why, instance, ctx.last?.decision.reason),
     leaseTerm: recordOf(view.lease)?.term ?? 0,
     paused: view.paused,
     build: view.job?.progress,

@@ -4,7 +4,7 @@
  * words are not shown as new ones (K33).
  */
 import { readableLabel } from '../../core/labels.ts';
-import { freshPeer, freshPeers, obstacle } from '../../core/election.ts';
+import { freshPeer, freshPeers, obstacle, shownReason } from '../../core/election.ts';
 import { memberOf, recordOf } from '../../core/lease.ts';
 import { lsnOrNull } from '../../core/lsn.ts';
 import type { Instance, PeerState, PodSight, VolumeUse } from '../../core/model.ts';
@@ -96,7 +96,7 @@ function ownWord(snapshot: Snapshot): Word {
     replayed: standby?.replayed,
     written: instance.is === 'primary' ? instance.written : undefined,
     eligible: why === undefined,
-    reason: why ?? snapshot.decision.reason,
+    reason: shownReason(why, instance, snapshot.decision.reason),
     build: view.job?.progress,
     volumes: view.volumes,
     since: view.since,

@@ -22,6 +22,7 @@ import {
   lsn,
   me,
   now,
+  someData,
 } from '../../core/builders.ts';
 
 function shot(view: View): Snapshot {
@@ -32,6 +33,8 @@ function shot(view: View): Snapshot {
     at: '2026-11-21T07:16:00.000Z',
   };
 }
+
+const nothing = { lease: { do: 'nothing' }, instance: { do: 'nothing' } } as const;
 
 const calmDisk = { pressure: undefined, critical: false, broken: undefined, noRoom: undefined };
 
@@ -244,6 +247,22 @@ test('a member that people have fenced is told with the way back', () => {
   };
   assert.match(hintOf('fenced by hand'), /agent unfence og-demo-2/);
   assert.doesNotMatch(hintOf('start-failed'), /unfence/);
+});
+
+test('a member whose server is down says what it does about it, and one that may not lead says why', () => {
+  const stopped = { is: 'stopped', data: someData(), exit: undefined } as const;
+  const held = { ...shot(aView({ instance: stopped })), decision: { ...nothing, reason: 'disk-full' } } as const;
+  const down = statusDocument(held);
+  assert.equal(down.members.find(({ name }) => name === me)?.reason, 'disk-full');
+  assert.ok(
+    down.warnings.some(({ message }) => message.includes('a volume has no room for it')),
+    JSON.stringify(down.warnings),
+  );
+  const leading = statusDocument({ ...shot(aLeadingView()), decision: { ...nothing, reason: 'leads' } });
+  assert.equal(leading.members.find(({ name }) => name === me)?.reason, 'leads');
+  const pods = known([aPod(me, { annotations: { 'opengauss.agent/never-primary': 'true' } })], now);
+  const kept = statusDocument({ ...shot(aView({ pods })), decision: { ...nothing, reason: 'follows' } });
+  assert.equal(kept.members.find(({ name }) => name === me)?.reason, 'never-primary is set');
 });
 
 test('a lease that ran out counts down to nothing and says so', () => {
