@@ -111,6 +111,8 @@ export interface Memory {
   ownAnnotations: PodSight['annotations'] | undefined;
   /** What Events about this member have told. */
   told: Told;
+  /** When the log last had a line of the decision. */
+  summedUpAt: Mono;
   /** Whether the last cycle was paused; an Event tells the change. */
   wasPaused: boolean;
   crashes: Crash[];
@@ -215,6 +217,7 @@ export function emptyMemory(records: LocalRecords): Memory {
     remembered: undefined,
     ownAnnotations: undefined,
     told: { ...untold },
+    summedUpAt: Number.NEGATIVE_INFINITY,
     wasPaused: false,
     crashes: [],
     clocks: undefined,

@@ -7,6 +7,7 @@
 import { isPrimaryRole } from '../core/acting.ts';
 import { readableLabel, roleLabel } from '../core/labels.ts';
 import { holds, leads, recordOf } from '../core/lease.ts';
+import { formatLsn } from '../core/lsn.ts';
 import type { PodSight } from '../core/model.ts';
 import { isValid } from '../core/permit.ts';
 import { exactPod } from '../core/pods.ts';
@@ -26,18 +27,22 @@ const orphanMs = 20_000;
 const lingerMs = 2000;
 /** How many cycles a new agent may take to adopt a primary that runs. */
 const adoptionCycles = 5;
+/** A log in which nothing happens says this often that nothing has. */
+const summaryMs = 60_000;
 
 export async function publish(ctx: Context, view: View, decision: Decision): Promise<void> {
   await Promise.all([labels(ctx, view, decision), facts(ctx, view), answer(ctx, view, decision), report(ctx, view)]);
 }
 
-/** A line when the decision changes, before it is carried out: what follows in the log follows from it. */
+/** A line when the decision changes, before it is carried out: what follows in the log follows from it; and one a minute meanwhile. */
 export function logChange(ctx: Context, view: View, decision: Decision): void {
   const before = ctx.last;
   if (before !== undefined && before.decision.reason === decision.reason && before.view.instance.is === view.instance.is) {
     ctx.log.debug('cycle', { cycle: ctx.memory.cycle, reason: decision.reason });
+    if (view.now - ctx.memory.summedUpAt >= summaryMs) sumUp(ctx, view, decision);
     return;
   }
+  ctx.memory.summedUpAt = view.now;
   const record = recordOf(view.lease);
   ctx.log.info('decision', {
     cycle: ctx.memory.cycle,
@@ -48,6 +53,18 @@ export function logChange(ctx: Context, view: View, decision: Decision): void {
     leaseHolder: record?.holder.split('/')[0],
     lease: decision.lease.do,
     intent: decision.instance.do,
+  });
+}
+
+function sumUp(ctx: Context, { lease, permit, instance, now }: View, { reason }: Decision): void {
+  const { memory } = ctx;
+  memory.summedUpAt = now;
+  const record = recordOf(lease);
+  ctx.log.info('summary', {
+    ...{ cycle: memory.cycle, reason, state: instance.is, term: record?.term, leaseHolder: record?.holder.split('/')[0] },
+    ...(permit === undefined ? {} : { permitMsLeft: Math.round(permit.until - now) }),
+    ...(instance.is === 'primary' ? { lsn: formatLsn(instance.written ?? 0n) } : {}),
+    ...(instance.is === 'standby' ? { replayedLsn: formatLsn(instance.replayed ?? 0n) } : {}),
   });
 }
 

@@ -18,3 +18,17 @@ test('a leader at rest renews every two seconds, in the cycle that it does anywa
   assert.ok(renewals >= 10 && renewals <= 11, `${renewals} renewals`);
   assert.ok(leader.cycles - before <= 11, `${leader.cycles - before} cycles`);
 });
+
+test('a member in whose log nothing happens says once a minute that nothing has', async () => {
+  const world = await settledWorld();
+  await world.run(3000);
+  const from = world.story.length;
+  await world.run(65_000);
+  const told = world.story.slice(from).filter((line) => line.includes(' info summary '));
+  const members = told.map((line) => /og-demo-\d/.exec(line)?.[0]).sort();
+  assert.deepEqual(members, [...world.nodes.keys()].sort(), told.join('\n'));
+  assert.ok(
+    told.some((line) => /"reason":"leads".*"permitMsLeft":\d+.*"lsn":/.test(line)),
+    told.join('\n'),
+  );
+});
