@@ -32,7 +32,10 @@ export function surfaces() {
     assert.deepEqual(await addresses('og-demo-svc'), byRole('primary'));
     assert.deepEqual(await addresses('og-demo-svc-read'), byRole('standby'));
     assert.equal(await ask(database.write, scene, 'SELECT pg_is_in_recovery()::text'), 'false');
-    for (let i = 0; i < 10; i += 1) assert.equal(await ask(database.read, scene, 'SELECT pg_is_in_recovery()::text'), 'true');
+    const readers = new Set<string>();
+    for (let i = 0; i < 40; i += 1) readers.add(await ask(database.read, scene, 'SELECT host(inet_server_addr())'));
+    assert.deepEqual([...readers].sort(), byRole('standby'));
+    assert.equal(await ask(database.read, scene, 'SELECT pg_is_in_recovery()::text'), 'true');
   });
 
   sentence('`agent status` answers in every container, as text and JSON, and passes its exit code on', async ({ database }) => {

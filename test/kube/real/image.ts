@@ -29,7 +29,7 @@ export interface Images {
   /** OCI archives to import on every node. */
   archives: string[];
   /** Name and size of each. */
-  sizes: { name: string; bytes: number }[];
+  sizes: { name: string; bytes: number; layers: number[] }[];
 }
 
 const root = fileURLToPath(new URL('../../../', import.meta.url));
@@ -74,11 +74,26 @@ export async function buildImages(programs: Programs, say: (line: string) => voi
     removeStale(dir);
     return {
       archives: wanted.map(({ path }) => path),
-      sizes: wanted.map(({ name, path }) => ({ name, bytes: statSync(path).size })),
+      sizes: wanted.map(({ name, path }) => ({ name, bytes: statSync(path).size, layers: layersOf(path) })),
     };
   } finally {
     rmSync(context, { recursive: true, force: true });
   }
+}
+
+/** Bytes of each layer, from the base up. */
+function layersOf(archive: string): number[] {
+  const read = (name: string) => JSON.parse(execFileSync('tar', ['-xOf', archive, name], { encoding: 'utf8' }));
+  const { manifests } = read('index.json') as { manifests: { digest: string }[] };
+  const manifest = read(`blobs/${manifests[0]?.digest.replace(':', '/')}`) as { layers: { size: number }[] };
+  return manifest.layers.map(({ size }) => size);
+}
+
+/** `138 MB in 3 layers (90 + 0.1 + 48)`. */
+export function inWords(bytes: number, layers: number[]): string {
+  const size = (one: number) => (one / 1e6).toFixed(one < 1e6 ? 1 : 0);
+  const each = layers.length === 1 ? '' : `s (${layers.map(size).join(' + ')})`;
+  return `${size(bytes)} MB in ${layers.length} layer${each}`;
 }
 
 /** What the recipe copies, and the stand-in as a tarball of GAUSSHOME. */
@@ -166,7 +181,7 @@ async function makeImages(
       // Archives stay on this machine, and are unpacked by every node.
       await buildah('push', '--quiet', '--disable-compression', name, `oci-archive:${draft}:${name}`);
       renameSync(draft, path);
-      say(`built ${name}: ${megabytes(path)} MB`);
+      say(`built ${name}: ${inWords(statSync(path).size, layersOf(path))}`);
     }
     say(`built the images in ${seconds(begin)} s`);
   } finally {

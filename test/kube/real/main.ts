@@ -3,7 +3,7 @@
  * and prints where each one lies; `images` makes the images of nodes under test as well.
  */
 import { buildParts, Missing } from './build.ts';
-import { buildImages } from './image.ts';
+import { buildImages, inWords } from './image.ts';
 
 const level = process.argv[2] ?? 'nodes';
 const usage =
@@ -22,7 +22,7 @@ try {
   for (const [name, path] of Object.entries(programs)) process.stdout.write(`${name.padEnd(24)} ${path}\n`);
   if (level === 'images') {
     const { sizes } = await buildImages(programs, say);
-    for (const { name, bytes } of sizes) process.stdout.write(`${name}: ${Math.round(bytes / 1e6)} MB\n`);
+    for (const { name, bytes, layers } of sizes) process.stdout.write(`${name}: ${inWords(bytes, layers)}\n`);
   }
 } catch (error) {
   process.stderr.write(`error: ${error instanceof Error ? error.message : String(error)}\n`);
