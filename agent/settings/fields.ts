@@ -210,7 +210,10 @@ export const dynamicTable: Record<string, Field> = {
   'lease.stopSeconds': seconds(0.1, 60, 'How long killing and reaping the server may take.'),
   'lease.requestTimeoutSeconds': seconds(0.1, 60, 'Deadline of one request to the API server, connecting included.'),
   hangSeconds: seconds(1, 600, 'How long the server may accept connections and answer nothing before it counts as dead.'),
-  failover: choice(['auto', 'manual'], 'Whether a standby takes over by itself.'),
+  failover: choice(
+    ['auto', 'manual'],
+    "Whether a standby takes over by itself. With `manual` one does only when a person asks (`agent failover`, `agent switchover`) or has the primary's pod stopped in order; the last primary comes back by itself.",
+  ),
   paused: flag('Nothing is started, stopped, promoted or demoted; an instance that lost its lease is fenced all the same.'),
   'sync.mode': syncMode('Whether commits wait for standbys: never, while there are any, or always.'),
   'sync.acks': whole(1, 8, 'How many standbys a commit waits for; half of them, rounded up, when unset.'),
