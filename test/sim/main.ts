@@ -90,12 +90,16 @@ async function tryAll(seeds: number, first: number, jobs: number): Promise<numbe
 }
 
 /** Every small world, and how many states it has. */
-async function exploreSmall(limit: string | undefined, jobs: number): Promise<number> {
-  const plans = wholePlans().map((plan) => (limit === undefined ? plan : { ...plan, states: Number(limit) }));
-  const cutShort: string[] = [];
+async function exploreSmall(jobs: number): Promise<number> {
+  const limits = {
+    ...(values.states === undefined ? {} : { states: Number(values.states) }),
+    ...(values.minutes === undefined ? {} : { until: Date.now() + Number(values.minutes) * 60_000 }),
+  };
+  const plans = wholePlans().map((plan) => ({ ...plan, ...limits }));
+  const rest = new Set(plans.map(({ title }) => title));
   const sum = await exploreAll(plans, jobs, ({ title }, { states, steps, complete, violation }, seconds) => {
     const left = complete ? 'whole' : 'not whole';
-    if (!complete) cutShort.push(title);
+    if (complete) rest.delete(title);
     print(
       `${String(states).padStart(9)} states ${String(steps).padStart(9)} steps ${seconds.toFixed(1).padStart(7)} s  ${left}  ${title}`,
     );
@@ -103,7 +107,7 @@ async function exploreSmall(limit: string | undefined, jobs: number): Promise<nu
     print(`VIOLATION ${violation.invariant}: ${violation.text}`);
     for (const line of violation.story) print(`  ${line}`);
   });
-  print(`not whole: ${cutShort.join('; ') || 'none'}`);
+  print(`not whole: ${[...rest].join('; ') || 'none'}`);
   print(`${sum.states} states in ${plans.length} small clusters, ${sum.complete} of them whole: ${sum.violations} violations`);
   return sum.violations > 0 ? 1 : 0;
 }
@@ -146,7 +150,7 @@ function sayEvery(everyMs: number, say: (seeds: number) => void): (seeds: number
 async function main(): Promise<number> {
   const first = Number(values.seed);
   if (values.mutations) return await tryAll(Number(values.seeds), first, Number(values.jobs));
-  if (values.exhaustive) return await exploreSmall(values.states, Number(values.jobs));
+  if (values.exhaustive) return await exploreSmall(Number(values.jobs));
   if (values.scene !== undefined) return await playScenes(values.scene, Number(values.seeds), first);
   if (values.replay) {
     await tellStory(planOf(first), Number(values.lines));

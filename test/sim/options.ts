@@ -13,7 +13,7 @@ const usage = `npm run sim -- [options]
   --scene ROW               plays the scenes of one row of the table of faults, e.g. F7, or all
   --mutations               takes away each safety rule in turn; all have to be noticed, the control not
   --only NAME,NAME          only these rules
-  --exhaustive              every order of events of small clusters
+  --exhaustive              every order of events of small clusters; --minutes and --states end it earlier
   --states N                so many states of each at most
 Exit code: 0 no violation, 1 a violation, 2 wrong usage.
 `;
