@@ -46,7 +46,8 @@ export async function fence(ctx: Context, reason: string): Promise<Result<unknow
 async function guard(ctx: Context, permit: LeaderPermit, replaced: AbortSignal): Promise<void> {
   const { memory, ports } = ctx;
   await ports.clock.until(permit.until, replaced);
-  if (memory.permit !== permit) return;
+  // Also one that was given up meanwhile, as after a suspend: only another one moves its end.
+  if (replaced.aborted) return;
   if (!mayAcknowledge({ ...memory, self: ctx.self })) return;
   const killed = await fence(ctx, 'permit-lost');
   ctx.log.error('permit ended, server killed', { reason: 'permit-lost', term: permit.term, ok: killed.ok });

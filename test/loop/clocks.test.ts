@@ -30,6 +30,20 @@ test('a holder that was suspended for longer than its permit is fenced first and
   world.loseNothing();
 });
 
+test('a holder that was suspended and cannot renew is killed at the end of the permit that it had, without PID 1 too', async () => {
+  const world = await settledWorld({ config: 'sync:\n  mode: off\n' });
+  const old = world.primary() ?? '';
+  const { process } = world.database.server(old);
+  const node = world.nodes.get(old);
+  assert.ok(node !== undefined && process !== undefined);
+  node.fenceBroken = true;
+  world.clock.suspend(2500);
+  world.cut(old, 'all');
+  await world.until('its server is killed', () => world.database.server(old).process !== process, 6000);
+  await world.until('a successor', () => ![undefined, old].includes(world.primary()), 20_000);
+  world.singleWriter();
+});
+
 test('a wall clock that is set by an hour is told and changes nothing', async () => {
   const world = await settledWorld();
   const { term } = world.kube.lease ?? {};

@@ -165,7 +165,7 @@ export const leaseMutations: Mutation[] = [
         from: "if (view.permit !== undefined || !view.self.guarded) return only('permit-lost', { instance: fence });",
         to: '',
       },
-      { file: 'loop/permit.ts', from: 'if (memory.permit !== permit) return;', to: 'if (ports.clock.now() > 0) return;' },
+      { file: 'loop/permit.ts', from: 'if (replaced.aborted) return;', to: 'if (ports.clock.now() > 0) return;' },
     ],
     row: 'F21',
     focus: ['pod frozen', 'cut from the API server', 'agent frozen', 'PID 1 frozen'],
