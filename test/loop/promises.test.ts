@@ -128,6 +128,36 @@ test('a promise is given back by the holder that has no server any more, and by 
   assert.equal(world.nodes.get(first)?.records.promise, undefined);
 });
 
+test('a member votes for the very holder that it has promised once that one has released its lease, and not before', async () => {
+  const world = await settledWorld();
+  const holder = world.primary() ?? '';
+  const [first = ''] = world.standbys();
+  assert.ok((await promise(world, first, holder)).ok);
+  assert.match(await freeze(world, first, holder), /promised to/);
+  const { holder: identity, term } = world.kube.lease ?? { holder: '', term: 0 };
+  world.kube.editLease({ holder: '', releasedBy: identity });
+  // At once, so that nobody else takes it; everybody is told of both.
+  world.kube.editLease({ holder: identity, term: term + 1 });
+  await world.run(20);
+  assert.equal(world.kube.lease?.holder, identity);
+  assert.equal(await freeze(world, first, holder), 'granted');
+});
+
+test('who has voted for the holder of a term promises to it all the same; who has promised first does not vote even for it', async () => {
+  const world = await settledWorld();
+  const holder = world.primary() ?? '';
+  const [first = '', second = ''] = world.standbys();
+  const ask = { term: world.kube.lease?.term ?? 0, candidate: holder, host: world.database.server(holder).ip, haPort: 5433 };
+  const voted = handlerOf(world, first).freeze(ask, holder);
+  await world.until('the vote is on disk', () => world.nodes.get(first)?.records.freeze?.term === ask.term, 1000);
+  assert.ok((await promise(world, first, holder)).ok);
+  assert.ok((await voted).ok);
+  assert.ok((await promise(world, second, holder)).ok);
+  const late = handlerOf(world, second).freeze(ask, holder);
+  await world.run(100);
+  assert.ok(!(await late).ok);
+});
+
 test('a promise that could not be put on disk is not answered as given', async () => {
   const world = await settledWorld();
   const holder = world.primary() ?? '';

@@ -167,7 +167,10 @@ export function createOracle(
     },
     namesSet: () => judge.namesSet(),
     leaseSent: (by, over) => judge.sent(by, over),
-    leaseWritten: (by, identity, before, after, sentAt) => judge.written(by, identity, before, after, sentAt),
+    leaseWritten(by, identity, before, after, sentAt) {
+      votes.leaseWritten(identity, after);
+      judge.written(by, identity, before, after, sentAt);
+    },
     agentDied: () => judge.agentDied(),
     leaseRead: (by, sentAt) => judge.read(by, sentAt),
     granted: (machine, vote) => votes.granted(machine, vote),

@@ -3,7 +3,7 @@
  * binds or a build is under way, and each on disk before it is answered. A freeze that a primary asks for in another's
  * name is a plan of its own: it may give it up, and plan anew in the same term.
  */
-import type { LocalRecords } from '../../agent/core/model.ts';
+import type { LeaseRecord, LocalRecords } from '../../agent/core/model.ts';
 import type { Machine, World } from './model.ts';
 import { bootTime } from './process.ts';
 
@@ -16,6 +16,8 @@ export interface Vote {
 export interface Votes {
   granted(machine: Machine, vote: Vote): void;
   recorded(machine: Machine, before: LocalRecords, after: LocalRecords): void;
+  /** `identity` is the writer's when it sent this. */
+  leaseWritten(identity: string, after: LeaseRecord): void;
 }
 
 /** The judge of one world's votes. */
@@ -25,15 +27,33 @@ export function createVotes(
 ): Votes {
   const given = new Map<string, string>();
   const promisedAt = new Map<Machine, number>();
+  /** By member: the freeze that its disk held already when it promised. */
+  const frozenBefore = new Map<Machine, LocalRecords['freeze']>();
+  /** By holder: the highest term of a lease that it released itself, having ended its server (S3). */
+  const released = new Map<string, number>();
 
   /** S20: who has promised gives no vote before the promise ends, unless its holder has given the lease up. */
-  function bound(machine: Machine, { term, candidate }: Vote): void {
+  function bound(machine: Machine, vote: Vote): void {
     const { promise } = machine.records;
     const { lease } = world.kube();
     if (promise === undefined || lease?.holder !== promise.holder) return;
+    // It has come back with a higher term since: what was promised for the one it gave up lets it act no more.
+    if (lease.term > promise.term && (released.get(promise.holder) ?? 0) >= promise.term) return;
+    if (isOlder(machine, promise, vote)) return;
+    const { term, candidate } = vote;
     const until = (promisedAt.get(machine) ?? 0) + promise.durationMs;
     if (bootTime(world.engine, machine.clock) < until)
       fail('S20', `${machine.name} has promised ${promise.holder} and votes for ${candidate} in term ${term}`);
+  }
+
+  /**
+   * The vote was on disk before the promise was given, and is that very holder's for that very term: it goes to nobody
+   * else, as a term has one holder. Only its answer comes later.
+   */
+  function isOlder(machine: Machine, promise: NonNullable<LocalRecords['promise']>, { term, candidate, askedBy }: Vote): boolean {
+    const freeze = frozenBefore.get(machine);
+    if (freeze?.term !== term || freeze.candidate !== candidate || freeze.askedBy !== candidate) return false;
+    return askedBy === candidate && promise.term === term && promise.holder.startsWith(`${candidate}/`);
   }
 
   return {
@@ -57,11 +77,18 @@ export function createVotes(
     },
     recorded(machine, before, after) {
       const { promise } = after;
-      if (promise !== undefined && promise !== before.promise) promisedAt.set(machine, bootTime(world.engine, machine.clock));
+      if (promise !== undefined && promise !== before.promise) {
+        promisedAt.set(machine, bootTime(world.engine, machine.clock));
+        frozenBefore.set(machine, before.freeze);
+      }
       if (after.granted < before.granted)
         fail('S22', `${machine.name} forgets that it granted term ${before.granted}: its disk says ${after.granted}`);
       if (before.freeze === undefined || after.freeze === undefined || after.freeze.term >= before.freeze.term) return;
       fail('S22', `${machine.name} is frozen for term ${after.freeze.term} after term ${before.freeze.term}`);
+    },
+    leaseWritten(identity, after) {
+      if (after.holder !== '' || after.releasedBy !== identity) return;
+      released.set(identity, Math.max(released.get(identity) ?? 0, after.term));
     },
   };
 }
