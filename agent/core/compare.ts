@@ -3,7 +3,7 @@
  * level with all of one may lead. A member that votes and may not lead, one that people have paused for instance, stands in the
  * way only where no vote set is left without it; then nobody has all that it may have acknowledged, and people are told.
  */
-import { comparePositions, freshPeer } from './election.ts';
+import { candidates, comparePositions, freshPeer } from './election.ts';
 import { enoughVotes } from './loss.ts';
 import { formatLsn } from './lsn.ts';
 import type { LeaseRecord, PeerState, StandbyInstance } from './model.ts';
@@ -28,6 +28,18 @@ export function furthest(view: View, record: LeaseRecord, me: StandbyInstance, f
   const self = { name: view.self.name, dataId: me.data.dataId };
   if (enoughVotes(view, record, [self, ...finished.filter((vote) => !ahead.includes(vote))])) return { is: 'self' };
   return { is: 'nobody', why: ahead.map((vote) => barText(view, vote)).join('; ') };
+}
+
+/**
+ * Who was passed over in the taking of this lease, and has more: a holder whose own vote is enough freezes and compares nobody.
+ * Nobody else is looked at, and never in a turn that was left to this member: whoever is ahead may be unable to lead.
+ */
+export function passedOver(view: View, me: StandbyInstance): string | undefined {
+  const mine = positionOf(me);
+  const ahead = candidates(view)
+    .filter((state) => view.passedOver?.includes(state.name) === true && comparePositions(positionOf(state), mine) < 0)
+    .sort((a, b) => comparePositions(positionOf(a), positionOf(b)));
+  return ahead[0]?.name;
 }
 
 /** By its latest word: it may have been paused, or let go again, since it voted. */

@@ -161,13 +161,21 @@ export function unaskedHeir(view: View): MemberName | undefined {
 
 /**
  * Where the lease has run out for this member, whoever sees that so much later that it would be waited for: its agent, or its
- * whole pod, has just been started. In the synchronous modes it gets the lease all the same when the comparison finds it ahead.
+ * whole pod, has just been started. In the synchronous modes it gets the lease all the same when it is ahead, by the comparison,
+ * or from a taker whose own vote is enough (compare.ts).
  */
 export function isLate(view: View, { name, leaseSeenMs }: PeerState): boolean {
   const sight = view.peers[name];
   if (sight === undefined || leaseSeenMs === undefined || !view.lease.known) return false;
   const { record, firstSeenAt } = view.lease.value;
   return record !== undefined && record.syncMode !== 'off' && sight.at - leaseSeenMs - firstSeenAt > lateMs;
+}
+
+/** The candidates that are not waited for although they have more; whoever takes the lease hands it on to the furthest. */
+export function lateAndAhead(view: View, own: StandbyInstance): MemberName[] {
+  return candidates(view)
+    .filter((state) => isLate(view, state) && !isNotAhead(own, state))
+    .map((state) => state.name);
 }
 
 /** Whether that member is no further than the local one. */

@@ -14,6 +14,7 @@ import {
   isLate,
   isNotAhead,
   knownPrimary,
+  lateAndAhead,
   livingHolder,
   missing,
   obstacle,
@@ -209,7 +210,8 @@ function stand(view: View, me: StandbyInstance, lease: SeenLease, reason: Reason
     (reason === 'lease-expired' && isLate(view, state)) || (view.config.failover === 'manual' && isNotAhead(me, state));
   if (reason !== 'lease-heir' && !isBest(view, me, isOut)) return only('better-candidate');
   if (isOutOfTurn(view)) return only('better-candidate', { note: 'its own promotion has just stalled' });
-  return only(reason, { lease: { do: 'acquire', over: lease } });
+  const passedOver = reason === 'lease-expired' ? lateAndAhead(view, me) : [];
+  return only(reason, { lease: { do: 'acquire', over: lease, ...(passedOver.length === 0 ? {} : { passedOver }) } });
 }
 
 /** Whether it would take the lease, were it free now. */

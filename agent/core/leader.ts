@@ -4,13 +4,13 @@
  * serves requests and hands over. Nothing here runs without a valid permit; decide() has checked it (I1).
  */
 import { only, renewing } from './decision.ts';
-import { furthest } from './compare.ts';
+import { furthest, passedOver } from './compare.ts';
 import { cutOff } from './cutoff.ts';
 import { acknowledgers, freshPeer, freshPeers, livingPredecessor, obstacle, unaskedHeir } from './election.ts';
 import { boundToHolder } from './failsafe.ts';
 import { highestTerm, recordOf } from './lease.ts';
 import { enoughVotes } from './loss.ts';
-import type { LeaseRecord, PeerState, PrimaryInstance, Running, StandbyInstance } from './model.ts';
+import type { LeaseRecord, MemberName, PeerState, PrimaryInstance, Running, StandbyInstance } from './model.ts';
 import { withoutApiServer } from './outage.ts';
 import type { LeaderPermit } from './permit.ts';
 import { isCutShort } from './pods.ts';
@@ -53,7 +53,10 @@ export function takeLead(view: View, instance: Waiting, permit: LeaderPermit): D
   const before = livingPredecessor(view, record);
   if (before !== undefined) return renewing(view, 'holder-alive', { note: `${before} says that it is primary` });
   const self = ownVote(view, instance);
-  if (isVoteSet(record, [self])) return recordPromotion(view, instance, record);
+  if (isVoteSet(record, [self])) {
+    const other = instance.is === 'standby' ? passedOver(view, instance) : undefined;
+    return other === undefined ? recordPromotion(view, instance, record) : handOnTo(other);
+  }
   // Restarted in place, and the own vote is not enough any more: only a standby can be frozen and compared.
   if (instance.is === 'pending') return renewing(view, 'pending', { instance: { do: 'notify-standby' } });
   return freezeAndCompare(view, instance, record);
@@ -90,8 +93,7 @@ function freezeAndCompare(view: View, instance: StandbyInstance, record: LeaseRe
     return renewing(view, 'comparing', { instance: freeze, note: `redo finished: ${names(finished)}` });
   }
   const best = furthest(view, record, instance, finished);
-  if (best.is === 'other')
-    return only('not-most-advanced', { lease: { do: 'release', heir: best.name }, note: `${best.name} is ahead` });
+  if (best.is === 'other') return handOnTo(best.name);
   // The lease stays: whoever took it would find the same. What changes this, people do.
   if (best.is === 'nobody') return { ...renewing(view, 'best-may-not-lead', { note: best.why }), blocked: best.why };
   return recordPromotion(view, instance, record);
@@ -125,6 +127,10 @@ function recordPromotion(view: View, instance: Waiting, record: LeaseRecord): De
     lease: { do: 'renew', change },
     note: `term ${term}, names ${renderNames(entry) || 'none'}`,
   });
+}
+
+function handOnTo(name: MemberName): Decision {
+  return only('not-most-advanced', { lease: { do: 'release', heir: name }, note: `${name} is ahead` });
 }
 
 /** Gives the lease to somebody who can use it, or to whoever can first. */

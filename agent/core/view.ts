@@ -171,6 +171,8 @@ export interface View {
   failsafe?: Failsafe | undefined;
   /** When this member took the lease that it holds. */
   acquiredAt?: Mono | undefined;
+  /** Who was ahead then and was not waited for. */
+  passedOver?: readonly MemberName[];
   /** The furthest position that was heard of the primary of the highest term heard of. */
   heard?: { term: Term; lsn: Lsn } | undefined;
   /** When this agent last gave a promotion of its own up. */
@@ -232,7 +234,8 @@ export interface DiskView {
 
 export type LeaseIntent =
   | { do: 'nothing' }
-  | { do: 'acquire'; over: SeenLease }
+  /** Whom it passes over, although they are ahead: they see the lease run out late. */
+  | { do: 'acquire'; over: SeenLease; passedOver?: MemberName[] }
   | { do: 'renew'; change?: LeaseChange }
   /** Creates the Lease that was deleted under its holder. */
   | { do: 'recreate'; record: LeaseRecord }

@@ -8,11 +8,11 @@ import { processOf } from '../core/acting.ts';
 import { boundToHolder } from '../core/failsafe.ts';
 import { writtenBy } from '../core/lag.ts';
 import { acquired, memberOf, recordOf, released, renewed } from '../core/lease.ts';
-import type { LeaseRecord, Mono, SeenLease } from '../core/model.ts';
+import type { LeaseRecord, Mono } from '../core/model.ts';
 import type { Fault } from '../core/result.ts';
 import { durationFor, isValid, latestUntil, type LeaderPermit, permitFrom } from '../core/permit.ts';
 import { onTurn } from '../core/turns.ts';
-import type { Decision, LeaseChange, LeaseDraft, View } from '../core/view.ts';
+import type { Decision, LeaseChange, LeaseDraft, LeaseIntent, View } from '../core/view.ts';
 import type { Context } from './context.ts';
 import { endFailsafe } from './failsafe.ts';
 import { viewOf } from './observe.ts';
@@ -22,13 +22,15 @@ import { adoptLease } from './sight.ts';
 /** What became of a step: `done` may be followed at once by the next cycle, `failed` may not. */
 export type Outcome = 'nothing' | 'done' | 'failed';
 
+type Acquire = Extract<LeaseIntent, { do: 'acquire' }>;
+
 export async function executeLease(ctx: Context, view: View, decision: Decision): Promise<Outcome> {
   const intent = decision.lease;
   switch (intent.do) {
     case 'nothing':
       return 'nothing';
     case 'acquire':
-      return await acquire(ctx, view, intent.over);
+      return await acquire(ctx, view, intent);
     case 'renew':
       return await renew(ctx, view, intent.change);
     case 'recreate':
@@ -86,13 +88,16 @@ function noteDraft(ctx: Context, draft: Context['memory']['unanswered'][number])
   return true;
 }
 
-async function acquire(ctx: Context, view: View, { record: over, firstSeenAt }: SeenLease): Promise<Outcome> {
+async function acquire(ctx: Context, view: View, { over: seen, passedOver }: Acquire): Promise<Outcome> {
+  const { record: over, firstSeenAt } = seen;
   // Between the decision and now a promise may have been given (I14).
   if (boundToHolder(viewOf(ctx)) !== undefined) return 'failed';
   const { lease } = ctx.memory.config;
   const sentAt = ctx.ports.clock.now();
   const durationSeconds = durationFor(lease, sentAt, ctx.memory.longestUntil);
   ctx.memory.standing = true;
+  // Before the write: its answer may be lost.
+  ctx.memory.passedOver = passedOver ?? [];
   const record = await write(ctx, { ...acquired(view, over), durationSeconds }, over);
   ctx.memory.standing = false;
   if (record === undefined) return 'failed';

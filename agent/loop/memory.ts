@@ -58,6 +58,8 @@ export interface Memory {
   streamedAt: Record<MemberName, Mono>;
   /** When the last lease taken was asked for. */
   acquiredAt: Mono | undefined;
+  /** Who was ahead then and was not waited for. */
+  passedOver: readonly MemberName[];
   /** The furthest position heard of a primary, in the highest term of one; it outlives the pod that said it. */
   heard: { term: Term; lsn: Lsn } | undefined;
   /** When the own standby was last seen streaming. */
@@ -188,6 +190,7 @@ export function emptyMemory(records: LocalRecords): Memory {
     switchover: undefined,
     streamedAt: {},
     acquiredAt: undefined,
+    passedOver: [],
     heard: undefined,
     followedAt: Number.NEGATIVE_INFINITY,
     syncBarrier: undefined,

@@ -71,6 +71,7 @@ export function viewOf(ctx: Context): View {
     takeover: memory.takeover,
     heard: memory.heard,
     acquiredAt: memory.acquiredAt,
+    passedOver: memory.passedOver,
     stalledAt: memory.stalledAt,
     promotion: memory.promotion,
     switchover: memory.switchover,

@@ -6,9 +6,9 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { decide } from '../../agent/core/decide.ts';
 import { hungAt } from '../../agent/core/hang.ts';
-import type { LeaseRecord, PeerState } from '../../agent/core/model.ts';
+import type { LeaseRecord, PeerState, SyncEntry } from '../../agent/core/model.ts';
 import { known } from '../../agent/core/result.ts';
-import { aPeer, anExpired, aPrimary, aView, lsn, now } from './builders.ts';
+import { aPeer, anExpired, aPrimary, aSeen, aStandby, aTakingView, aView, identity, lsn, me, now } from './builders.ts';
 
 /** og-demo-1 sees an expired lease; og-demo-0, whose pod was made again, ranks before it by its name. */
 function expired(other: Partial<PeerState>, record: Partial<LeaseRecord> = {}) {
@@ -41,6 +41,36 @@ describe('a standby whose lease has run out', () => {
     const free = known({ ...anExpired({ holder: '' }), firstSeenAt: now - 2000 }, now);
     assert.equal(decide(aView({ peers, lease: free })).reason, 'better-candidate');
   });
+});
+
+/** Two members: whatever was acknowledged is on either of them, so that nobody has to be frozen and compared. */
+const alone: SyncEntry[] = [{ term: 7, primary: 'og-demo-0', dataId: 'data-0', names: [me], w: 1 }];
+const more = { received: lsn('0/5000200') };
+
+describe('a standby whose own vote is enough', () => {
+  test('notes whom it passes over for seeing the lease run out late, when that member has more', () => {
+    const passed = (other: Partial<PeerState>) => decide(expired({ leaseSeenMs: 5000, ...other }, { entries: alone })).lease;
+    assert.deepEqual(passed(more), { do: 'acquire', over: anExpired({ entries: alone }), passedOver: ['og-demo-0'] });
+    assert.deepEqual(passed({}), { do: 'acquire', over: anExpired({ entries: alone }) });
+  });
+  function taken(passedOver: string[], other: Partial<PeerState> = more, at = now - 200) {
+    const lease = known(aSeen({ holder: identity, term: 8, entries: alone }), now);
+    const instance = aStandby({ receiver: undefined });
+    return decide(aTakingView({ lease, instance, passedOver, peers: { 'og-demo-0': aPeer('og-demo-0', other, at) } }));
+  }
+  test('hands the lease on to the one that it passed over', () => {
+    const { reason, lease } = taken(['og-demo-0']);
+    assert.deepEqual([reason, lease], ['not-most-advanced', { do: 'release', heir: 'og-demo-0' }]);
+  });
+  const cases: [string, ReturnType<typeof taken>][] = [
+    ['that left it the lease itself, or that was not there', taken([])],
+    ['that has no more than it', taken(['og-demo-0'], {})],
+    ['that may not lead any more', taken(['og-demo-0'], { ...more, eligible: false })],
+    ['of which nothing is heard any more', taken(['og-demo-0'], more, now - 3000)],
+  ];
+  for (const [what, { reason }] of cases) {
+    test(`leads beside a member ${what}`, () => assert.equal(reason, 'recording-promotion'));
+  }
 });
 
 test('a server that hangs has hung for long enough when that time is over, and one that was killed is not looked at', () => {

@@ -281,6 +281,57 @@ for (const { title, invariant, doctor, plan, mode = 'quorum' } of cases) {
   });
 }
 
+/** Frozen for that winner in that term, with more than it has. */
+function votedAndAhead(voter: Machine, { name, ip }: Machine, term: number): void {
+  voter.records = { ...voter.records, freeze: { term, candidate: name, host: ip, port: 5433, askedBy: name } };
+  const { data } = voter.server;
+  if (data !== undefined) data.position = { ...data.position, lsn: data.position.lsn + 0x1000 };
+}
+
+/** The winner takes the released lease with term 99. */
+function takes(sim: Simulation, winner: Machine): void {
+  const before = leaseOf(sim);
+  const after = { ...before, holder: identityOf(winner), term: 99 };
+  sim.oracle.leaseWritten(winner, identityOf(winner), { ...before, holder: '' }, after, sim.engine.now);
+}
+
+const silent: { title: string; voted: number; heard?: true; doctor?(sim: Simulation, voter: Machine): void }[] = [
+  { title: 'that voted in the turn of the promotion', voted: 99, heard: true },
+  { title: 'whose vote was for an earlier turn, given up since', voted: 98 },
+  { title: 'whose pod is deleted by force', voted: 99, doctor: (sim, voter) => sim.kube.removePod(voter.name) },
+  {
+    title: 'whose pod is going',
+    voted: 99,
+    doctor(sim, voter) {
+      const pod = sim.kube.pods.get(voter.name);
+      if (pod !== undefined) sim.kube.setPod({ ...pod, terminating: true });
+    },
+  },
+];
+
+for (const { title, voted, heard, doctor } of silent) {
+  test(`S8 is ${heard === true ? '' : 'not '}heard of a member ahead of the winner ${title}`, async () => {
+    const spoken = await new Promise<string | undefined>((resolve) =>
+      setImmediate(() => {
+        const run = (sim: Simulation): void => {
+          const [primary] = sim.primaries();
+          const [winner, voter] = sim.machines.filter((one) => one !== primary);
+          assert.ok(primary !== undefined && winner !== undefined && voter !== undefined && sim.settled());
+          end(sim, primary.server);
+          takes(sim, winner);
+          votedAndAhead(voter, winner, voted);
+          doctor?.(sim, voter);
+          sim.oracle.promoted(winner.server, 99);
+          resolve(sim.oracle.violation?.invariant);
+          sim.engine.stopped = true;
+        };
+        runPlan({ seed: 3, world: { seed: 3, members: 3, config: defaultConfig }, faults: [] }, { watch: [{ at, run }] });
+      }),
+    );
+    assert.equal(spoken, heard === true ? 'S8' : undefined);
+  });
+}
+
 test('what a primary that was suspended and succeeded in mode off acknowledges on its thaw is a loss of mode off, also once the mode is quorum', async () => {
   const config = { ...defaultConfig, sync: { ...defaultConfig.sync, mode: 'off' as const } };
   const thawAt = 48_000;

@@ -169,6 +169,7 @@ export function createOracle(
     leaseSent: (by, over) => judge.sent(by, over),
     leaseWritten(by, identity, before, after, sentAt) {
       votes.leaseWritten(identity, after);
+      if (after.holder === identity && before?.holder !== identity) succession.took(by, after.term);
       judge.written(by, identity, before, after, sentAt);
     },
     agentDied: () => judge.agentDied(),

@@ -8,6 +8,8 @@ import { isUp } from './stream.ts';
 import { continues, type Position, termAt } from './wal.ts';
 
 export interface Succession {
+  /** Somebody has become the holder, with that term. */
+  took(by: Machine, term: number): void;
   /** Before its branch begins. */
   promoted(winner: Server, term: number): void;
   /** A server has ended. */
@@ -38,20 +40,29 @@ export function createSuccession({ world, fail, isUntaken }: SuccessionBench): S
   let cold = true;
   let lostAt = Number.NEGATIVE_INFINITY;
   let lossIsExplained = false;
+  /** By member: the term with which it took the lease last. */
+  const tookWith = new Map<Machine, number>();
   let running: { id: string; since: number } | undefined;
 
-  /** Nobody has forbidden it, and nothing hinders it from saying where it is. */
+  /** Nobody has forbidden it, nothing hinders it from saying where it is, and its pod is there to stay. */
   function mayLead(machine: Machine): boolean {
-    const annotations = world.kube().pods.get(machine.name)?.annotations ?? {};
+    const pod = world.kube().pods.get(machine.name);
+    // Whoever may not lead is passed over where the others are a vote set, which holds whatever was acknowledged (S6).
+    if (pod === undefined || pod.uid !== machine.uid || pod.terminating) return false;
+    const { annotations } = pod;
     return Object.keys(annotations).length === 0 && machine.shown?.paused !== true && machine.agent?.proc.frozen === false;
   }
 
-  /** S8: of those that are frozen for the winner nobody has more. */
+  /**
+   * S8: of those that are frozen for the winner nobody has more. A vote for an earlier turn of the winner's, which it has given
+   * up since, is no part of this one's vote set: that has to hold everything by itself, and nobody waits for the rest.
+   */
   function best(winner: Server, mine: Position, term: number): void {
     for (const machine of machines) {
       const { data } = machine.server;
       const { freeze } = machine.records;
       if (machine.server === winner || data === undefined || data.unfinished !== undefined) continue;
+      if ((freeze?.term ?? 0) < (tookWith.get(winner.machine) ?? 0)) continue;
       if (freeze?.candidate !== winner.machine.name || freeze.askedBy !== freeze.candidate || !mayLead(machine)) continue;
       if (isAhead(data.position, mine))
         fail('S8', `${winner.machine.name} is promoted (term ${term}) while ${machine.name}, which voted for it, is ahead`);
@@ -92,6 +103,7 @@ export function createSuccession({ world, fail, isUntaken }: SuccessionBench): S
   }
 
   return {
+    took: (by, term) => void tookWith.set(by, term),
     promoted(winner, term) {
       const mine = winner.data?.position;
       if (mine === undefined) return;
