@@ -42,6 +42,18 @@ export function isStranger({ instance, lease, self, startedHere, promotion }: Ac
   return recordOf(lease)?.promoting?.member === self.name;
 }
 
+/**
+ * Under one's own lease, a primary that the record's last promotion did not make: somebody started or promoted it past
+ * the agents, with nobody frozen or compared. Data or a record that cannot be read proves nothing.
+ */
+export function isPastRecord({ instance, lease, self, promotion }: Acting): boolean {
+  const led = instance.is === 'primary' || (instance.is === 'hung' && isPrimaryRole(instance.last));
+  const record = recordOf(lease);
+  if (!led || isSame(promotion?.process, instance.process) || record === undefined || record.garbage !== undefined) return false;
+  if (record.promoting?.member !== self.name) return true;
+  return instance.data?.dataId !== undefined && instance.data.promotedTerm !== record.promoting.term;
+}
+
 /** Whether that is the very process: pids are used again. */
 export function isSame(a: ServerProcess | undefined, b: ServerProcess): boolean {
   return a !== undefined && a.pid === b.pid && a.startTime === b.startTime;

@@ -4,7 +4,7 @@
  * server can have. It promises: no primary without a valid permit (I1), nothing decided on the unknown (I2), no step
  * that relies on another one of the same cycle (I3). It does not promise that an effect happens; the next view tells.
  */
-import { isStranger, mayAcknowledge, processOf } from './acting.ts';
+import { isPastRecord, isStranger, mayAcknowledge, processOf } from './acting.ts';
 import { whenFenced, whenPaused } from './byhand.ts';
 import { whenLeaderStopped, whenStarting } from './crash.ts';
 import { only, renewing } from './decision.ts';
@@ -76,8 +76,11 @@ function foreign(view: View, instance: Extract<Instance, { is: 'stopped' }>): bo
 function fenceFirst(view: View): Decision | undefined {
   if (!mayAcknowledge(view)) return undefined;
   const record = recordOf(view.lease);
-  if (leads(view)) return undefined;
   const fence = { do: 'fence' } as const;
+  if (leads(view)) {
+    const note = 'it is primary by no promotion that the lease records';
+    return isPastRecord(view) ? only('not-eligible', { instance: fence, note }) : undefined;
+  }
   if (view.lease.known && record?.holder !== view.self.identity) {
     return only(record === undefined ? 'lease-absent' : 'other-holder', { instance: fence });
   }

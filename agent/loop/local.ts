@@ -75,6 +75,9 @@ function forgetOldPromotion(ctx: Context): void {
     memory.draining = false;
     if (memory.switchover?.handedOver === false && process !== undefined) memory.switchover = undefined;
   }
+  // Whether or not its release and what came after it were heard of: who waits to follow, or to win again, hands nothing over.
+  const waits = instance.is === 'standby' || instance.is === 'pending';
+  if (memory.switchover?.handedOver === true && waits) memory.switchover = undefined;
   const record = memory.lease.known ? memory.lease.value.record : undefined;
   const adopts =
     memory.promotion === undefined &&

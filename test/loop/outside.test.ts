@@ -37,3 +37,23 @@ test('a primary that is demoted by hand is succeeded by somebody, and commits go
   world.loseNothing();
   world.singleWriter();
 });
+
+test('a winner of the lease that is made primary by hand before it has compared is killed, and promoted in order or not at all', async () => {
+  const world = await settledWorld();
+  const old = world.primary() ?? '';
+  world.killNode(old);
+  const holder = () => (world.kube.lease?.holder ?? '').split('/')[0] ?? '';
+  await world.until('another holder', () => holder() !== old);
+  assert.equal(world.kube.lease?.promoting?.member, old);
+  const server = world.database.server(holder());
+  const { process } = server;
+  server.role = 'Primary';
+  server.streamsFrom = undefined;
+  const acked = world.database.acked.length;
+  await world.until('it is killed', () => server.process !== process, 2000);
+  assert.equal(world.database.acked.length, acked);
+  await world.until('a promotion in order', () => world.kube.lease?.promoting?.member !== old);
+  await world.until('a primary', () => world.primary() !== undefined && world.primary() !== old);
+  world.loseNothing();
+  world.singleWriter();
+});

@@ -88,3 +88,20 @@ for (const members of [3, 2]) {
     }
   }
 }
+
+test('a primary that handed over without hearing of it, and won its lease back without hearing of it, leads as any other', async () => {
+  const world = await settledWorld();
+  const notSent = { of: 'kube', kind: 'timeout', done: 'maybe', detail: 'timed out' } as const;
+  world.kube.trouble = ({ member, verb }) =>
+    member === old && verb === 'writeLease' && world.database.server(old).process === undefined ? notSent : undefined;
+  world.kube.ask({ kind: 'switchover', target });
+  await world.until('the target leads', () => world.primary() === target, 30_000);
+  world.kube.trouble = () => undefined;
+  await world.until('everybody streams', () => world.standbys().length === 2);
+  await world.run(3000);
+  world.kube.trouble = ({ member, verb }) =>
+    member === old && verb === 'writeLease' && world.kube.lease?.heir === old ? 'lost' : undefined;
+  world.kube.ask({ kind: 'switchover', target: old });
+  await settles(world, 3);
+  assert.equal(world.primary(), old);
+});

@@ -195,6 +195,7 @@ function remembered(state: State, index: number): State {
     barrier = undefined;
     if (switchover?.handedOver === false && me.up) switchover = undefined;
   }
+  if (switchover?.handedOver === true && me.up && me.role !== 'primary') switchover = undefined;
   const { promoting } = state.lease;
   const own = holdsLease(state, index) && promoting?.member === nameOf(index) && promoting.term === me.promotedTerm;
   if (promotion === undefined && me.up && me.role === 'primary' && own)
