@@ -30,6 +30,8 @@ export interface Kube {
   deleted: LeaseRecord | undefined;
   config: { text: string | undefined; version: string };
   weather: Weather;
+  /** When the weather last changed; what was asked before may be answered late, or never. */
+  changedAt: number;
   /** How often anything was asked, whatever became of it. */
   asked: { reads: number; writes: number };
   /** Watches that live. */
@@ -170,6 +172,7 @@ export function createKube(world: World): Kube {
     tell({ of: 'lease', record });
   }
 
+  let weather: Weather = 'fine';
   const kube: Kube = {
     lease: undefined,
     pods: new Map(),
@@ -177,7 +180,14 @@ export function createKube(world: World): Kube {
     request: undefined,
     deleted: undefined,
     config: { text: undefined, version: '1' },
-    weather: 'fine',
+    get weather() {
+      return weather;
+    },
+    set weather(now) {
+      weather = now;
+      kube.changedAt = engine.now;
+    },
+    changedAt: Number.NEGATIVE_INFINITY,
     asked: { reads: 0, writes: 0 },
     watches: () => watchers.filter(({ closed, proc }) => !closed && !proc.dead).length,
     gone(member) {

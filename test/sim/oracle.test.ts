@@ -30,6 +30,15 @@ function written(sim: Simulation, by: Machine, after: Partial<LeaseRecord>): voi
   sim.oracle.leaseWritten(by, identityOf(by), leaseOf(sim), { ...leaseOf(sim), ...after }, sim.engine.now);
 }
 
+/** Another process is asked to promote, and labelled with nothing read since. */
+function labelsUnread(sim: Simulation, machine: Machine): void {
+  const { server } = machine;
+  if (server.process === undefined) return;
+  server.process = { ...server.process, pid: 9_999_999 };
+  sim.oracle.promotionAsked(machine);
+  sim.oracle.labels(machine);
+}
+
 const cases: Doctored[] = [
   {
     title: 'a primary that has been succeeded acknowledges what its successor does not have',
@@ -139,6 +148,11 @@ const cases: Doctored[] = [
       const pod = sim.kube.pods.get(other?.name ?? '');
       if (pod !== undefined) sim.kube.setPod({ ...pod, labels: { ...pod.labels, 'opengauss.role': 'primary' } });
     },
+  },
+  {
+    title: 'a new primary is labelled before the pods were read again',
+    invariant: 'S11',
+    doctor: (sim, primary) => labelsUnread(sim, primary),
   },
   {
     title: 'a primary acknowledges alone, and the record does not know',
@@ -331,6 +345,24 @@ for (const { title, voted, heard, doctor } of silent) {
     assert.equal(spoken, heard === true ? 'S8' : undefined);
   });
 }
+
+test('S11 is not heard of a new primary whose reading of the pods may have been lost to a slow API server', async () => {
+  const spoken = await new Promise<string | undefined>((resolve) =>
+    setImmediate(() => {
+      const run = (sim: Simulation): void => {
+        const [primary] = sim.primaries();
+        assert.ok(primary !== undefined && sim.settled());
+        sim.kube.weather = 'slow';
+        sim.kube.weather = 'fine';
+        labelsUnread(sim, primary);
+        resolve(sim.oracle.violation?.invariant);
+        sim.engine.stopped = true;
+      };
+      runPlan({ seed: 3, world: { seed: 3, members: 3, config: defaultConfig }, faults: [] }, { watch: [{ at, run }] });
+    }),
+  );
+  assert.equal(spoken, undefined);
+});
 
 test('what a primary that was suspended and succeeded in mode off acknowledges on its thaw is a loss of mode off, also once the mode is quorum', async () => {
   const config = { ...defaultConfig, sync: { ...defaultConfig.sync, mode: 'off' as const } };

@@ -85,6 +85,7 @@ export function createOracle(
   const synchronous = (): boolean => (world.kube().lease?.syncMode ?? 'off') !== 'off';
   const isWell = (machine: Machine): boolean =>
     world.kube().weather === 'fine' &&
+    engine.now - world.kube().changedAt > 3000 &&
     !world.kube().denied.has(machine.index) &&
     engine.now - network.changedAt > 3000 &&
     network.isWell(machine.index) &&
