@@ -64,7 +64,9 @@ export async function checkApiServer(settings: Settings): Promise<Finding[]> {
         'Look at the service account of the pod and at automountServiceAccountToken.',
       ),
     ];
-  return [fine(check, settings.kubeUrl), checkVersion(reply.body), ...(await checkRights(settings, account))];
+  const nodes = settings.readsNodes ? [checkNodeRights(settings, account)] : [];
+  const found = await Promise.all([checkRights(settings, account), ...nodes]);
+  return [fine(check, settings.kubeUrl), checkVersion(reply.body), ...found];
 }
 
 async function readAccount(settings: Settings): Promise<Account | Finding> {
@@ -82,11 +84,6 @@ async function readAccount(settings: Settings): Promise<Account | Finding> {
   }
 }
 
-async function checkRights(settings: Settings, account: Account): Promise<Finding[]> {
-  const role = checkRole(settings, account);
-  return settings.readsNodes ? [await role, await checkNodeRights(settings, account)] : [await role];
-}
-
 /** The member runs without it, and a machine that people declare off proves nothing to it. */
 async function checkNodeRights(settings: Settings, account: Account): Promise<Finding> {
   const replies = await Promise.all(asked(settings, nodeRights).map((right) => review(settings, account, right)));
@@ -97,7 +94,7 @@ async function checkNodeRights(settings: Settings, account: Account): Promise<Fi
   return warning('node rights', `OG_READ_NODES is on and the service account ${doubt}`, hint);
 }
 
-async function checkRole(settings: Settings, account: Account): Promise<Finding> {
+async function checkRights(settings: Settings, account: Account): Promise<Finding> {
   const wanted = asked(settings, rights(settings.cluster));
   const replies = await Promise.all(wanted.map((right) => review(settings, account, right)));
   const missing = wanted.filter((_, index) => replies[index] === 'no').map(words);

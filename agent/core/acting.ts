@@ -30,9 +30,12 @@ export function mayAcknowledge(seen: Acting): boolean {
   const { instance, promotion } = seen;
   const process = processOf(instance);
   if (process === undefined || isDoomed(instance)) return false;
-  if (instance.is === 'primary' || isSame(promotion?.process, process)) return true;
-  if (instance.is === 'hung' && isPrimaryRole(instance.last)) return true;
-  return isStranger(seen);
+  return isLed(instance) || isSame(promotion?.process, process) || isStranger(seen);
+}
+
+/** A primary, or one that answers nothing and was last heard as one. */
+function isLed(instance: Instance): instance is Extract<Instance, { is: 'primary' | 'hung' }> {
+  return instance.is === 'primary' || (instance.is === 'hung' && isPrimaryRole(instance.last));
 }
 
 /** A running server that this agent has not started and that has not said what it is. */
@@ -47,9 +50,9 @@ export function isStranger({ instance, lease, self, startedHere, promotion }: Ac
  * the agents, with nobody frozen or compared. Data or a record that cannot be read proves nothing.
  */
 export function isPastRecord({ instance, lease, self, promotion }: Acting): boolean {
-  const led = instance.is === 'primary' || (instance.is === 'hung' && isPrimaryRole(instance.last));
   const record = recordOf(lease);
-  if (!led || isSame(promotion?.process, instance.process) || record === undefined || record.garbage !== undefined) return false;
+  if (!isLed(instance) || isSame(promotion?.process, instance.process) || record === undefined || record.garbage !== undefined)
+    return false;
   if (record.promoting?.member !== self.name) return true;
   return instance.data?.dataId !== undefined && instance.data.promotedTerm !== record.promoting.term;
 }

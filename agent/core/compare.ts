@@ -3,10 +3,10 @@
  * level with all of one may lead. A member that votes and may not lead, one that people have paused for instance, stands in the
  * way only where no vote set is left without it; then nobody has all that it may have acknowledged, and people are told.
  */
-import { candidates, comparePositions, freshPeer } from './election.ts';
+import { candidates, comparePositions, freshPeer, isAhead } from './election.ts';
 import { enoughVotes } from './loss.ts';
 import { formatLsn } from './lsn.ts';
-import type { LeaseRecord, PeerState, StandbyInstance } from './model.ts';
+import type { LeaseRecord, MemberName, PeerState, StandbyInstance } from './model.ts';
 import { positionOf } from './position.ts';
 import type { View } from './view.ts';
 
@@ -19,9 +19,7 @@ export type Furthest =
 
 /** Compares the holder with those whose redo has finished. */
 export function furthest(view: View, record: LeaseRecord, me: StandbyInstance, finished: PeerState[]): Furthest {
-  const mine = positionOf(me);
-  const byPosition = (a: PeerState, b: PeerState) => comparePositions(positionOf(a), positionOf(b));
-  const ahead = finished.filter((vote) => comparePositions(positionOf(vote), mine) < 0).sort(byPosition);
+  const ahead = aheadOf(me, finished);
   const best = ahead.find((vote) => mayLead(view, vote));
   if (best !== undefined) return { is: 'other', name: best.name };
   if (ahead.length === 0) return { is: 'self' };
@@ -34,12 +32,14 @@ export function furthest(view: View, record: LeaseRecord, me: StandbyInstance, f
  * Who was passed over in the taking of this lease, and has more: a holder whose own vote is enough freezes and compares nobody.
  * Nobody else is looked at, and never in a turn that was left to this member: whoever is ahead may be unable to lead.
  */
-export function passedOver(view: View, me: StandbyInstance): string | undefined {
-  const mine = positionOf(me);
-  const ahead = candidates(view)
-    .filter((state) => view.passedOver?.includes(state.name) === true && comparePositions(positionOf(state), mine) < 0)
-    .sort((a, b) => comparePositions(positionOf(a), positionOf(b)));
-  return ahead[0]?.name;
+export function passedOver(view: View, me: StandbyInstance): MemberName | undefined {
+  const passed = candidates(view).filter((state) => view.passedOver?.includes(state.name) === true);
+  return aheadOf(me, passed)[0]?.name;
+}
+
+/** Those with more than this member, the furthest first. */
+function aheadOf(me: StandbyInstance, states: PeerState[]): PeerState[] {
+  return states.filter((state) => isAhead(state, me)).sort((a, b) => comparePositions(positionOf(a), positionOf(b)));
 }
 
 /** By its latest word: it may have been paused, or let go again, since it voted. */

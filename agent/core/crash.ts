@@ -7,7 +7,7 @@
  */
 import { only, renewing } from './decision.ts';
 import { reportedHeir } from './cutoff.ts';
-import { unaskedHeir } from './election.ts';
+import { bestHeir, unaskedHeir } from './election.ts';
 import { holds, recordOf } from './lease.ts';
 import type { Instance, MemberName, Mono } from './model.ts';
 import { isVoteSet } from './sync.ts';
@@ -54,7 +54,7 @@ export function whenStarting(view: View, instance: Extract<Instance, { is: 'star
 
 /** Somebody who can take over, and may without being asked by a person. */
 function otherFor(view: View): MemberName | undefined {
-  return view.config.failover === 'manual' ? undefined : (unaskedHeir(view) ?? reportedHeir(view));
+  return view.config.failover === 'manual' ? undefined : (bestHeir(view)?.name ?? reportedHeir(view));
 }
 
 /** Others that this member does not see may be able to go on; not where only people make a standby take over. */

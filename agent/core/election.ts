@@ -174,13 +174,13 @@ export function isLate(view: View, { name, leaseSeenMs }: PeerState): boolean {
 /** The candidates that are not waited for although they have more; whoever takes the lease hands it on to the furthest. */
 export function lateAndAhead(view: View, own: StandbyInstance): MemberName[] {
   return candidates(view)
-    .filter((state) => isLate(view, state) && !isNotAhead(own, state))
+    .filter((state) => isLate(view, state) && isAhead(state, own))
     .map((state) => state.name);
 }
 
-/** Whether that member is no further than the local one. */
-export function isNotAhead(own: StandbyInstance, state: PeerState): boolean {
-  return comparePositions(positionOf(own), positionOf(state)) <= 0;
+/** Whether that member has more than the local one. */
+export function isAhead(state: PeerState, own: StandbyInstance): boolean {
+  return comparePositions(positionOf(state), positionOf(own)) < 0;
 }
 
 /** Whether no fresh candidate ranks before the local member, or none but those that are not waited for. */

@@ -10,9 +10,9 @@ import { only } from './decision.ts';
 import {
   freshPeer,
   freshPeers,
+  isAhead,
   isBest,
   isLate,
-  isNotAhead,
   knownPrimary,
   lateAndAhead,
   livingHolder,
@@ -207,7 +207,7 @@ function stand(view: View, me: StandbyInstance, lease: SeenLease, reason: Reason
   if (held !== undefined) return only('held-off', { note: held });
   // Where failover is manual nobody else will stand; who is ahead of a former primary is left to people all the same.
   const isOut = (state: PeerState) =>
-    (reason === 'lease-expired' && isLate(view, state)) || (view.config.failover === 'manual' && isNotAhead(me, state));
+    (reason === 'lease-expired' && isLate(view, state)) || (view.config.failover === 'manual' && !isAhead(state, me));
   if (reason !== 'lease-heir' && !isBest(view, me, isOut)) return only('better-candidate');
   if (isOutOfTurn(view)) return only('better-candidate', { note: 'its own promotion has just stalled' });
   const passedOver = reason === 'lease-expired' ? lateAndAhead(view, me) : [];

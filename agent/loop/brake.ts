@@ -60,10 +60,10 @@ async function turn(ctx: Context): Promise<Result<void>> {
 async function lookAtSwitch(ctx: Context): Promise<BrakeSight | undefined> {
   const { memory } = ctx;
   for (let tries = 0; tries < 2 && memory.observedAt <= memory.brake.changedAt; tries += 1) await observeInstance(ctx, 0);
-  if (memory.instance.is !== 'primary' || memory.promotion === undefined) return undefined;
+  const { instance, promotion } = memory;
+  if (instance.is !== 'primary' || promotion === undefined) return undefined;
   const view = viewOf(ctx);
-  const { instance, promotion } = view;
-  if (instance.is !== 'primary' || promotion === undefined || !leads(view)) return undefined;
+  if (!leads(view)) return undefined;
   if (memory.observedAt <= memory.brake.changedAt) return undefined;
   if (instance.readOnly) memory.brake.offSince = undefined;
   return {

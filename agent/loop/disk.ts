@@ -76,14 +76,15 @@ function tell(ctx: Context, news: DiskNews, volumes: VolumeUse[]): void {
 export async function keepDisk(ctx: Context, view: View): Promise<void> {
   if (ctx.memory.brake.busy === undefined) void keepBrake(ctx);
   for (const mount of Object.keys(ctx.ports.reserves ?? {})) await keepReserve(ctx, view, mount);
-  if (ctx.memory.disk.warned.length > 0 || isSizeTold(ctx, view)) beside(ctx, 'size', () => suggestSize(ctx, view));
+  const size = sizeChange(ctx, view);
+  if (size !== undefined) beside(ctx, 'size', () => changePod(ctx, { name: ctx.self.name, uid: ctx.self.uid }, size));
   beside(ctx, 'carried', () => carryBrake(ctx, view));
 }
 
 const under = new WeakMap<Context, Set<string>>();
 
 /** What waits for the API server must not hold up a cycle; one of a kind at a time. */
-function beside(ctx: Context, what: string, work: () => Promise<void>): void {
+function beside(ctx: Context, what: string, work: () => Promise<unknown>): void {
   const running = under.get(ctx) ?? new Set();
   under.set(ctx, running);
   if (running.has(what)) return;
@@ -93,22 +94,17 @@ function beside(ctx: Context, what: string, work: () => Promise<void>): void {
 
 const sizeAnnotation = 'opengauss.agent/suggested-size';
 
-function isSizeTold(ctx: Context, view: View): boolean {
-  return exactPod(view, ctx.self)?.annotations[sizeAnnotation] !== undefined;
-}
-
-/** `data=136Gi` on the own pod while a volume is above its pre-alarm. */
-async function suggestSize(ctx: Context, view: View): Promise<void> {
-  const { memory } = ctx;
-  const own = exactPod(view, ctx.self);
-  if (own === undefined) return;
+/** `data=136Gi` on the own pod while a volume is above its pre-alarm; undefined: it says so, or has nothing to say. */
+function sizeChange({ memory, self }: Context, view: View): { annotations: Record<string, string | null> } | undefined {
+  const own = exactPod(view, self);
+  if (own === undefined) return undefined;
   const full = view.volumes.filter((one) => memory.disk.warned.includes(one.mount) && one.fault === undefined);
   const text = full.map((one) => `${one.mount}=${suggestedBytes(one) / 2 ** 30}Gi`).join(',');
   const before = own.annotations[sizeAnnotation];
+  if (text === '' && before === undefined) return undefined;
   // It does not follow every byte: once said, it stands until the volume has room again.
-  if ((text === '') === (before === undefined) && mountsIn(text) === mountsIn(before ?? '')) return;
-  const change = { annotations: { [sizeAnnotation]: text === '' ? null : text } };
-  await changePod(ctx, { name: own.name, uid: own.uid }, change);
+  if ((text === '') === (before === undefined) && mountsIn(text) === mountsIn(before ?? '')) return undefined;
+  return { annotations: { [sizeAnnotation]: text === '' ? null : text } };
 }
 
 function mountsIn(text: string): string {

@@ -104,9 +104,8 @@ function noteStreams({ memory, ports }: Context): void {
     memory.streamedAt = {};
     return;
   }
-  for (const sender of instance.senders) {
-    if (isStreaming(instance, sender.name)) memory.streamedAt[sender.name] = ports.clock.now();
-  }
+  const now = ports.clock.now();
+  for (const { name } of instance.senders) if (isStreaming(instance, name)) memory.streamedAt[name] = now;
 }
 
 /** How far primaries said they were; before the list of peers forgets a pod that was made anew. */

@@ -6,8 +6,8 @@
  */
 import { isPrimaryRole } from '../core/acting.ts';
 import { readableLabel, roleLabel } from '../core/labels.ts';
-import { holds, leads, recordOf } from '../core/lease.ts';
-import { formatLsn } from '../core/lsn.ts';
+import { holds, leads, memberOf, recordOf } from '../core/lease.ts';
+import { lsnOrNull } from '../core/lsn.ts';
 import type { PodSight } from '../core/model.ts';
 import { isValid } from '../core/permit.ts';
 import { exactPod } from '../core/pods.ts';
@@ -43,28 +43,24 @@ export function logChange(ctx: Context, view: View, decision: Decision): void {
     return;
   }
   ctx.memory.summedUpAt = view.now;
-  const record = recordOf(view.lease);
-  ctx.log.info('decision', {
-    cycle: ctx.memory.cycle,
-    reason: decision.reason,
-    note: decision.note,
-    state: view.instance.is,
-    term: record?.term,
-    leaseHolder: record?.holder.split('/')[0],
-    lease: decision.lease.do,
-    intent: decision.instance.do,
-  });
+  const { note, lease, instance } = decision;
+  ctx.log.info('decision', { ...situation(ctx, view, decision), note, lease: lease.do, intent: instance.do });
 }
 
-function sumUp(ctx: Context, { lease, permit, instance, now }: View, { reason }: Decision): void {
-  const { memory } = ctx;
-  memory.summedUpAt = now;
+/** What every line about the state of things has. */
+function situation({ memory }: Context, { lease, instance }: View, { reason }: Decision) {
   const record = recordOf(lease);
+  return { cycle: memory.cycle, reason, state: instance.is, term: record?.term, leaseHolder: record && memberOf(record.holder) };
+}
+
+function sumUp(ctx: Context, view: View, decision: Decision): void {
+  const { permit, instance, now } = view;
+  ctx.memory.summedUpAt = now;
   ctx.log.info('summary', {
-    ...{ cycle: memory.cycle, reason, state: instance.is, term: record?.term, leaseHolder: record?.holder.split('/')[0] },
+    ...situation(ctx, view, decision),
     ...(permit === undefined ? {} : { permitMsLeft: Math.round(permit.until - now) }),
-    ...(instance.is === 'primary' ? { lsn: formatLsn(instance.written ?? 0n) } : {}),
-    ...(instance.is === 'standby' ? { replayedLsn: formatLsn(instance.replayed ?? 0n) } : {}),
+    ...(instance.is === 'primary' ? { lsn: lsnOrNull(instance.written) } : {}),
+    ...(instance.is === 'standby' ? { replayedLsn: lsnOrNull(instance.replayed) } : {}),
   });
 }
 

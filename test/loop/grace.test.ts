@@ -20,14 +20,19 @@ async function succeeded(world: World, old: string): Promise<void> {
   world.singleWriter();
 }
 
-test('a primary whose pod was deleted by force stops its server and gives the lease away before it is killed', async () => {
-  const world = await settledWorld();
-  const old = world.primary() ?? '';
-  world.kube.deletePod(old, 0);
-  await world.run(100);
-  world.nodes.get(old)?.loop?.stop();
-  await succeeded(world, old);
-});
+for (const [what, graceSeconds] of [
+  ['was deleted by force', 0],
+  ['has a second to end', 1],
+] as const) {
+  test(`a primary whose pod ${what} stops its server and gives the lease away before it is killed`, async () => {
+    const world = await settledWorld();
+    const old = world.primary() ?? '';
+    world.kube.deletePod(old, graceSeconds);
+    await world.run(graceSeconds === 0 ? 100 : 10);
+    world.nodes.get(old)?.loop?.stop();
+    await succeeded(world, old);
+  });
+}
 
 test('one that hears of it in the middle of its hand-over does not finish that in order', async () => {
   const world = await settledWorld();
@@ -35,14 +40,5 @@ test('one that hears of it in the middle of its hand-over does not finish that i
   world.nodes.get(old)?.loop?.stop();
   await world.until('the hand-over has begun', () => (world.kube.lease?.entries.length ?? 0) > 1);
   world.kube.deletePod(old, 0);
-  await succeeded(world, old);
-});
-
-test('a primary whose pod has a second to end does the same', async () => {
-  const world = await settledWorld();
-  const old = world.primary() ?? '';
-  world.kube.deletePod(old, 1);
-  await world.run(10);
-  world.nodes.get(old)?.loop?.stop();
   await succeeded(world, old);
 });

@@ -3,7 +3,7 @@
  * the configuration, and accept data loss when they are told of it. They keep to the manual: only a member that has no
  * power is called dead.
  */
-import { fencedAnnotation, pausedAnnotation } from '../../agent/core/hand.ts';
+import { fencedAnnotation, neverPrimaryAnnotation, pausedAnnotation } from '../../agent/core/hand.ts';
 import type { Request } from '../../agent/core/model.ts';
 import { type Apply, others, type Strike, type Undo } from './fault.ts';
 import { nonsense } from './machine.ts';
@@ -80,7 +80,7 @@ export const byHand = {
   },
   'member fenced': (sim, machine) => marked(sim, machine, fencedAnnotation),
   'member paused': (sim, machine) => marked(sim, machine, pausedAnnotation),
-  'member never primary': (sim, machine) => marked(sim, machine, 'opengauss.agent/never-primary'),
+  'member never primary': (sim, machine) => marked(sim, machine, neverPrimaryAnnotation),
   paused: (sim) => edited(sim, { paused: true }),
   'failover by hand only': (sim) => edited(sim, { failover: 'manual' }),
   'mode edited': (sim, _machine, fault) => {
@@ -118,6 +118,5 @@ export function fence(sim: Simulation, machine: Machine): void {
 /** Marks that people have left on pods go with the end of the faults. */
 export function unmarkAll(sim: Simulation): void {
   for (const machine of sim.machines)
-    for (const key of [fencedAnnotation, pausedAnnotation, 'opengauss.agent/never-primary'])
-      annotate(sim, machine, key, undefined);
+    for (const key of [fencedAnnotation, pausedAnnotation, neverPrimaryAnnotation]) annotate(sim, machine, key, undefined);
 }

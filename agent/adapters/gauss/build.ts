@@ -4,9 +4,9 @@
  * looking at the directory. The server is stopped before and left stopped after. Whether and from whom to build is
  * decided in core; that the last other copy is not built over, too.
  */
-import { isPrimaryRole } from '../../core/acting.ts';
 import { copyFile, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { isPrimaryRole } from '../../core/acting.ts';
 import type { BuildProgress, Role } from '../../core/model.ts';
 import { type Fault, failed, ok, type Result } from '../../core/result.ts';
 import type { BuildOptions } from '../../ports/instance.ts';

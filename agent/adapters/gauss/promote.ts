@@ -3,9 +3,8 @@
  * is not believed, and the role is asked for by SQL every 10 ms. The term stands in the data directory, durably,
  * before anything is asked for, so that whoever finds this data later knows which promotion it has seen.
  */
-import { isPrimaryRole } from '../../core/acting.ts';
 import { join } from 'node:path';
-import { isSame } from '../../core/acting.ts';
+import { isPrimaryRole, isSame } from '../../core/acting.ts';
 import type { Mono, ServerProcess, Term } from '../../core/model.ts';
 import { isValid, type LeaderPermit } from '../../core/permit.ts';
 import { type Fault, failed, ok, type Result } from '../../core/result.ts';

@@ -28,8 +28,8 @@ import { cacheDir } from './parts.ts';
 export interface Images {
   /** OCI archives to import on every node. */
   archives: string[];
-  /** Name and size of each. */
-  sizes: { name: string; bytes: number; layers: number[] }[];
+  /** The same, with the name of each. */
+  named: { name: string; path: string }[];
 }
 
 const root = fileURLToPath(new URL('../../../', import.meta.url));
@@ -72,10 +72,7 @@ export async function buildImages(programs: Programs, say: (line: string) => voi
     const now = new Date();
     for (const { path } of wanted) utimesSync(path, now, now);
     removeStale(dir);
-    return {
-      archives: wanted.map(({ path }) => path),
-      sizes: wanted.map(({ name, path }) => ({ name, bytes: statSync(path).size, layers: layersOf(path) })),
-    };
+    return { archives: wanted.map(({ path }) => path), named: wanted };
   } finally {
     rmSync(context, { recursive: true, force: true });
   }
@@ -89,11 +86,12 @@ function layersOf(archive: string): number[] {
   return manifest.layers.map(({ size }) => size);
 }
 
-/** `138 MB in 3 layers (90 + 0.1 + 48)`. */
-export function inWords(bytes: number, layers: number[]): string {
+/** The size of an archive: `138 MB in 3 layers (90 + 0.1 + 48)`. */
+export function sizeInWords(archive: string): string {
   const size = (one: number) => (one / 1e6).toFixed(one < 1e6 ? 1 : 0);
+  const layers = layersOf(archive);
   const each = layers.length === 1 ? '' : `s (${layers.map(size).join(' + ')})`;
-  return `${size(bytes)} MB in ${layers.length} layer${each}`;
+  return `${size(statSync(archive).size)} MB in ${layers.length} layer${each}`;
 }
 
 /** What the recipe copies, and the stand-in as a tarball of GAUSSHOME. */
@@ -181,7 +179,7 @@ async function makeImages(
       // Archives stay on this machine, and are unpacked by every node.
       await buildah('push', '--quiet', '--disable-compression', name, `oci-archive:${draft}:${name}`);
       renameSync(draft, path);
-      say(`built ${name}: ${inWords(statSync(path).size, layersOf(path))}`);
+      say(`built ${name}: ${sizeInWords(path)}`);
     }
     say(`built the images in ${seconds(begin)} s`);
   } finally {

@@ -3,7 +3,7 @@
  * and prints where each one lies; `images` makes the images of nodes under test as well.
  */
 import { buildParts, Missing } from './build.ts';
-import { buildImages, inWords } from './image.ts';
+import { buildImages, sizeInWords } from './image.ts';
 
 const level = process.argv[2] ?? 'nodes';
 const usage =
@@ -21,8 +21,8 @@ try {
   const programs = await buildParts(level === 'api' ? 'api' : 'nodes', { say });
   for (const [name, path] of Object.entries(programs)) process.stdout.write(`${name.padEnd(24)} ${path}\n`);
   if (level === 'images') {
-    const { sizes } = await buildImages(programs, say);
-    for (const { name, bytes, layers } of sizes) process.stdout.write(`${name}: ${inWords(bytes, layers)}\n`);
+    const { named } = await buildImages(programs, say);
+    for (const { name, path } of named) process.stdout.write(`${name}: ${sizeInWords(path)}\n`);
   }
 } catch (error) {
   process.stderr.write(`error: ${error instanceof Error ? error.message : String(error)}\n`);

@@ -105,8 +105,8 @@ export const voteMutations: Mutation[] = [
     edits: [
       {
         file: 'core/compare.ts',
-        from: '(vote) => comparePositions(positionOf(vote), mine) < 0',
-        to: '() => false',
+        from: '.filter((state) => isAhead(state, me))',
+        to: '.filter(() => false)',
       },
     ],
     small: ['silent'],
