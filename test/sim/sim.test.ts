@@ -11,7 +11,7 @@ import { mutations } from './mutations.ts';
 import { runSeeds, tryMutation } from './run.ts';
 import { planOf, runPlan } from './seed.ts';
 
-const share = { first: 1, seeds: Number(process.env['SEEDS'] ?? 1000), jobs: 2, minutes: 3, failures: 5 };
+const share = { first: 1, seeds: Number(process.env['SEEDS'] ?? 8000), jobs: 2, minutes: 3, failures: 5 };
 
 test(`${share.seeds} clusters under random faults: no violation, everybody comes back`, async () => {
   const result = await runSeeds(share);
