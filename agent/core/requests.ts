@@ -42,7 +42,7 @@ export function requested(view: View, me: PrimaryInstance): Decision | undefined
 function switchover(view: View, me: PrimaryInstance, request: Request): Decision {
   const { name } = view.self;
   if (request.phase === 'running') {
-    if (request.target === name) return answered(view, request, 'done', { result: leadsText(view) });
+    if (request.target === name) return arrived(view, request);
     return answered(view, request, 'rolled-back', { result: `${name} is the primary`, hint: 'See agent history.' });
   }
   const at = request.options['at'];
@@ -56,6 +56,19 @@ function switchover(view: View, me: PrimaryInstance, request: Request): Decision
     return answered(view, request, 'refused', why);
   }
   return handOver(view, request, target, { target, result: `handing over to ${target}` });
+}
+
+/**
+ * The target leads. In mode `off` it may have won without what was acknowledged last, when the hand-over was broken off and its
+ * primary lost, or its own volume exchanged: people are not told that this was the change that they asked for (S18).
+ */
+function arrived(view: View, request: Request): Decision {
+  const isWhole = view.promotion?.isWhole ?? recordOf(view.lease)?.syncMode !== 'off';
+  if (isWhole) return answered(view, request, 'done', { result: leadsText(view) });
+  return answered(view, request, 'failed', {
+    result: `${leadsText(view)}; it may lack commits that were acknowledged last, as nothing shows a hand-over in order`,
+    hint: 'Mode off allows that where a primary is lost; see agent history.',
+  });
 }
 
 function handOver(

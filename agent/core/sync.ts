@@ -62,6 +62,16 @@ export function unmet(record: LeaseRecord, voters: Iterable<Pick<PeerState, 'nam
   return record.entries.filter((entry) => !meets(entry, votes));
 }
 
+/**
+ * Whether a winner has whatever others acknowledged before it, as after a hand-over in order, also in mode `off`. Votes see to it
+ * in the other modes. A record that names only the winner's own entries says nothing of what came before them.
+ */
+export function hasEverything(record: LeaseRecord, winner: Pick<PeerState, 'name' | 'dataId'>): boolean {
+  if (record.syncMode !== 'off') return true;
+  const votes = new Map([[winner.name, winner]]);
+  return record.entries.some((entry) => entry.primary !== winner.name) && record.entries.every((entry) => meets(entry, votes));
+}
+
 /** Whom people have taken out of the set. */
 function isExcluded(view: View, pod: PodSight): boolean {
   return isNeverPrimary(pod.annotations) || isFencedByHand(pod.annotations) || isReinitialised(view, pod.name);

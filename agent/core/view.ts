@@ -79,6 +79,8 @@ export interface Promotion {
   recordedAt: Mono;
   /** The term is in the WAL. */
   settled: boolean;
+  /** The record shows that whatever others acknowledged before is on it; absent: not looked at, as the agent was started later. */
+  isWhole?: boolean;
   /** What only a new primary has to do once, and nobody waits for, is done: own lock and brake taken away, users made. */
   finished?: boolean;
   /** How far redo had come when it was last seen to have come further, and when that was. */

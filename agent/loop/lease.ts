@@ -11,6 +11,7 @@ import { acquired, memberOf, recordOf, released, renewed } from '../core/lease.t
 import type { LeaseRecord, Mono } from '../core/model.ts';
 import type { Fault } from '../core/result.ts';
 import { durationFor, isValid, latestUntil, type LeaderPermit, permitFrom } from '../core/permit.ts';
+import { hasEverything } from '../core/sync.ts';
 import { onTurn } from '../core/turns.ts';
 import type { Decision, LeaseChange, LeaseDraft, LeaseIntent, View } from '../core/view.ts';
 import type { Context } from './context.ts';
@@ -138,7 +139,8 @@ async function renew(ctx: Context, view: View, change: LeaseChange | undefined):
   const promoting = outcome === 'done' && record.garbage === undefined ? change?.promoting : undefined;
   const process = processOf(memory.instance);
   if (promoting !== undefined && process !== undefined) {
-    memory.promotion = { term: promoting.term, process, recordedAt: ports.clock.now(), settled: false };
+    const isWhole = hasEverything(record, { name: promoting.member, dataId: promoting.dataId });
+    memory.promotion = { term: promoting.term, process, recordedAt: ports.clock.now(), settled: false, isWhole };
     armFence(ctx);
   }
   return outcome;

@@ -132,6 +132,8 @@ export interface Memory {
   since: { shape: string; at: string } | undefined;
   /** The last sight of the lease, which outlives readings that fail: a version first seen long ago stays seen. */
   sighting: SeenLease | undefined;
+  /** The record as last seen, also after the Lease was deleted. */
+  lastRecord: LeaseRecord | undefined;
   /** When the last GET of the lease was sent; what a watch delivers does not count. */
   leaseReadAt: Mono;
   /** When the version of the lease that is known was not there yet. */
@@ -230,6 +232,7 @@ export function emptyMemory(records: LocalRecords): Memory {
     troubleAt: undefined,
     since: undefined,
     sighting: undefined,
+    lastRecord: undefined,
     leaseReadAt: Number.NEGATIVE_INFINITY,
     leaseAbsentAt: Number.NEGATIVE_INFINITY,
     foundByReading: false,

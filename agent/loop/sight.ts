@@ -78,7 +78,9 @@ export function isRenewalOwed(ctx: Context, view: View): boolean {
 export function adoptLease(ctx: Context, record: LeaseRecord | undefined, sentAt: Mono | undefined): void {
   const { memory, ports } = ctx;
   const before = memory.sighting;
-  if (before?.record !== undefined && record !== undefined && isOlder(record, before.record)) return;
+  // A Lease that was deleted is made again with a later version: until a reading shows it, what is older is from before the end.
+  const last = before?.record ?? (sentAt === undefined ? memory.lastRecord : undefined);
+  if (last !== undefined && record !== undefined && isOlder(record, last)) return;
   const now = ports.clock.now();
   if (record?.resourceVersion !== before?.record?.resourceVersion) noteVersion(memory, before, sentAt, now);
   memory.sighting = seen(before, record, sentAt, now);
@@ -86,6 +88,7 @@ export function adoptLease(ctx: Context, record: LeaseRecord | undefined, sentAt
   // For good: the next version of the record will not show the release any more.
   if (memory.promised !== undefined && isReleasedBy(memory.promised, record)) memory.promised = undefined;
   if (record === undefined) return;
+  memory.lastRecord = record;
   if (record.holder !== ctx.self.identity) memory.held = undefined;
   else if (record.garbage === undefined) memory.held = record;
   // A write over a version that is not the last any more cannot happen any more.

@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { SyncEntry } from '../../agent/core/model.ts';
 import { known } from '../../agent/core/result.ts';
-import { acksFor, isVoteSet, nobody, renderNames, sameNames, syncStep } from '../../agent/core/sync.ts';
+import { acksFor, hasEverything, isVoteSet, nobody, renderNames, sameNames, syncStep } from '../../agent/core/sync.ts';
 import type { View } from '../../agent/core/view.ts';
 import { aConfig, aLeadingView, aPod, aPrimary, aRecord, aSeen, aSender, identity, lsn, me, now } from './builders.ts';
 
@@ -78,6 +78,28 @@ describe('a vote set', () => {
       true,
     );
   });
+});
+
+describe('a winner in mode off', () => {
+  const handedOver = entry({ primary: 'og-demo-0', dataId: 'data-0', names: [me], w: 1 });
+  const own = entry({ term: 8, names: [], w: 0 });
+  const cases: [string, SyncEntry[], boolean][] = [
+    ['has everything when only it acknowledged before', [handedOver], true],
+    ['has everything when it is promoted once more, with the same data', [handedOver, own], true],
+    [
+      'may lack something when its primary had begun to acknowledge alone again',
+      [handedOver, { ...handedOver, names: [], w: 0 }],
+      false,
+    ],
+    ['may lack something when its data is not that of its own last promotion', [handedOver, { ...own, dataId: 'data-9' }], false],
+    ['may lack something when the record knows nobody before it', [own], false],
+  ];
+  for (const [what, entries, whole] of cases) {
+    test(what, () => {
+      const record = aRecord({ syncMode: 'off', entries });
+      assert.equal(hasEverything(record, { name: me, dataId: 'data-1' }), whole);
+    });
+  }
 });
 
 describe('acknowledgements', () => {

@@ -53,6 +53,22 @@ describe('a lease that is deleted', () => {
     assert.equal(world.primary(), holder);
   });
 
+  test('is made again as it last was, whatever a lagging watch delivers meanwhile', async () => {
+    const world = await settledWorld();
+    const holder = world.primary() ?? '';
+    const before = leaseOf(world);
+    world.kube.trouble = ({ member, verb }) => (member === holder && verb === 'writeLease' ? answer(503) : undefined);
+    world.kube.deleteLease();
+    await world.run(500);
+    // As it was when this holder had taken it, and had not recorded its promotion yet.
+    world.kube.lag(holder, { ...before, resourceVersion: '2', promoting: undefined, entries: [] });
+    await world.run(500);
+    world.kube.trouble = () => undefined;
+    await world.until('it is made again', () => world.kube.lease !== undefined, 10_000);
+    const after = leaseOf(world);
+    assert.deepEqual([after.holder, after.promoting, after.entries], [before.holder, before.promoting, before.entries]);
+  });
+
   test('together with its holder is made up by nobody, and the cluster says why', async () => {
     const world = await settledWorld();
     const old = world.primary() ?? '';

@@ -37,6 +37,33 @@ async function blockedWorld(): Promise<World> {
   return world;
 }
 
+test('a switchover in mode off that is carried out in order is told as done, and loses nothing', async () => {
+  const world = await settledWorld({ config: 'sync:\n  mode: off\n' });
+  world.kube.ask({ kind: 'switchover', target: 'og-demo-1' });
+  assert.deepEqual([(await ended(world)).phase, world.primary()], ['done', 'og-demo-1']);
+  assert.equal(lostRows(world, 'og-demo-1'), 0);
+});
+
+test('a switchover in mode off that was broken off before its primary was lost is not told as done by the target', async () => {
+  const world = await settledWorld({ config: 'sync:\n  mode: off\n' });
+  const notSent = { of: 'kube', kind: 'timeout', done: 'maybe', detail: 'timed out' } as const;
+  world.kube.ask({ kind: 'switchover', target: 'og-demo-1' });
+  const [old, target] = ['og-demo-0', 'og-demo-1'];
+  const names = () => world.kube.lease?.entries.map((entry) => entry.names.join()).join(' | ');
+  await world.until('only the target acknowledges', () => names() === target);
+  world.killAgent(old);
+  world.kube.trouble = ({ member, verb }) => (member === old && verb === 'writeRequest' ? notSent : undefined);
+  world.startAgent(old);
+  await world.until('the old primary acknowledges alone again', () => names() === '', 60_000);
+  world.cut(old, 'peers');
+  await world.run(1000);
+  world.killNode(old);
+  const { phase, result } = await ended(world);
+  assert.equal(world.primary(), target);
+  assert.ok(lostRows(world, target) > 0, 'nothing was at stake');
+  assert.deepEqual([phase, /may lack commits/.test(result ?? '')], ['failed', true]);
+});
+
 describe('a failover asked for', () => {
   test('while nobody may take over is refused with what would be lost, and done when that is accepted', async () => {
     const world = await blockedWorld();
