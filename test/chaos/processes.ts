@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { leaseOf, until } from '../e2e/harness.ts';
 import { send } from '../lab/processes.ts';
-import { whenRenewed } from './lease.ts';
+import { followHolders, whenRenewed } from './lease.ts';
 import type { Scene } from './scenes.ts';
 import type { Stage } from './stage.ts';
 
@@ -10,6 +10,15 @@ import type { Stage } from './stage.ts';
 async function abort(stage: Stage, name: string, signal: NodeJS.Signals) {
   const server = stage.member(name).server();
   assert.ok(server !== undefined && send(server, signal), `${name} has no server`);
+}
+
+/** How long its event loop stood still at most since this was asked last, by the agent's own metrics. */
+async function longestStall(stage: Stage, name: string): Promise<number> {
+  const { ip, httpPort } = stage.lab.record().members.find(({ pod }) => pod === name) ?? {};
+  const answer = await fetch(`http://${ip}:${httpPort}/metrics`, { signal: AbortSignal.timeout(10_000) });
+  const found = /^nodejs_eventloop_lag_max_seconds(?:\{.*\})? (\S+)$/m.exec(await answer.text());
+  assert.ok(found !== null, 'the metrics tell of the event loop');
+  return Number(found[1]);
 }
 
 export const processScenes: Scene[] = [
@@ -52,8 +61,12 @@ export const processScenes: Scene[] = [
     title: "the primary's server ends by itself",
     boundMs: 3000,
     async play(stage) {
+      const holders = followHolders(stage);
       await abort(stage, stage.old, 'SIGABRT');
-      await stage.takeover();
+      const winner = await stage.takeover();
+      assert.ok(await stage.lab.whenStreaming(120_000), 'the old primary streams again');
+      holders.stop();
+      assert.deepEqual(holders.seen, [stage.old, winner], 'it leads no more before it has rejoined');
     },
   },
   {
@@ -99,15 +112,15 @@ export const processScenes: Scene[] = [
     boundMs: 9000,
     async play(stage) {
       const session = await stage.session(stage.old);
+      const frozen = performance.now();
       await stage.fault('freeze', stage.old, 'pod');
       await stage.takeover();
       await stage.rows();
       await stage.pause(60_000 - (performance.now() - stage.began));
-      const thawed = performance.now();
       await stage.fault('thaw', stage.old);
       await stage.pause(5000);
-      const late = session.acknowledged.filter(({ at }) => at > thawed);
-      assert.equal(late.length, 0, 'nothing is acknowledged on the old primary after the thaw');
+      const late = session.acknowledged.filter(({ asked }) => asked > frozen);
+      assert.equal(late.length, 0, 'the old primary acknowledges nothing that was asked since it was frozen');
     },
   },
   {
@@ -139,11 +152,16 @@ export const processScenes: Scene[] = [
     title: "the primary's agent does nothing for 3 s",
     boundMs: 500,
     async play(stage) {
+      await longestStall(stage, stage.old);
+      // The metric compares two beats of a second.
+      await stage.pause(2500);
       await stage.fault('freeze', stage.old, 'agent');
       await stage.pause(3000);
       await stage.fault('thaw', stage.old);
       await stage.pause(3000);
       await stage.unmoved();
+      const seconds = await longestStall(stage, stage.old);
+      assert.ok(seconds >= 3, `its metrics tell a stall of ${seconds} s only`);
     },
   },
   {

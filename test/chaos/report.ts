@@ -1,33 +1,59 @@
-/** The table of a run of scenes, and the same as data. Text only. */
-import { elsewhere, scenes, wantedRows } from './scenes.ts';
-import { type Result, verdictOf } from './run.ts';
+/** The table of a run of scenes, for a terminal and for a document. Text only. */
+import { elsewhere, type Scene, scenes, wantedRows } from './scenes.ts';
+import { type Result, type Verdict, verdictOf } from './run.ts';
 
 const seconds = (ms: number | undefined) => (ms === undefined ? '-' : `${(ms / 1000).toFixed(2)} s`);
 
-/** One line per scene; of several runs the longest outage and the worst verdict count. */
-export function renderTable(results: Result[]): string {
-  const head = ['ROWS', 'SCENE', 'RUNS', 'OUTAGE', 'BOUND', 'ROWS/S', 'ACKED', 'LOST', 'VERDICT'];
-  const lines = [...new Set(results.map(({ scene }) => scene))].map((scene) => {
-    const own = results.filter((result) => result.scene === scene);
-    const longest = own.reduce<number | undefined>(
-      (most, { outageMs }) => (outageMs === undefined ? most : Math.max(most ?? 0, outageMs)),
-      undefined,
-    );
-    const verdict = (['failed', 'over', 'pending', 'ok'] as const).find((word) =>
-      own.some((result) => verdictOf(result) === word),
-    );
-    return [
-      scene.rows.join(' ') || '-',
-      scene.name,
-      String(own.length),
-      seconds(longest),
-      seconds(scene.boundMs),
-      String(Math.round(own.reduce((sum, { rate }) => sum + rate, 0) / own.length)),
-      String(own.reduce((sum, { acknowledged }) => sum + acknowledged, 0)),
-      String(own.reduce((sum, { lost }) => sum + lost, 0)),
-      verdict === 'pending' ? `pending: ${scene.pending}` : (verdict ?? '-'),
-    ];
+/** All runs of one scene in one mode. */
+interface Line {
+  scene: Scene;
+  mode: string;
+  runs: number;
+  /** The longest; undefined: there is none. */
+  outageMs: number | undefined;
+  /** Per second before the fault, on average. */
+  rate: number;
+  acknowledged: number;
+  lost: number;
+  /** The worst. */
+  verdict: Verdict;
+}
+
+function linesOf(results: Result[]): Line[] {
+  const groups = Map.groupBy(results, ({ scene, mode }) => `${scene.name} ${mode}`);
+  return [...groups.values()].flatMap((own) => {
+    const [first] = own;
+    if (first === undefined) return [];
+    const outages = own.flatMap(({ outageMs }) => (outageMs === undefined ? [] : [outageMs]));
+    const verdicts = own.map(verdictOf);
+    return {
+      scene: first.scene,
+      mode: first.mode,
+      runs: own.length,
+      outageMs: outages.length === 0 ? undefined : Math.max(...outages),
+      rate: Math.round(own.reduce((sum, { rate }) => sum + rate, 0) / own.length),
+      acknowledged: own.reduce((sum, { acknowledged }) => sum + acknowledged, 0),
+      lost: own.reduce((sum, { lost }) => sum + lost, 0),
+      verdict: (['failed', 'over', 'pending'] as const).find((word) => verdicts.includes(word)) ?? 'ok',
+    };
   });
+}
+
+/** One line per scene and mode; of several runs the longest outage and the worst verdict count. */
+export function renderTable(results: Result[]): string {
+  const head = ['ROWS', 'SCENE', 'MODE', 'RUNS', 'OUTAGE', 'BOUND', 'ROWS/S', 'ACKED', 'LOST', 'VERDICT'];
+  const lines = linesOf(results).map((line) => [
+    line.scene.rows.join(' ') || '-',
+    line.scene.name,
+    line.mode,
+    String(line.runs),
+    seconds(line.outageMs),
+    seconds(line.scene.boundMs),
+    String(line.rate),
+    String(line.acknowledged),
+    String(line.lost),
+    line.verdict === 'pending' ? `pending: ${line.scene.pending}` : line.verdict,
+  ]);
   const widths = head.map((title, i) => Math.max(title.length, ...lines.map((line) => line[i]?.length ?? 0)));
   return [head, ...lines]
     .map((line) =>
@@ -37,6 +63,27 @@ export function renderTable(results: Result[]): string {
         .trimEnd(),
     )
     .join('\n');
+}
+
+/** The same as a table for docs/TESTING.md. */
+export function renderMarkdown(results: Result[]): string {
+  const plain = (ms: number | undefined) => (ms === undefined ? '–' : (ms / 1000).toFixed(2).replace(/\.?0+$/, ''));
+  const lines = linesOf(results).map(({ scene, mode, outageMs, acknowledged, lost, rate, verdict }) => {
+    const outage = `${plain(outageMs)}${verdict === 'ok' ? '' : ` (${verdict})`}`;
+    const cells = [
+      scene.rows.join(', ') || '–',
+      `\`${scene.name}\``,
+      mode,
+      outage,
+      plain(scene.boundMs),
+      acknowledged,
+      lost,
+      rate,
+    ];
+    return `| ${cells.join(' | ')} |\n`;
+  });
+  const head = '| row | scene | mode | outage, s | bound, s | rows acknowledged | rows lost | rows/s |\n';
+  return `${head}| --- | --- | --- | --- | --- | --- | --- | --- |\n${lines.join('')}`;
 }
 
 /** The rows that were asked for and not played, each with the reason. */

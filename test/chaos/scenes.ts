@@ -9,6 +9,9 @@ import { networkScenes } from './network.ts';
 import { processScenes } from './processes.ts';
 import { takeoverScenes } from './takeovers.ts';
 
+/** The cluster's sync.mode. */
+export type Mode = 'quorum' | 'strict';
+
 export interface Scene {
   name: string;
   /** Rows of the fault table, e.g. F1. */

@@ -14,7 +14,7 @@ import { type Acknowledged, startWriter, type Writer } from '../support/client.t
 
 export const table = 'chaos_rows';
 
-/** How the load of a stage is made. */
+/** How the load of a stage is made: clients that write as fast as they are answered. */
 export interface Load {
   writers: number;
 }
@@ -30,6 +30,8 @@ export interface Stage {
   /** performance.now() when the scene began; the outage is counted from here unless a scene sets it later. */
   began: number;
   writers: Writer[];
+  /** Rows per second before the scene. */
+  rate: number;
   /** Injects a fault as `npm run lab` does; rejects when it does not stand. */
   fault(command: string, member: string, what?: string): Promise<void>;
   /** A fault of the API server until the scene's end or `remove`. */
@@ -55,8 +57,11 @@ export interface Stage {
 
 let numbers = 1;
 const rowsBefore = 100;
+/** Over that time the rate is taken. */
+const rateMs = 3000;
 
-function startLoad(lab: Lab, count: number): Writer[] {
+/** So many clients of the write address, each with rows of its own. */
+export function startLoad(lab: Lab, count: number): Writer[] {
   return Array.from({ length: count }, () => {
     numbers += 10_000_000;
     return startWriter({ address: writeAddress(lab), table, from: numbers, identify: true });
@@ -71,6 +76,9 @@ export async function startStage(lab: Lab, load: Load): Promise<Stage> {
   const writers = startLoad(lab, load.writers);
   const first = writers[0];
   assert.ok(first !== undefined && (await first.whenAcknowledged(rowsBefore, 30_000)), `no rows: ${first?.lastError()}`);
+  const since = performance.now();
+  await sleep(rateMs);
+  const rate = (1000 * merged(writers, since).length) / (performance.now() - since);
   const notes: string[] = [];
   const stage: Stage = {
     lab,
@@ -79,6 +87,7 @@ export async function startStage(lab: Lab, load: Load): Promise<Stage> {
     term,
     began: performance.now(),
     writers,
+    rate,
     async fault(command, member, what) {
       const reply = await lab.inject({
         command,

@@ -1,6 +1,6 @@
 /** Scenes of a take-over that is disturbed itself, and of switchovers. Rows F41 to F53. */
 import assert from 'node:assert/strict';
-import { agent, leaseOf, until } from '../e2e/harness.ts';
+import { agent, ask, leaseOf, until } from '../e2e/harness.ts';
 import type { KubeObject } from '../lab/api.ts';
 import { commandLine, send } from '../lab/processes.ts';
 import { execIn } from './inside.ts';
@@ -8,6 +8,8 @@ import { holderOf, whenLease } from './lease.ts';
 import type { Scene } from './scenes.ts';
 import type { Stage } from './stage.ts';
 
+/** A connection that ended or could not be made, and what the brake says to a statement that comes before its session is cut. */
+const handedOver = /ECONNREFUSED|ECONNRESET|EPIPE|terminated|57P0[123]|25006/;
 const startByHand = 'gs_ctl start -D "$OG_DATA_DIR/pgdata" -M primary >/dev/null 2>&1 </dev/null; echo $?';
 
 /** A new holder, and optionally its record of the promotion. */
@@ -17,6 +19,13 @@ function winnerOf(stage: Stage, promoting: boolean): Promise<KubeObject> {
     const record = lease.metadata.annotations?.['opengauss.agent/promoting'] ?? '';
     return taken && (!promoting || record.includes(`"${holderOf(lease)}"`));
   });
+}
+
+/** Ends a winner's container at this moment; its agent stands still while its server says that it was not promoted yet. */
+async function crashUnpromoted(stage: Stage, winner: string) {
+  await stage.fault('freeze', winner, 'agent');
+  assert.equal(await ask(stage.lab, winner, 'SELECT pg_is_in_recovery()'), 'true', `${winner} is not promoted yet`);
+  await stage.crash(winner);
 }
 
 async function serverGone(stage: Stage, name: string) {
@@ -50,7 +59,7 @@ export const takeoverScenes: Scene[] = [
     async play(stage) {
       const won = winnerOf(stage, false);
       await stage.fault('kill', stage.old, 'server');
-      await stage.crash(holderOf(await won));
+      await crashUnpromoted(stage, holderOf(await won));
       await stage.rows();
     },
   },
@@ -60,9 +69,16 @@ export const takeoverScenes: Scene[] = [
     title: "the winner's container dies after it froze the standbys and recorded its promotion",
     boundMs: 18_000,
     async play(stage) {
-      const won = winnerOf(stage, true);
+      const won = winnerOf(stage, false);
       await stage.fault('kill', stage.old, 'server');
-      await stage.crash(holderOf(await won));
+      // It cannot go on before it knows that its record was written.
+      const client = holderOf(await won);
+      const faults = [
+        stage.kube({ do: 'hold-answer' }, { client, verb: ['update'], resource: 'leases' }),
+        stage.kube({ do: 'mute-watch' }, { client }),
+      ];
+      await crashUnpromoted(stage, holderOf(await winnerOf(stage, true)));
+      for (const fault of faults) fault.remove();
       await stage.rows();
     },
   },
@@ -96,6 +112,14 @@ export const takeoverScenes: Scene[] = [
       const asked = await agent(stage.lab, stage.old, 'switchover', '--to', first);
       assert.equal(asked.code, 0, `${asked.stdout}${asked.stderr}`);
       assert.equal(stage.lab.primary(), first);
+      await stage.rows();
+      const said = stage.writers.flatMap(({ errors }) => [...errors.keys()]);
+      stage.note(`clients met: ${[...new Set(said)].join('; ') || 'nothing'}`);
+      assert.deepEqual(
+        said.filter((text) => !handedOver.test(text)),
+        [],
+        'clients met ends of connections and the brake, nothing else',
+      );
     },
   },
   {
@@ -110,7 +134,12 @@ export const takeoverScenes: Scene[] = [
       await stopped;
       await stage.crash(first);
       await stage.rows();
-      await asked;
+      const { code, stdout, stderr } = await asked;
+      const { holder } = await leaseOf(stage.lab);
+      stage.note(`${holder} leads; the command said: ${stdout}${stderr}`.trim());
+      assert.ok(holder === stage.old || holder === first, 'the third member was pointed away and does not lead');
+      if (holder === first) assert.match(`${code} ${stdout}`, /^0 done: /);
+      else assert.match(`${code} ${stderr}`, /^1 error: .+\nhint: .+/);
     },
   },
   {

@@ -55,6 +55,7 @@ export async function startApiServer(options: KubeOptions, dir: string, say: (li
     secure: true,
     faults: { ...createFaults(), add: refuseFault },
     requests: () => counted.read().sum,
+    latest: () => [],
     rightsUsed: () => counted.read().used,
     processes: plane.processes,
     nodePower: nodes.setPower,

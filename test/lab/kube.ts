@@ -12,6 +12,7 @@ import { parseAllDocuments } from 'yaml';
 import type { Faults } from '../kube/faults.ts';
 import { kubeconfig, selfSigned } from '../kube/kubeconfig.ts';
 import type { Draft } from '../kube/objects.ts';
+import type { RecordedRequest } from '../kube/requests.ts';
 import { createApiServer } from '../kube/server.ts';
 import { setName } from './objects.ts';
 import { root } from './place.ts';
@@ -33,6 +34,8 @@ export interface KubeServer {
   faults: Faults;
   /** Requests of the members' account so far. */
   requests(): { all: number; writes: number };
+  /** The latest of them, oldest first, with the pod's name as the client; none where the server does not tell. */
+  latest(): RecordedRequest[];
   /** The rights that these requests took, as `verb group/resource`, each with the codes of the answers. */
   rightsUsed(): Map<string, Set<number>>;
   /** Programs of its own that run now. */
@@ -103,6 +106,7 @@ export async function startKube(options: KubeOptions): Promise<KubeServer> {
       const sum = (some: { count: number }[]) => some.reduce((total, { count }) => total + count, 0);
       return { all: sum(own), writes: sum(own.filter(({ verb }) => writes.includes(verb))) };
     },
+    latest: () => server.requests.recent().filter(({ user }) => user === member),
     rightsUsed() {
       const used = new Map<string, Set<number>>();
       for (const { user, verb, group, resource, code } of server.requests.counts())

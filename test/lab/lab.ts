@@ -5,6 +5,7 @@
 import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Faults } from '../kube/faults.ts';
+import type { RecordedRequest } from '../kube/requests.ts';
 import type { Addresses } from './addresses.ts';
 import type { Api, KubeObject } from './api.ts';
 import { type Isolation, probeIsolation } from './container.ts';
@@ -46,6 +47,8 @@ export interface Lab {
   faults: Faults;
   /** Requests of the members that reached the API server so far. */
   requests(): { all: number; writes: number };
+  /** The latest of them, oldest first, with the member's name as the client; none on a real API server. */
+  latestRequests(): RecordedRequest[];
   /** The rights that they took, as `verb group/resource`, each with the codes of the answers. */
   rightsUsed(): Map<string, Set<number>>;
   /** The member whose label says primary. */
@@ -333,6 +336,7 @@ async function announce(
     inject: (order) => injectInto(frame, parts, order),
     faults: frame.kube.faults,
     requests: () => frame.kube.requests(),
+    latestRequests: () => frame.kube.latest(),
     rightsUsed: () => frame.kube.rightsUsed(),
     primary: () => primaryOf(parts),
     whenStreaming: (deadlineMs, signal) => whenStreaming(frame, parts, deadlineMs, signal),

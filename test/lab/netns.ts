@@ -135,6 +135,8 @@ function rulesOf(addresses: Addresses, kind: FaultKind, member: number): string[
 
 function createNetwork(names: Names, addresses: Addresses): Network {
   const faults = new Set<string>();
+  /** One-way cuts. */
+  const muted: { from: number; to: number }[] = [];
   let standing = new Set<string>();
   let work = Promise.resolve();
 
@@ -142,13 +144,18 @@ function createNetwork(names: Names, addresses: Addresses): Network {
     const all = addresses.members.flatMap((_, member) =>
       faultKinds.flatMap((kind) => (faults.has(`${kind} ${member}`) ? rulesOf(addresses, kind, member) : [])),
     );
-    return new Set(all);
+    const addressOf = (member: number) => addresses.members[member]?.ip ?? '';
+    const oneWay = muted.map(({ from, to }) => `from ${addressOf(from)} to ${addressOf(to)}`);
+    return new Set([...all, ...oneWay]);
   }
   function change(member: number, kind: FaultKind, on: boolean) {
     const key = `${kind} ${member}`;
     if (faults.has(key) === on) return;
     if (on) faults.add(key);
     else faults.delete(key);
+    apply();
+  }
+  function apply() {
     const before = standing;
     standing = wanted();
     const lines = [
@@ -163,7 +170,13 @@ function createNetwork(names: Names, addresses: Addresses): Network {
       if (from !== 'peers') change(member, 'kube', true);
       if (from !== 'kube') change(member, 'peers', true);
     },
+    mute(from, to) {
+      muted.push({ from, to });
+      apply();
+    },
     heal(member) {
+      const rest = muted.filter(({ from, to }) => from !== member && to !== member);
+      if (rest.length < muted.splice(0, muted.length, ...rest).length) apply();
       change(member, 'kube', false);
       change(member, 'peers', false);
     },

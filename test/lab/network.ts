@@ -18,7 +18,9 @@ export type CutFrom = 'kube' | 'peers' | 'all';
 
 export interface Network {
   cut(member: number, from: CutFrom): void;
-  /** Undoes every cut of the member. */
+  /** What one member sends to another is lost from now on; what comes back arrives. */
+  mute(from: number, to: number): void;
+  /** Undoes every cut of the member, one-way ones as well. */
   heal(member: number): void;
   isCut(member: number): boolean;
   /** A member without power neither sends nor answers. */
@@ -48,6 +50,8 @@ interface Faults {
 /** Opens all proxies; rejects when an address is taken. */
 export async function startNetwork(addresses: Addresses): Promise<Network> {
   const faults: Faults[] = addresses.members.map(() => ({ kube: false, peers: false, power: true, held: false }));
+  /** One-way cuts as `from to`. */
+  const muted = new Set<string>();
   const indexOf = new Map(addresses.members.map(({ ip }, i) => [ip, i]));
   const proxies: FaultProxy[] = [];
   const haProxies: FaultProxy[] = [];
@@ -57,7 +61,11 @@ export async function startNetwork(addresses: Addresses): Promise<Network> {
     return own !== undefined && (own.peers || !own.power);
   }
   function peerLink(caller: string, target: number): LinkState {
-    return peersCut(indexOf.get(caller)) || peersCut(target) ? 'cut' : 'open';
+    const from = indexOf.get(caller);
+    if (peersCut(from) || peersCut(target)) return 'cut';
+    const [heard, answered] = [!muted.has(`${from} ${target}`), !muted.has(`${target} ${from}`)];
+    if (heard) return answered ? 'open' : 'deaf';
+    return answered ? 'unheard' : 'cut';
   }
   function haLink(caller: string, target: number): LinkState {
     const link = peerLink(caller, target);
@@ -71,6 +79,9 @@ export async function startNetwork(addresses: Addresses): Promise<Network> {
   function change(member: number, next: Partial<Faults>) {
     const own = faults[member];
     if (own !== undefined) Object.assign(own, next);
+    refresh();
+  }
+  function refresh() {
     for (const proxy of proxies) proxy.refresh();
   }
 
@@ -91,7 +102,14 @@ export async function startNetwork(addresses: Addresses): Promise<Network> {
 
   return {
     cut: (member, from) => change(member, { ...(from !== 'peers' && { kube: true }), ...(from !== 'kube' && { peers: true }) }),
-    heal: (member) => change(member, { kube: false, peers: false }),
+    mute(from, to) {
+      muted.add(`${from} ${to}`);
+      refresh();
+    },
+    heal(member) {
+      for (const pair of [...muted]) if (pair.split(' ').includes(String(member))) muted.delete(pair);
+      change(member, { kube: false, peers: false });
+    },
     isCut: (member) => faults[member]?.kube === true || faults[member]?.peers === true,
     setPower: (member, on) => change(member, { power: on }),
     hold: (member) => change(member, { held: true }),

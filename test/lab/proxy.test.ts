@@ -100,6 +100,34 @@ test('a cut link forwards nothing and stays open, and is reset when it is healed
   await far.close();
 });
 
+test('a link that is cut one way forwards what goes the other way, and the rest once it is open again', async () => {
+  const far = await echo(`${network}.40`, 15000);
+  let state: LinkState = 'open';
+  const [listen, target] = [15001, 15000].map((port) => ({ host: `${network}.40`, port }));
+  assert.ok(listen !== undefined && target !== undefined);
+  const proxy = await startProxy({ listen, target, source: undefined, linkOf: () => state });
+  const one = await talk(`${network}.40`, 15001, `${network}.41`);
+  one.socket.write('a');
+  await until('answered', () => one.text() === 'a');
+  state = 'deaf';
+  proxy.refresh();
+  one.socket.write('b');
+  await until('what a deaf caller says arrives', () => far.received() === 2);
+  await sleep(100);
+  assert.equal(one.text(), 'a', 'and no answer comes');
+  state = 'unheard';
+  proxy.refresh();
+  await until('the answer comes when only the caller is cut off', () => one.text() === 'ab');
+  one.socket.write('c');
+  await sleep(100);
+  assert.equal(far.received(), 2, 'what an unheard caller says does not arrive');
+  state = 'open';
+  proxy.refresh();
+  await until('what was under way arrives', () => one.text() === 'abc');
+  await proxy.close();
+  await far.close();
+});
+
 test('what a held link keeps back arrives after the release, and is lost when the sender dies', async () => {
   const far = await echo(`${network}.20`, 15000);
   let state: LinkState = 'held';

@@ -1,12 +1,13 @@
 /**
  * A TCP proxy that can lose traffic. A cut link keeps its connections open and forwards nothing, as a network that
- * drops packets does; a held one keeps what flows back to the caller in memory. Which caller it is shows in the source
- * address. It never looks into the bytes, and every buffer has a bound.
+ * drops packets does; one that is cut one way forwards what goes the other way, and what the kernels kept meanwhile
+ * once it is open again; a held one keeps what flows back to the caller in memory. Which caller it is shows in the
+ * source address. It never looks into the bytes, and every buffer has a bound.
  */
 import { createServer, createConnection, type Server, type Socket } from 'node:net';
 
-/** What happens to the traffic between a caller and the proxy's target. */
-export type LinkState = 'open' | 'cut' | 'held';
+/** What happens to the traffic between a caller and the target. Nothing reaches a deaf caller; an unheard one reaches nobody. */
+export type LinkState = 'open' | 'cut' | 'held' | 'deaf' | 'unheard';
 
 /** What a held link keeps before it lets the sender wait. */
 const heldBytesMax = 64 << 20;
@@ -81,7 +82,11 @@ function createLink(caller: Socket, options: ProxyOptions, onGone: () => void): 
   }
   /** The end of one side is news for the other, except across a cut. */
   function failed() {
+    broken ||= isOneWay();
     if (!broken) reset();
+  }
+  function isOneWay(): boolean {
+    return state === 'deaf' || state === 'unheard';
   }
   function connect(): Socket {
     const { target: to, source } = options;
@@ -89,18 +94,18 @@ function createLink(caller: Socket, options: ProxyOptions, onGone: () => void): 
     const made = createConnection({ ...to, ...bound, allowHalfOpen: true, noDelay: true });
     made.on('error', failed);
     made.on('data', (chunk) => {
-      if (state === 'open') forward(chunk, made, caller);
+      if (state === 'open' || state === 'unheard') forward(chunk, made, caller);
       else if (state === 'held' && !held.keep(chunk)) made.pause();
     });
     // What was held when the sender died is lost with it.
-    made.on('end', () => (state === 'open' ? caller.end() : failed()));
-    made.on('drain', () => state !== 'cut' && caller.resume());
+    made.on('end', () => (state === 'open' || state === 'unheard' ? caller.end() : failed()));
+    made.on('drain', () => state !== 'cut' && state !== 'unheard' && caller.resume());
     made.on('close', () => !broken && caller.destroyed && onGone());
     return made;
   }
   function apply() {
     state = options.linkOf(address);
-    if (state === 'cut') {
+    if (state === 'cut' || (broken && isOneWay())) {
       broken = true;
       caller.pause();
       target?.pause();
@@ -108,11 +113,11 @@ function createLink(caller: Socket, options: ProxyOptions, onGone: () => void): 
     }
     if (broken) return reset();
     target ??= connect();
-    if (state === 'open') {
-      for (const chunk of held.take()) caller.write(chunk);
-      target.resume();
-    }
-    caller.resume();
+    if (state === 'open') for (const chunk of held.take()) caller.write(chunk);
+    if (state === 'deaf') target.pause();
+    else if (state !== 'held') target.resume();
+    if (state === 'unheard') caller.pause();
+    else caller.resume();
   }
 
   caller.on('error', failed);
@@ -120,7 +125,7 @@ function createLink(caller: Socket, options: ProxyOptions, onGone: () => void): 
     if (state !== 'cut' && target !== undefined) forward(chunk, caller, target);
   });
   caller.on('end', () => state !== 'cut' && target?.end());
-  caller.on('drain', () => state !== 'cut' && target?.resume());
+  caller.on('drain', () => state !== 'cut' && state !== 'deaf' && target?.resume());
   caller.on('close', () => {
     if (broken) return;
     if (target !== undefined && !target.destroyed) target.destroySoon();

@@ -31,6 +31,8 @@ export interface WriterOptions {
 
 export interface Acknowledged {
   n: number;
+  /** performance.now() when it was sent. */
+  asked: number;
   /** performance.now() when the answer arrived. */
   at: number;
   /** When the server that acknowledged it was started: no two have the same. */
@@ -43,11 +45,15 @@ export interface Writer {
   whenAcknowledged(count: number, deadlineMs: number, since?: number): Promise<boolean>;
   /** What the last failed try said. */
   lastError(): string | undefined;
+  /** What the failed tries said, each with its code where it has one, and how often. */
+  errors: Map<string, number>;
   stop(): Promise<void>;
 }
 
 const retryMs = 5;
 const connectMs = 1000;
+/** Different errors that are kept. */
+const errorsMax = 100;
 
 /** Connects a node-postgres client; the caller ends it. */
 export async function connect(address: ClientAddress, answerMs: number): Promise<pg.Client> {
@@ -82,6 +88,7 @@ export function startWriter(options: WriterOptions): Writer {
   let next = options.from;
   let stopping = false;
   let lastError: string | undefined;
+  const errors = new Map<string, number>();
 
   const identify = options.identify === true ? ' RETURNING pg_postmaster_start_time()::text AS server' : '';
   const insert = `INSERT INTO ${options.table} (n) VALUES ($1)${identify}`;
@@ -90,9 +97,10 @@ export function startWriter(options: WriterOptions): Writer {
     while (!stopping) {
       const n = next;
       next += 1;
+      const asked = performance.now();
       const { rows } = await client.query<{ server: string }>({ name: 'insert', text: insert, values: [n] });
       const server = rows[0]?.server;
-      acknowledged.push({ n, at: performance.now(), ...(server === undefined ? {} : { server }) });
+      acknowledged.push({ n, asked, at: performance.now(), ...(server === undefined ? {} : { server }) });
       if (options.pauseMs !== undefined && options.pauseMs > 0) await sleep(options.pauseMs);
     }
   }
@@ -105,6 +113,9 @@ export function startWriter(options: WriterOptions): Writer {
         await client.end();
       } catch (error) {
         lastError = error instanceof Error ? error.message : String(error);
+        const { code } = error as { code?: string };
+        const said = code === undefined || lastError.includes(code) ? lastError : `${code} ${lastError}`;
+        if (errors.size < errorsMax || errors.has(said)) errors.set(said, (errors.get(said) ?? 0) + 1);
         if (client !== undefined) abandon(client);
         if (options.once === true && client !== undefined) return;
       }
@@ -126,6 +137,7 @@ export function startWriter(options: WriterOptions): Writer {
       return false;
     },
     lastError: () => lastError,
+    errors,
     async stop() {
       stopping = true;
       await running;
@@ -134,7 +146,7 @@ export function startWriter(options: WriterOptions): Writer {
 }
 
 /** The longest time between two acknowledgements in a row, from the last one before `from` on. */
-export function longestGap(acknowledged: Acknowledged[], from = 0): { ms: number; begin: number } {
+export function longestGap(acknowledged: Pick<Acknowledged, 'at'>[], from = 0): { ms: number; begin: number } {
   let longest = { ms: 0, begin: 0 };
   for (let i = 1; i < acknowledged.length; i += 1) {
     const before = acknowledged[i - 1]?.at ?? 0;
