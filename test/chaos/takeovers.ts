@@ -9,7 +9,7 @@ import type { Scene } from './scenes.ts';
 import type { Stage } from './stage.ts';
 
 /** A connection that ended or could not be made, and what the brake says to a statement that comes before its session is cut. */
-const handedOver = /ECONNREFUSED|ECONNRESET|EPIPE|terminated|57P0[123]|25006/;
+const handedOver = /ECONNREFUSED|ECONNRESET|EPIPE|terminated|connection error|57P0[123]|25006/;
 const startByHand = 'gs_ctl start -D "$OG_DATA_DIR/pgdata" -M primary >/dev/null 2>&1 </dev/null; echo $?';
 
 /** A new holder, and optionally its record of the promotion. */
