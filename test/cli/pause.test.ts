@@ -7,7 +7,7 @@ import { type TestContext, test } from 'node:test';
 import { handOf } from '../../agent/core/hand.ts';
 import { known } from '../../agent/core/result.ts';
 import { parseConfig } from '../../agent/settings/dynamic.ts';
-import { startCluster } from '../adapters/kube/cluster.ts';
+import { eventually, startCluster } from '../adapters/kube/cluster.ts';
 import { aLeadingView, aPeer, aPod, now } from '../core/builders.ts';
 import { agent, anAgent, shot } from './support.ts';
 
@@ -98,7 +98,46 @@ test('one member is paused and resumed by an annotation of its pod', async (t) =
   assert.equal((await agent(env, ['resume', 'og-demo-0'])).code, 0);
 });
 
-test('a member that does not exist, a bad time, a broken configuration and a foreign edit are refused in words', async (t) => {
+test('one member is paused for a time, and its annotation says until when', async (t) => {
+  const { env, kube } = await aCluster(t);
+  const ran = await agent(env, ['pause', 'og-demo-0', '--for', '10m']);
+  assert.deepEqual([ran.code, ran.err], [0, '']);
+  const pods = await kube.listPods(1000);
+  const [text, other] = pods.ok ? pods.value.map((pod) => pod.annotations['opengauss.agent/paused']) : [];
+  assert.equal(ran.out, `done: og-demo-0 is paused until ${text}\n`);
+  assert.ok(Math.abs(Date.parse(text ?? '') - Date.now() - 600_000) < 60_000, text);
+  assert.equal(other, undefined);
+  const read = await kube.readConfig(1000);
+  assert.equal(read.ok ? read.value.text : 'unread', undefined, 'the others go on');
+});
+
+test('an edit that somebody else makes in the same moment is not overwritten: the command is refused and says so', async (t) => {
+  const { env, kube, server } = await aCluster(t);
+  const theirs = 'failover: manual\n';
+  const apply = (text: string) =>
+    server.store.apply({ apiVersion: 'v1', kind: 'ConfigMap', metadata, data: { 'config.yaml': text } });
+  for (const before of ['failover: auto\n', undefined]) {
+    if (before === undefined) server.store.delete('configmaps', metadata.name);
+    else apply(before);
+    const held = server.faults.add({
+      match: { verb: ['patch', 'create'], resource: 'configmaps' },
+      effect: { do: 'delay', ms: 300 },
+      times: 1,
+    });
+    const running = agent(env, ['pause']);
+    await eventually('the edit is under way', () => held.hits() > 0);
+    apply(theirs);
+    assert.deepEqual(await running, {
+      code: 5,
+      out: '',
+      err: 'error: og-demo-config was edited by somebody else meanwhile\nhint: Nothing was written; try again.\n',
+    });
+    const read = await kube.readConfig(1000);
+    assert.equal(read.ok ? read.value.text : '', theirs);
+  }
+});
+
+test('a member that does not exist, a bad time and a broken configuration are refused in words', async (t) => {
   const { env, server } = await aCluster(t);
   const nobody = await agent(env, ['pause', 'og-demo-7']);
   assert.equal(nobody.code, 5);

@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import type { Request } from '../../agent/core/model.ts';
 import type { KubePort } from '../../agent/ports/kube.ts';
-import { startCluster } from '../adapters/kube/cluster.ts';
+import { eventually, startCluster } from '../adapters/kube/cluster.ts';
 import { agent } from './support.ts';
 
 async function aCluster(t: TestContext) {
@@ -118,6 +118,31 @@ test('while one request is open another is refused; one whose time is long over 
     })(),
   ]);
   assert.equal(second.code, 0);
+});
+
+test('of two requests that are made in the same moment the second is refused, and the first stands', async (t) => {
+  const { env, kube, server } = await aCluster(t);
+  const first = { kind: 'restart', target: 'og-demo-2', phase: 'done', result: 'before', id: 'a' };
+  for (const before of [undefined, first]) {
+    const metadata = { name: 'og-demo-request', namespace: 'default' };
+    const apply = (data: Record<string, string>) => server.store.apply({ apiVersion: 'v1', kind: 'ConfigMap', metadata, data });
+    if (before !== undefined) apply(before);
+    const held = server.faults.add({
+      match: { verb: ['patch', 'create'], resource: 'configmaps' },
+      effect: { do: 'delay', ms: 300 },
+      times: 1,
+    });
+    const running = agent(env, ['switchover', '--to', 'og-demo-1']);
+    await eventually('the second one is under way', () => held.hits() > 0);
+    apply({ kind: 'switchover', target: 'og-demo-2', phase: 'open', id: 'b' });
+    assert.deepEqual(await running, {
+      code: 5,
+      out: '',
+      err: 'error: another request came first\nhint: Wait until it has ended.\n',
+    });
+    const read = await kube.readRequest(1000);
+    assert.deepEqual(read.ok ? [read.value?.id, read.value?.target, read.value?.phase] : [], ['b', 'og-demo-2', 'open']);
+  }
 });
 
 test('a member of another cluster, a bad timeout and an API server that is away are refused in words', async (t) => {
