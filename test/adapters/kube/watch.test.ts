@@ -123,6 +123,46 @@ test('a half-open watch is given up after its silence', async () => {
   watch.stop();
 });
 
+test('a watch that never stops talking is ended at its age all the same, and the next one goes on where it was', (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout', 'setInterval'] });
+  const opened: URLSearchParams[] = [];
+  const ended: number[] = [];
+  let gaps = 0;
+  let seconds = 0;
+  const stream = (ask: { path: string }, sink: StreamSink) => {
+    opened.push(new URLSearchParams(ask.path.split('?')[1]));
+    sink.onOpen();
+    const talk = setInterval(
+      () => sink.onText(`{"type":"MODIFIED","object":{"metadata":{"resourceVersion":"${seconds}"}}}\n`),
+      500,
+    );
+    return {
+      stop() {
+        clearInterval(talk);
+        ended.push(seconds);
+        sink.onEnd(failed({ of: 'kube', kind: 'cancelled', done: 'no', detail: 'stopped' }));
+      },
+    };
+  };
+  const watch = startWatch({
+    transport: { stream },
+    namespace: 'default',
+    resource: 'leases',
+    select: { kind: 'fieldSelector', text: 'metadata.name=x' },
+    quietMs: 8000,
+    onObject() {},
+    onGap: () => (gaps += 1),
+  });
+  for (seconds = 1; seconds <= 120; seconds += 1) t.mock.timers.tick(1000);
+  watch.stop();
+  const ages = opened.map((query) => Number(query.get('timeoutSeconds')));
+  for (const age of ages) assert.ok(age >= 40 && age <= 50, `asked for ${age} s`);
+  // The server ends it first; it is ended here when the server does not.
+  assert.ok(ended[0] !== undefined && ended[0] > (ages[0] ?? 0) && ended[0] < 60, `ended after ${ended[0]} s`);
+  assert.ok(opened.length >= 3, `${opened.length} connections in two minutes`);
+  assert.deepEqual([opened[0]?.get('resourceVersion'), Number(opened[1]?.get('resourceVersion')) > 40, gaps], [null, true, 0]);
+});
+
 test('garbage in the stream ends the connection, and the next one starts afresh with a gap', async () => {
   const paths: string[] = [];
   const texts = [
