@@ -7,7 +7,11 @@ import type { Clock } from '../../agent/ports/others.ts';
 export interface VirtualClock extends Clock {
   /** Lets that many milliseconds pass, waking everybody whose moment comes. */
   run(ms: number): Promise<void>;
+  /** The same until that holds; false: it did not in all that time. */
+  reach(ms: number, holds: () => boolean): Promise<boolean>;
   every(ms: number, work: () => void): void;
+  /** Work after which nobody has anything to do at once. */
+  quietly(ms: number, work: () => void): void;
   /** The machine sleeps: time passes and no timer runs. */
   suspend(ms: number): void;
   /** Sets the wall clock forward. */
@@ -17,6 +21,7 @@ export interface VirtualClock extends Clock {
 interface Timer {
   at: number;
   order: number;
+  quiet: boolean;
   wake(): void;
 }
 
@@ -27,9 +32,9 @@ export function createVirtualClock(start = 1_000_000): VirtualClock {
   let wallAhead = 0;
   const timers: Timer[] = [];
 
-  function at(moment: number, wake: () => void): Timer {
+  function at(moment: number, wake: () => void, quiet = false): Timer {
     order += 1;
-    const timer = { at: moment, order, wake };
+    const timer = { at: moment, order, wake, quiet };
     timers.push(timer);
     return timer;
   }
@@ -37,6 +42,32 @@ export function createVirtualClock(start = 1_000_000): VirtualClock {
   function remove(timer: Timer): void {
     const index = timers.indexOf(timer);
     if (index >= 0) timers.splice(index, 1);
+  }
+
+  function repeat(ms: number, work: () => void, quiet: boolean): void {
+    const again = (): void => {
+      work();
+      at(now + ms, again, quiet);
+    };
+    at(now + ms, again, quiet);
+  }
+
+  async function pass(ms: number, holds: () => boolean): Promise<boolean> {
+    const end = now + ms;
+    await settle();
+    while (!holds()) {
+      timers.sort((a, b) => a.at - b.at || a.order - b.order);
+      const next = timers[0];
+      if (next === undefined || next.at > end) {
+        now = end;
+        return false;
+      }
+      timers.shift();
+      now = Math.max(now, next.at);
+      next.wake();
+      if (!next.quiet) await settle();
+    }
+    return true;
   }
 
   return {
@@ -65,33 +96,14 @@ export function createVirtualClock(start = 1_000_000): VirtualClock {
         signal?.addEventListener('abort', done, { once: true });
       });
     },
-    every(ms, work) {
-      const again = (): void => {
-        at(now + ms, () => {
-          work();
-          again();
-        });
-      };
-      again();
-    },
-    async run(ms) {
-      const end = now + ms;
-      await settle();
-      for (;;) {
-        timers.sort((a, b) => a.at - b.at || a.order - b.order);
-        const next = timers[0];
-        if (next === undefined || next.at > end) break;
-        timers.shift();
-        now = Math.max(now, next.at);
-        next.wake();
-        await settle();
-      }
-      now = end;
-    },
+    every: (ms, work) => repeat(ms, work, false),
+    quietly: (ms, work) => repeat(ms, work, true),
+    run: async (ms) => void (await pass(ms, () => false)),
+    reach: pass,
   };
 }
 
 /** Lets everything that waits for nothing but promises run to its next wait. */
 async function settle(): Promise<void> {
-  for (let turn = 0; turn < 4; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+  await new Promise((resolve) => setImmediate(resolve));
 }

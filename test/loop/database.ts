@@ -4,47 +4,12 @@
  * may not be called back. A commit is acknowledged when enough names have it. What the model leaves out (SQL, files,
  * tools) is tested on the real thing.
  */
-import type { DataState, Instance, Role, ServerExit, ServerProcess } from '../../agent/core/model.ts';
+import type { Instance, Role, ServerProcess } from '../../agent/core/model.ts';
 import { isValid } from '../../agent/core/permit.ts';
 import { failed, ok, type Result } from '../../agent/core/result.ts';
 import type { InstancePort } from '../../agent/ports/instance.ts';
 import type { VirtualClock } from './clock.ts';
-
-interface WalRecord {
-  id: number;
-  term: number;
-}
-
-export interface ModelServer {
-  name: string;
-  ip: string;
-  data: (DataState & { wal: WalRecord[]; lock: { host: string; port: number } | undefined }) | undefined;
-  process: ServerProcess | undefined;
-  role: Role;
-  startedAt: number;
-  syncNames: string;
-  mostAvailable: boolean;
-  readOnly: boolean;
-  /** How often its switch was tried while there was no room to record it; undefined: there is room. */
-  refusedSwitches: number | undefined;
-  peers: string[];
-  streamsFrom: string | undefined;
-  streamEndedAt: number;
-  /** SIGSTOP of everything: nothing moves. */
-  frozen: boolean;
-  /** What is killed is still there: it waits for its volume. */
-  undying?: boolean;
-  /** Its volume takes nothing: it answers, and no commit gets anywhere. */
-  dry?: boolean;
-  exits: ((exit: ServerExit) => void)[];
-  /** How long it takes to start; one that ends before it is up never gets there. */
-  startMs: number;
-  /** Ends so long after its start. */
-  livesMs: number | undefined;
-  starts: number;
-  /** How often it was looked at. */
-  looks: number;
-}
+import { emptyServer, type ModelServer, type WalRecord } from './server.ts';
 
 export interface Database {
   server(name: string): ModelServer;
@@ -59,7 +24,6 @@ export interface Database {
   servers: Map<string, ModelServer>;
 }
 
-const startMs = 30;
 const promoteMs = 40;
 const base = 0x1000000;
 
@@ -72,29 +36,7 @@ export function createDatabase(clock: VirtualClock, members: { name: string; ip:
   let ids = 0;
   let pids = 100;
 
-  for (const { name, ip } of members) {
-    servers.set(name, {
-      name,
-      ip,
-      data: undefined,
-      process: undefined,
-      role: 'Unknown',
-      startedAt: 0,
-      syncNames: '',
-      mostAvailable: false,
-      readOnly: false,
-      refusedSwitches: undefined,
-      peers: [],
-      streamsFrom: undefined,
-      streamEndedAt: 0,
-      frozen: false,
-      exits: [],
-      startMs,
-      livesMs: undefined,
-      starts: 0,
-      looks: 0,
-    });
-  }
+  for (const { name, ip } of members) servers.set(name, emptyServer(name, ip));
 
   const server = (name: string): ModelServer => {
     const found = servers.get(name);
@@ -109,8 +51,14 @@ export function createDatabase(clock: VirtualClock, members: { name: string; ip:
   const lsnOf = (one: ModelServer): bigint => BigInt(base + wal(one).length * 0x100);
   const termOf = (one: ModelServer): number => wal(one).at(-1)?.term ?? 0;
 
+  /** Logs are copied from their beginning: what is the same at one place is the same at all before. */
   function prefix(a: WalRecord[], b: WalRecord[]): boolean {
-    return a.length <= b.length && a.every((record, at) => b[at]?.id === record.id);
+    return a.length <= b.length && a.at(-1)?.id === b[a.length - 1]?.id;
+  }
+
+  /** Numbers rise along a log. */
+  function holds(log: WalRecord[], id: number): boolean {
+    return log.findLast((record) => record.id <= id)?.id === id;
   }
 
   function diverged(one: ModelServer): boolean {
@@ -170,7 +118,7 @@ export function createDatabase(clock: VirtualClock, members: { name: string; ip:
     const names = (match[2] ?? '').split(',').map((name) => name.trim().replace(/"/g, ''));
     const have = names.filter((name) => {
       const standby = servers.get(name);
-      return standby !== undefined && standby.streamsFrom === writer.name && wal(standby).some((record) => record.id === id);
+      return standby !== undefined && standby.streamsFrom === writer.name && holds(wal(standby), id);
     });
     return have.length >= Number(match[1]);
   }
@@ -360,6 +308,8 @@ export function createDatabase(clock: VirtualClock, members: { name: string; ip:
           one.refusedSwitches += 1;
           return fault('ENOSPC: no space left on device');
         }
+        // A commit that was under way when the switch came.
+        if (on) write(name);
         one.readOnly = on;
         return ok();
       },
@@ -382,17 +332,19 @@ export function createDatabase(clock: VirtualClock, members: { name: string; ip:
     };
   }
 
+  function write(name: string): boolean {
+    const one = server(name);
+    if (!isPrimary(one) || one.readOnly || one.dry === true || one.process === undefined) return false;
+    const term = one.data?.promotedTerm ?? 0;
+    waiting.push({ id: append(one, term), by: name, at: clock.now(), process: one.process });
+    return true;
+  }
+
   return {
     server,
     port,
     step,
-    write(name) {
-      const one = server(name);
-      if (!isPrimary(one) || one.readOnly || one.dry === true || one.process === undefined) return false;
-      const term = one.data?.promotedTerm ?? 0;
-      waiting.push({ id: append(one, term), by: name, at: clock.now(), process: one.process });
-      return true;
-    },
+    write,
     kill: (name) => ended(server(name)),
     acked,
     cutPairs,

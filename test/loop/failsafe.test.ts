@@ -153,3 +153,23 @@ test('agents of standbys that restart while the API server is away from everybod
   await world.run(10_000);
   assert.deepEqual([world.primary(), world.kube.lease?.term], [primary, term]);
 });
+
+test('a promise for a term that the lease has left behind prolongs nothing', async () => {
+  const world = await settledWorld();
+  const primary = world.primary() ?? '';
+  const promised = () => world.standbys().some((name) => world.nodes.get(name)?.records.promise !== undefined);
+  world.promisesTakeMs = 300;
+  world.kube.trouble = ({ member, verb }) =>
+    member === primary && verb === 'writeLease' ? { of: 'kube', kind: 'timeout', done: 'maybe', detail: 'timed out' } : undefined;
+  const lastRenewedBefore = world.clock.now();
+  await world.until('promises are given', promised, 10_000);
+  // On its way back the lease gets another term, by a person's hand; for that one nobody promises anything.
+  world.nobodyPromises = true;
+  world.kube.editLease({ term: (world.kube.lease?.term ?? 0) + 5 });
+  await world.run(lastRenewedBefore + 6100 - world.clock.now());
+  assert.equal(world.database.server(primary).process, undefined, world.story.slice(-40).join('\n'));
+  world.kube.trouble = () => undefined;
+  await world.until('a primary and everybody streaming', () => world.primary() !== undefined && world.standbys().length === 2);
+  world.singleWriter();
+  world.loseNothing();
+});

@@ -7,7 +7,7 @@ import assert from 'node:assert/strict';
 import { parseConfig } from '../../agent/settings/dynamic.ts';
 import { clusterLabels } from '../../agent/core/labels.ts';
 import type { PeerState } from '../../agent/core/model.ts';
-import { type Fault, failed } from '../../agent/core/result.ts';
+import { type Fault, failed, type Result } from '../../agent/core/result.ts';
 import type { PeerSight } from '../../agent/core/view.ts';
 import { createLoop } from '../../agent/loop/loop.ts';
 import type { Board, PeerHandler, PeersPort } from '../../agent/ports/others.ts';
@@ -34,12 +34,23 @@ export interface World {
   longestGap(): number;
   /** Members do not answer a primary that asks for promises: its permit comes from renewals alone. */
   nobodyPromises: boolean;
+  /** How long a promise that was given is on its way back. */
+  promisesTakeMs: number;
+  /** Told of every call that an agent makes of its ports. */
+  onCall: ((call: Call) => void) | undefined;
   mark(): void;
   loseNothing(): void;
   singleWriter(): void;
   story: string[];
   promotions: { member: string; kind: string | undefined; seconds: number }[];
   nodes: Map<string, Node>;
+}
+
+export interface Call {
+  member: string;
+  /** Port and verb: `instance.kill`. */
+  to: string;
+  args: unknown[];
 }
 
 const gone: Fault = { of: 'peer', kind: 'unreachable', done: 'maybe', detail: 'no answer' };
@@ -49,6 +60,8 @@ export interface WorldOptions {
   /** Agents may read nodes. */
   readsNodes?: boolean;
   config?: string;
+  /** How long a settled cluster is left alone. */
+  restMs?: number;
   /** Whether a standby receives anything in a step. */
   chance?: () => boolean;
 }
@@ -111,13 +124,14 @@ export function createWorld(options: WorldOptions = {}): World {
   };
 
   /** What a dead process asked for neither returns nor happens. */
-  function mortal<T extends object>(port: T, epoch: { dead: boolean }): T {
+  function mortal<T extends object>(port: T, epoch: { dead: boolean }, heard: (verb: string, args: unknown[]) => void): T {
     return new Proxy(port, {
       get(target, key, receiver) {
         const value = Reflect.get(target, key, receiver);
         if (typeof value !== 'function') return value;
         return (...args: unknown[]) => {
           if (epoch.dead) return new Promise(() => {});
+          heard(String(key), args);
           const result = value.apply(target, args);
           if (!(result instanceof Promise)) return result;
           return result.then((answer) => (epoch.dead ? new Promise(() => {}) : answer));
@@ -142,6 +156,11 @@ export function createWorld(options: WorldOptions = {}): World {
       const state = await reach(other)?.state();
       if (state !== undefined) seen[other] = { state, at };
     }
+    /** What a member says after an order is news as well. */
+    function heard(other: string, at: number, answer: Result<PeerState>): Result<PeerState> {
+      if (answer.ok) seen[other] = { state: answer.value, at };
+      return answer;
+    }
     const { epoch } = node;
     clock.every(1000, () => {
       if (!epoch.dead) for (const other of node.listed) void ask(other);
@@ -157,16 +176,19 @@ export function createWorld(options: WorldOptions = {}): World {
         await Promise.all(node.listed.map(ask));
       },
       async freeze(other, freezeAsk, deadlineMs) {
-        await clock.until(clock.now() + 1);
+        const at = clock.now();
+        await clock.until(at + 1);
         const handler = reach(other);
         const late = clock.until(clock.now() + deadlineMs).then(() => failed<PeerState>(gone));
         // Who dies while answering never does.
-        return await (handler === undefined ? late : Promise.race([handler.freeze(freezeAsk, name), late]));
+        return heard(other, at, await (handler === undefined ? late : Promise.race([handler.freeze(freezeAsk, name), late])));
       },
       async unfreeze(other, term, deadlineMs) {
+        const at = clock.now();
         const handler = reach(other);
-        const late = clock.until(clock.now() + deadlineMs).then(() => failed<PeerState>(gone));
-        return await (handler === undefined ? late : Promise.race([handler.unfreeze({ term, from: name }), late]));
+        const late = clock.until(at + deadlineMs).then(() => failed<PeerState>(gone));
+        const answer = handler === undefined ? late : Promise.race([handler.unfreeze({ term, from: name }), late]);
+        return heard(other, at, await answer);
       },
       async promise(other, promiseAsk, deadlineMs) {
         const at = clock.now();
@@ -176,8 +198,8 @@ export function createWorld(options: WorldOptions = {}): World {
           const answer = await handler.promise(promiseAsk, name);
           // The way back can be cut while the question is answered.
           if (reach(other) === handler) {
-            await clock.until(clock.now() + 1);
-            return answer;
+            await clock.until(clock.now() + world.promisesTakeMs);
+            return heard(other, at, answer);
           }
         }
         await clock.until(at + deadlineMs);
@@ -200,17 +222,19 @@ export function createWorld(options: WorldOptions = {}): World {
       epoch.dead ||
       say(name, `${level} ${msg} ${JSON.stringify(fields, (_, value) => (typeof value === 'bigint' ? String(value) : value))}`);
     const quiet = () => {};
+    const heardBy = (port: string) => (verb: string, args: unknown[]) =>
+      world.onCall?.({ member: name, to: `${port}.${verb}`, args });
     const pod = kube.pods.get(name);
     const incarnation = `inc-${node.incarnation}`;
     node.loop = createLoop({
       ports: {
-        clock: mortal(clock, epoch),
-        kube: mortal(kube.port(name), epoch),
-        instance: mortal(database.port(name), epoch),
-        peers: mortal(peersOf(name), epoch),
-        fence: mortal(fence, epoch),
-        records: mortal(records, epoch),
-        brake: mortal(brake, epoch),
+        clock: mortal(clock, epoch, heardBy('clock')),
+        kube: mortal(kube.port(name), epoch, heardBy('kube')),
+        instance: mortal(database.port(name), epoch, heardBy('instance')),
+        peers: mortal(peersOf(name), epoch, heardBy('peers')),
+        fence: mortal(fence, epoch, heardBy('fence')),
+        records: mortal(records, epoch, heardBy('records')),
+        brake: mortal(brake, epoch, heardBy('brake')),
         reserves: { data: reserveOf('data'), wal: reserveOf('wal') },
         volumes,
         board,
@@ -258,7 +282,7 @@ export function createWorld(options: WorldOptions = {}): World {
       node.fence = undefined;
     }
   });
-  clock.every(5, () => {
+  clock.quietly(5, () => {
     database.step();
     ticks += 1;
     if (ticks % 3 === 0) for (const name of names) database.write(name);
@@ -267,7 +291,7 @@ export function createWorld(options: WorldOptions = {}): World {
   });
 
   function acknowledgesNow(name: string): boolean {
-    return database.acked.some((ack) => ack.by === name && clock.now() - ack.at < 5);
+    return database.acked.slice(-100).some((ack) => ack.by === name && clock.now() - ack.at < 5);
   }
 
   function settledPrimary(): string | undefined {
@@ -277,6 +301,8 @@ export function createWorld(options: WorldOptions = {}): World {
 
   const world: World = {
     nobodyPromises: false,
+    promisesTakeMs: 1,
+    onCall: undefined,
     clock,
     kube,
     database,
@@ -355,7 +381,7 @@ export async function settledWorld(options: WorldOptions = {}): Promise<World> {
       () => database(world).syncNames.startsWith(acks) && (world.kube.lease?.entries.length ?? 0) === 1 && namesSet(world),
     );
   }
-  await world.run(3000);
+  await world.run(options.restMs ?? 3000);
   world.mark();
   return world;
 }
