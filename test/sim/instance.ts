@@ -116,7 +116,7 @@ export function createInstance(world: World, machine: Machine, calls: Calls): In
     },
     async promote({ permit, names, deadline }) {
       const { process } = server;
-      world.oracle.promotionAsked(machine);
+      world.oracle.promotionAsked(machine, permit.term);
       if (process === undefined) return fault('absent', 'no', 'no server runs that could be promoted');
       if (!isValid(permit, now())) return fault('cancelled', 'no', 'the permit has ended');
       const prepared = await calls.call<Result<void>>('instance.prepare', dice.between(2, 12) + stuck(), 1, () => {

@@ -37,8 +37,8 @@ export interface Oracle {
   leaseSent(by: Machine, over: string | undefined): void;
   /** A vote was given: it must be on disk. */
   granted(machine: Machine, vote: Vote): void;
-  /** Its agent begins to promote the server. */
-  promotionAsked(machine: Machine): void;
+  /** Its agent begins to promote the server, with that term. */
+  promotionAsked(machine: Machine, term?: number): void;
   /** People are told what has become of what they asked for. */
   answered(request: Request): void;
   /** A server's process is gone. */
@@ -170,6 +170,7 @@ export function createOracle(
     leaseSent: (by, over) => judge.sent(by, over),
     leaseWritten(by, identity, before, after, sentAt) {
       votes.leaseWritten(identity, after);
+      succession.recorded(after);
       if (after.holder === identity && before?.holder !== identity) succession.took(by, after.term);
       judge.written(by, identity, before, after, sentAt);
     },
@@ -177,7 +178,8 @@ export function createOracle(
     leaseRead: (by, sentAt) => judge.read(by, sentAt),
     granted: (machine, vote) => votes.granted(machine, vote),
     recorded: (machine, before, after) => votes.recorded(machine, before, after),
-    promotionAsked(machine) {
+    promotionAsked(machine, term) {
+      if (term !== undefined) succession.asked(machine, term);
       // What is asked once more of the same server rests on what was read since the first time.
       const pid = machine.server.process?.pid;
       if (askedAt.get(machine)?.pid !== pid) askedAt.set(machine, { at: engine.now, pid });

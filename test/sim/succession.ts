@@ -1,8 +1,8 @@
 /**
- * Judges who comes after whom: nobody that voted, or that could be asked, was ahead of a winner (S8, L12), no other primary can
- * still acknowledge (S7), and a switchover that people were told is done has lost nothing (S18).
+ * Judges who comes after whom: a promotion stands in the Lease before it is asked for (S3), nobody that voted, or that could be asked,
+ * was ahead of a winner (S8, L12), no other primary can still acknowledge (S7), and a switchover that people were told is done has lost nothing (S18).
  */
-import type { Request } from '../../agent/core/model.ts';
+import type { LeaseRecord, Request } from '../../agent/core/model.ts';
 import type { Machine, Server, World } from './model.ts';
 import { isUp } from './stream.ts';
 import { continues, type Position, termAt } from './wal.ts';
@@ -10,6 +10,10 @@ import { continues, type Position, termAt } from './wal.ts';
 export interface Succession {
   /** Somebody has become the holder, with that term. */
   took(by: Machine, term: number): void;
+  /** The Lease says this from now on. */
+  recorded(record: LeaseRecord): void;
+  /** A server is asked to become primary. */
+  asked(machine: Machine, term: number): void;
   /** Before its branch begins. */
   promoted(winner: Server, term: number): void;
   /** A server has ended. */
@@ -42,6 +46,8 @@ export function createSuccession({ world, fail, isUntaken }: SuccessionBench): S
   let lossIsExplained = false;
   /** By member: the term with which it took the lease last. */
   const tookWith = new Map<Machine, number>();
+  /** Promotions that some version of the Lease has recorded. */
+  const promotions = new Set<string>();
   let running: { id: string; since: number } | undefined;
 
   /** Nobody has forbidden it, nothing hinders it from saying where it is, and its pod is there to stay. */
@@ -104,6 +110,13 @@ export function createSuccession({ world, fail, isUntaken }: SuccessionBench): S
 
   return {
     took: (by, term) => void tookWith.set(by, term),
+    recorded({ promoting }) {
+      if (promoting !== undefined) promotions.add(`${promoting.member} ${promoting.term}`);
+    },
+    asked({ name }, term) {
+      if (!promotions.has(`${name} ${term}`))
+        fail('S3', `${name} is asked to be primary of term ${term}, which no Lease records`);
+    },
     promoted(winner, term) {
       const mine = winner.data?.position;
       if (mine === undefined) return;

@@ -168,6 +168,24 @@ export const voteMutations: Mutation[] = [
     focus: deaths,
   },
   {
+    name: 'promoting-recorded',
+    rule: '`promoting` is recorded before a server is asked to promote',
+    protects: 'S3, S9, S22',
+    edits: [
+      {
+        file: 'loop/lease.ts',
+        from: 'const draft = renewed(record, { ...change, written }, lastingFor(ctx, record, sentAt));',
+        to: 'const draft = renewed(record, { ...change, promoting: record.promoting, written }, lastingFor(ctx, record, sentAt));',
+      },
+      {
+        file: 'core/leader.ts',
+        from: 'if (promotion !== undefined && record.promoting?.member === view.self.name && record.promoting.term === promotion.term) {',
+        to: 'if (promotion !== undefined) {',
+      },
+    ],
+    focus: deaths,
+  },
+  {
     name: 'reap-before-release',
     rule: 'a winner that recorded its promotion kills its server before it releases',
     protects: 'S3, S9',
