@@ -1,9 +1,9 @@
 /**
  * The contract of the stand-in as far as the model server represents it: each title of test/standin/contract is played
- * here on model servers, through the very port that agents use, or is named with what the model leaves out.
+ * here on model servers, through the very port that agents use, or is named with why the model leaves it out.
  */
 import type { Instance } from '../../agent/core/model.ts';
-import { permitFrom } from '../../agent/core/permit.ts';
+import { type LeaderPermit, permitFrom } from '../../agent/core/permit.ts';
 import type { InstancePort } from '../../agent/ports/instance.ts';
 import { defaultConfig } from '../../agent/core/config.ts';
 import { createCalls } from './calls.ts';
@@ -23,6 +23,7 @@ export interface Stage {
   pass(ms: number): void;
   look(index: number): Instance;
   promote(index: number, term: number, names?: string): boolean;
+  permit(index: number, term: number): LeaderPermit;
   writeTerm(index: number, term: number): void;
   commit(index: number): void;
 }
@@ -59,6 +60,7 @@ function stage(): Stage {
       return (back as { value: Awaited<typeof call> }).value;
     },
     pass: (ms) => engine.run(engine.now + ms),
+    permit,
     look: (index) => play.got(portOf(index).observe(1000)),
     promote(index, term, names = '') {
       const deadline = clock(index) + 20_000;
@@ -75,13 +77,13 @@ function stage(): Stage {
   return play;
 }
 
-const never = new AbortController().signal;
+const goesOn = new AbortController().signal;
 
 /** A primary of term 1 on the first machine, and two standbys built from it that stream. */
 function cluster(): Stage {
   const play = stage();
   const { ports, got, pass, machines } = play;
-  got((ports[0] as InstancePort).initialise(never));
+  got((ports[0] as InstancePort).initialise(goesOn));
   got((ports[0] as InstancePort).start('standby', undefined));
   pass(1000);
   play.promote(0, 1);
@@ -97,7 +99,7 @@ function cluster(): Stage {
 
 function built(play: Stage, index: number, mode: 'full' | 'incremental', from: number): boolean {
   const { name, ip: host } = play.machines[from] as Machine;
-  const options = { mode, from: { name, host, haPort: 5433 }, onProgress: () => undefined, signal: never };
+  const options = { mode, from: { name, host, haPort: 5433 }, onProgress: () => undefined, signal: goesOn };
   return play.got((play.ports[index] as InstancePort).build(options)).ok;
 }
 
@@ -137,7 +139,7 @@ export const played: Record<string, Case> = {
   'a kill of gs_ctl in the destructive phase leaves a mark that stops gaussdb, gs_guc and an incremental build, and an automatic one goes full':
     (play) => {
       const { name, ip: host } = play.machines[0] as Machine;
-      const options = { mode: 'full' as const, from: { name, host, haPort: 5433 }, onProgress: () => undefined, signal: never };
+      const options = { mode: 'full' as const, from: { name, host, haPort: 5433 }, onProgress: () => undefined, signal: goesOn };
       void port(play, 1).build(options);
       play.pass(400);
       const under = server(play, 1).data?.unfinished === 'full';
@@ -308,16 +310,53 @@ export const played: Record<string, Case> = {
     play.pass(200);
     return acks(play) === before + 20;
   },
-};
-
-/** What is left out of the model, by the contract file: told apart by real processes there. */
-export const leftOut: Record<string, string> = {
-  'build.test.ts': 'exit codes, progress and marks of gs_ctl build',
-  'commands.test.ts': 'words, exit codes and locks of the tools',
-  'faults.test.ts': 'switched faults of the tools: what a port call shows of them is weather of the model',
-  'members.test.ts': 'columns of SQL views, gs_ctl switchover and prohibit_connection, which the agent never asks for',
-  'single.test.ts': 'files, texts, start modes and layouts of an instance',
-  'sudden.test.ts': '',
+  'an incremental build of a healthy standby succeeds, and an unknown kind is the automatic one': (play) => {
+    const ok = built(play, 1, 'incremental', 0);
+    startStandby(play, 1);
+    return ok && streams(play, 1, 0);
+  },
+  'a standby that was killed is built incrementally without ending its recovery': (play) => {
+    kill(play, 1);
+    play.commit(0);
+    const ok = built(play, 1, 'incremental', 0);
+    startStandby(play, 1);
+    return ok && streams(play, 1, 0) && at(play, 1) === at(play, 0);
+  },
+  'the primary shows both senders, a standby its receiver, byte for byte': (play) => {
+    const primary = play.look(0);
+    const standby = play.look(1);
+    if (primary.is !== 'primary' || standby.is !== 'standby') return false;
+    const from = `${(play.machines[0] as Machine).ip}:5433`;
+    return primary.senders.length === 2 && standby.receiver?.from === from && standby.receiver.state === 'Normal';
+  },
+  'synchronous names give Sync and Potential, Quorum, or Async': (play) => {
+    const states = (names: string): string => {
+      play.got(port(play, 0).setSync({ permit: play.permit(0, 1), names, mostAvailable: false }, 1000));
+      const seen = play.look(0);
+      return seen.is === 'primary' ? seen.senders.map(({ sync }) => sync).join() : seen.is;
+    };
+    const [, one, two] = play.machines.map(({ name }) => name);
+    return states(`ANY 1 (${one},${two})`) === 'Quorum,Quorum' && states('') === 'Async,Async';
+  },
+  'prohibit_connection is refused while the standby streams': (play) => {
+    const seen = play.look(1);
+    return seen.is === 'standby' && seen.receiver !== undefined && seen.lock?.redoFinished === false;
+  },
+  'a restart to pending refuses SQL, answers maintenance, and gs_ctl shows the full view': (play) => {
+    play.got(port(play, 0).stop(10_000));
+    play.got(port(play, 0).start('pending', undefined));
+    play.pass(1000);
+    const before = acks(play);
+    play.commit(0);
+    return acks(play) === before && play.look(0).is === 'pending';
+  },
+  'a slow start beyond -t is not started, and answers later': (play) => {
+    kill(play, 1);
+    play.got(port(play, 1).start('standby', undefined));
+    const early = play.look(1).is;
+    play.pass(3000);
+    return early === 'starting' && play.look(1).is === 'standby' && streams(play, 1, 0);
+  },
 };
 
 /** Plays one case on a cluster of its own. Must not be called from within a promise. */
