@@ -27,7 +27,7 @@ export interface Failure {
 export interface ShareResult {
   seeds: number;
   failures: Failure[];
-  /** Seeds with fewer than 50 acknowledged commits or fewer than three faults; another one was played in the place of each. */
+  /** Plays with fewer than 50 acknowledged commits or fewer than three faults; another one was played in the place of each. */
   thin: number;
   cpuMs: number;
   counters: Record<string, Record<string, number>>;
@@ -55,11 +55,9 @@ export function runShare(share: Share, say: (word: Word) => void = () => undefin
     }
     if (Date.now() >= share.until || failures.length >= share.failures) break;
     const seed = share.first + turn * share.step;
-    let outcome = runPlan(planOf(seed, focus), { counters });
-    if (isThin(outcome)) {
-      thin += 1;
-      outcome = runPlan(planOf(seed + inPlaceOf, focus), { counters });
-    }
+    const { outcome, thin: more } = playFull(seed, (one) => runPlan(planOf(one, focus), { counters }));
+    thin += more;
+    if (outcome === undefined) continue;
     seeds += 1;
     if (outcome.violation !== undefined) {
       const { invariant, text } = outcome.violation;
@@ -72,8 +70,19 @@ export function runShare(share: Share, say: (word: Word) => void = () => undefin
   return { seeds, failures, thin, cpuMs: (used.user + used.system) / 1000, counters: counters.table() };
 }
 
-/** The seed that is played in the place of a thin one, counted from it. */
+/** The seed that is played in the place of a thin one, counted from it, */
 const inPlaceOf = 1_000_000_000;
+/** and how many are tried in the place of one. */
+const triesMax = 5;
+
+/** Plays that seed, and others in its place until one is not thin. No outcome: all were, and the seed counts for nothing. */
+export function playFull(seed: number, run: (seed: number) => Outcome): { outcome: Outcome | undefined; thin: number } {
+  for (let turn = 0; turn <= triesMax; turn += 1) {
+    const outcome = run(seed + turn * inPlaceOf);
+    if (!isThin(outcome)) return { outcome, thin: turn };
+  }
+  return { outcome: undefined, thin: triesMax + 1 };
+}
 
 function isThin({ violation, acks, faults }: Outcome): boolean {
   return violation === undefined && (acks < 50 || faults < 3);
