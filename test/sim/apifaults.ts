@@ -26,11 +26,28 @@ export const ofTheApi = {
     for (let turn = 0; turn < 5; turn += 1) sim.engine.after(turn * 300, () => sim.kube.repeat(machine.index));
     return undefined;
   },
+  'watch in disorder': (sim, machine, fault) => {
+    sim.kube.disorder(machine.index, sim.engine.now + fault.lasts, 4000 * fault.amount);
+    return undefined;
+  },
   'watch too old': (sim, machine) => {
     for (let turn = 0; turn < 3; turn += 1) sim.engine.after(turn * 700, () => sim.kube.gone(machine.index));
     return undefined;
   },
   'lease deleted': (sim) => void sim.kube.meddle(undefined),
+  'lease deleted as it is taken': (sim) => {
+    sim.leaseTaken = () => {
+      sim.leaseTaken = undefined;
+      sim.kube.meddle(undefined);
+    };
+    return () => {
+      sim.leaseTaken = undefined;
+    };
+  },
+  'lease deleted and put back': (sim) => {
+    sim.kube.meddle(undefined);
+    return () => sim.kube.restore();
+  },
   'lease damaged': (sim) => meddled(sim, { entries: [], promoting: undefined, garbage: 'the annotation is no JSON' }),
   'lease given away': (sim) => meddled(sim, { holder: 'somebody-else/uid/1' }),
 } satisfies Record<string, Apply>;

@@ -1,9 +1,9 @@
 /**
- * Port calls of one agent: each takes its time, has its effect in between, and may be where the agent dies, before or
- * after the effect. A dead agent's calls never return; a frozen one's return when it is thawed.
+ * Port calls of one agent: each takes its time, has its effect in between, and may be where the agent dies or stands still, before
+ * or after the effect. A dead agent's calls never return; a frozen one's return when it is thawed.
  */
 import type { Machine, World } from './model.ts';
-import { type Proc, post } from './process.ts';
+import { freeze, type Proc, post } from './process.ts';
 
 export interface Calls {
   proc: Proc;
@@ -34,6 +34,15 @@ export function createCalls(world: World, machine: Machine, proc: Proc): Calls {
 
   /** Its server's death is not the agent's. */
   const diesOf = (plan: NonNullable<Machine['crashIn']>): boolean => plan.takes !== 'server';
+
+  /** All that led to the call has been done; it is sent when the agent goes on. */
+  function stalled<T>(ms: number, begin: (resolve: (value: T, delay: number) => void) => void): Promise<T> {
+    engine.after(ms, freeze(engine, [proc]));
+    return new Promise<T>((resolve) => {
+      const send = (): void => begin((value, delay) => post(engine, proc, delay, () => settle(resolve, value)));
+      post(engine, proc, 0, send);
+    });
+  }
 
   function settle<T>(resolve: (value: T) => void, value: T): void {
     engine.woken = true;
@@ -76,6 +85,7 @@ export function createCalls(world: World, machine: Machine, proc: Proc): Calls {
     wait<T>(port: string, begin: (resolve: (value: T, delay: number) => void) => void): Promise<T> {
       if (proc.dead) return never;
       const plan = machine.crashIn === undefined ? undefined : crash(port);
+      if (plan?.takes === 'stall') return stalled(plan.stallMs ?? 0, begin);
       if (plan?.phase === 'before') {
         world.crash(machine, plan.takes);
         if (diesOf(plan)) return never;

@@ -86,6 +86,12 @@ export const deaths = {
     machine.crashIn = { calls: 1 + Math.floor(fault.amount * 3), port, phase, takes: 'agent' };
     return undefined;
   },
+  'agent stands still before its swap': (_sim, machine, fault) => {
+    machine.crashIn = { calls: 1, port: 'kube.writeLease', phase: 'before', takes: 'stall', stallMs: fault.amount * 10_000 };
+    return () => {
+      machine.crashIn = undefined;
+    };
+  },
   'container killed at a write': (_sim, machine, fault) => atWrite(machine, fault.amount, 'container'),
   'server killed at a write': (_sim, machine, fault) => atWrite(machine, fault.amount, 'server'),
   'node lost at a write': (_sim, machine, fault) => atWrite(machine, fault.amount, 'node'),
@@ -115,4 +121,8 @@ export const deaths = {
   },
   'pod deleted': (sim, machine) => void sim.lives.deletePod(machine),
   'pod deleted by force': (sim, machine) => void sim.lives.forceDelete(machine),
+  'member scaled in': (sim, machine) => {
+    sim.lives.scaleIn(machine);
+    return () => sim.lives.scaleOut(machine);
+  },
 } satisfies Record<string, Apply>;

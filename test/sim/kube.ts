@@ -18,6 +18,8 @@ interface Watcher {
   lastAt: number;
   missed: boolean;
   silentUntil: number;
+  /** Until when what it delivers may be late by so much, and overtaken. */
+  disorder: { until: number; ms: number };
   closed: boolean;
 }
 
@@ -57,6 +59,8 @@ export interface Kube {
   restore(): void;
   /** The member's watch delivers nothing, and does not say so, until its age limit. */
   hush(member: number, until: number): void;
+  /** Until then the member's watch delivers the Lease out of order, each version late by up to so much. */
+  disorder(member: number, until: number, ms: number): void;
   /** Something old is delivered once more. */
   repeat(member: number): void;
 }
@@ -98,9 +102,12 @@ export function createKube(world: World): Kube {
       missed(watcher);
       return;
     }
+    const { disorder } = watcher;
+    const late = hint.of === 'lease' && engine.now < disorder.until ? dice.between(0, disorder.ms) : 0;
     // One connection delivers in order.
-    watcher.lastAt = Math.max(watcher.lastAt + 0.01, engine.now + travel + delay);
-    post(engine, watcher.proc, watcher.lastAt - engine.now, () => {
+    if (late === 0) watcher.lastAt = Math.max(watcher.lastAt + 0.01, engine.now + travel + delay);
+    const arrives = late === 0 ? watcher.lastAt - engine.now : travel + delay + late;
+    post(engine, watcher.proc, arrives, () => {
       if (watcher.closed) return;
       engine.woken = true;
       watcher.tell(hint);
@@ -244,6 +251,9 @@ export function createKube(world: World): Kube {
         engine.at(until, () => deliver(watcher, { of: 'resync' }, 1));
       }
     },
+    disorder(member, until, ms) {
+      for (const watcher of watchers) if (watcher.member === member) watcher.disorder = { until, ms };
+    },
     repeat(member) {
       const record = old.length > 0 ? dice.pick(old) : undefined;
       for (const watcher of watchers) {
@@ -268,7 +278,9 @@ export function createKube(world: World): Kube {
           const uid = kube.lease?.uid ?? `lease-${next()}`;
           const record = { ...write.record, uid, resourceVersion: next(), renewTime: '', garbage: undefined };
           world.oracle.leaseWritten(machine, identity, kube.lease, record, sentAt);
+          const taken = kube.lease !== undefined && kube.lease.holder !== record.holder && record.holder !== '';
           putLease(record);
+          if (taken) world.leaseTaken?.();
           return ok(record);
         });
       },
@@ -325,6 +337,7 @@ export function createKube(world: World): Kube {
           lastAt: 0,
           missed: false,
           silentUntil: 0,
+          disorder: { until: 0, ms: 0 },
           closed: false,
         };
         for (let at = watchers.length - 1; at >= 0; at -= 1) if (watchers[at]?.proc.dead === true) watchers.splice(at, 1);

@@ -31,6 +31,9 @@ export interface Lives {
   fenceAgain(machine: Machine): void;
   deletePod(machine: Machine): void;
   forceDelete(machine: Machine): void;
+  /** The pod is deleted, and not made again until it is scaled out. */
+  scaleIn(machine: Machine): void;
+  scaleOut(machine: Machine): void;
 }
 
 /** A text that nobody can read as a configuration. */
@@ -159,7 +162,7 @@ export function createLives(world: World, configOf: Lives['configOf']): Lives {
     const { uid } = machine;
     kube.removePod(machine.name);
     engine.after(dice.between(300, 1500), () => {
-      if (machine.uid !== uid) return;
+      if (machine.uid !== uid || machine.scaledIn) return;
       makePod(machine);
       startContainer(machine);
     });
@@ -208,6 +211,26 @@ export function createLives(world: World, configOf: Lives['configOf']): Lives {
     restartLater(machine, backOffMs);
   }
 
+  function deletePod(machine: Machine): void {
+    const pod = kube.pods.get(machine.name);
+    const { agent, pid1 } = machine;
+    if (pod === undefined || pid1 === undefined || pod.terminating) return;
+    world.tell?.(machine.name, 'the pod is deleted, grace 30 s');
+    kube.setPod({ ...pod, terminating: true });
+    if (agent !== undefined) {
+      post(engine, agent.proc, 5, () => {
+        engine.woken = true;
+        agent.loop.stop();
+      });
+    }
+    const { uid } = machine;
+    engine.after(30_000, () => {
+      if (machine.uid !== uid) return;
+      endContainer(machine);
+      replacePod(machine);
+    });
+  }
+
   return {
     configOf,
     startContainer,
@@ -234,25 +257,7 @@ export function createLives(world: World, configOf: Lives['configOf']): Lives {
     fenceAgain(machine) {
       if (machine.fence !== undefined) awaitDue(machine, machine.fence.deadline);
     },
-    deletePod(machine) {
-      const pod = kube.pods.get(machine.name);
-      const { agent, pid1 } = machine;
-      if (pod === undefined || pid1 === undefined || pod.terminating) return;
-      world.tell?.(machine.name, 'the pod is deleted, grace 30 s');
-      kube.setPod({ ...pod, terminating: true });
-      if (agent !== undefined) {
-        post(engine, agent.proc, 5, () => {
-          engine.woken = true;
-          agent.loop.stop();
-        });
-      }
-      const { uid } = machine;
-      engine.after(30_000, () => {
-        if (machine.uid !== uid) return;
-        endContainer(machine);
-        replacePod(machine);
-      });
-    },
+    deletePod,
     forceDelete(machine) {
       if (machine.pid1 === undefined) return;
       world.tell?.(machine.name, 'the pod is deleted by force; its processes go on');
@@ -261,9 +266,22 @@ export function createLives(world: World, configOf: Lives['configOf']): Lives {
       engine.after(dice.between(1000, 15_000), () => {
         if (machine.uid !== uid) return;
         endContainer(machine);
+        if (machine.scaledIn) return;
         makePod(machine);
         engine.after(dice.between(100, 2000), () => startContainer(machine));
       });
+    },
+    scaleIn(machine) {
+      machine.scaledIn = true;
+      deletePod(machine);
+    },
+    scaleOut(machine) {
+      if (!machine.scaledIn) return;
+      machine.scaledIn = false;
+      // Whoever still ends its container makes it again.
+      if (kube.pods.get(machine.name) !== undefined || machine.pid1 !== undefined) return;
+      makePod(machine);
+      startContainer(machine);
     },
   };
 

@@ -101,8 +101,8 @@ export interface Weakness {
   volumeFails: boolean;
 }
 
-/** What dies at a call. */
-export type Takes = 'agent' | 'container' | 'server' | 'node';
+/** What dies at a call; at a stall nothing does, and the agent stands still for a while. */
+export type Takes = 'agent' | 'container' | 'server' | 'node' | 'stall';
 
 /** A node with the one pod that runs on it. */
 export interface Machine {
@@ -112,6 +112,8 @@ export interface Machine {
   uid: string;
   clock: MachineClock;
   powered: boolean;
+  /** Its pod was scaled in: nobody makes it again for now. */
+  scaledIn: boolean;
   /** PID 1 of the container; undefined while there is none. */
   pid1: Proc | undefined;
   container: string;
@@ -133,7 +135,7 @@ export interface Machine {
   /** Until when it is looked at again and again. */
   lookUntil: number;
   /** Crashes the agent, or all of the container, at that many port calls from now, before or after the call has had its effect. */
-  crashIn: { calls: number; port: string | undefined; phase: 'before' | 'after'; takes: Takes } | undefined;
+  crashIn: { calls: number; port: string | undefined; phase: 'before' | 'after'; takes: Takes; stallMs?: number } | undefined;
   /** What the agent last decided, as its surfaces show it, and whether it was paused. */
   shown?: { reason: Reason; blocked: string | undefined; paused: boolean; version: string | undefined };
 }
@@ -150,6 +152,8 @@ export interface World {
   tell: ((who: string, what: string) => void) | undefined;
   /** A build begins on that machine. */
   buildBegun?: ((machine: Machine) => void) | undefined;
+  /** The Lease has another holder. */
+  leaseTaken?: (() => void) | undefined;
   /** A process may have ended: its machine looks after what follows. */
   serverEnded(machine: Machine, process: ServerProcess, role: Role): void;
   crash(machine: Machine, takes: Takes): void;

@@ -3,6 +3,7 @@
  * each with a few dice; `npm run sim -- --scene F7 --seeds 100` plays one row more often.
  */
 import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
 import { test } from 'node:test';
 import { elsewhere, scenes } from './scenes/index.ts';
 import { play } from './scenes/play.ts';
@@ -30,4 +31,12 @@ test('every row of the table has a scene, or a place where it is looked at inste
     const name = `F${row}`;
     assert.ok(rows.has(name) !== (elsewhere[name] !== undefined), `${name} has a scene or a reason, not both`);
   }
+});
+
+test('every test that is named as such a place exists', () => {
+  const named = Object.values(elsewhere).flatMap((why) => why.match(/test\/[\w./-]+/g) ?? []);
+  assert.deepEqual(
+    named.filter((path) => !existsSync(path)),
+    [],
+  );
 });

@@ -13,13 +13,14 @@ import { askPerson } from './person.ts';
 import { type Random, streamOf } from './random.ts';
 import { mayDecide } from './rules.ts';
 import { scenes } from './scenes/index.ts';
-import { faultsOf, type Scene } from './scenes/scene.ts';
+import { faultsOf, isLong, type Scene } from './scenes/scene.ts';
 import { createWorld, type Simulation, type WorldOptions } from './world.ts';
 
-export const lengthMs = 120_000;
 const firstFaultMs = 9000;
 const lastFaultMs = 80_000;
 const healMs = 92_000;
+/** How long it is looked at after that in any case. */
+const calmMs = 28_000;
 /** How long a healed cluster may take to have one primary and everybody streaming: build ladders back off up to 30 s. */
 const settleMs = 120_000;
 
@@ -27,6 +28,8 @@ export interface Plan {
   seed: number;
   world: Omit<WorldOptions, 'tell' | 'counters'>;
   faults: Fault[];
+  /** When everything is healed; 92 s after the beginning unless it says something else. */
+  healAtMs?: number;
   /** Nothing of it may demote a healthy primary. */
   gentle?: true;
 }
@@ -90,10 +93,12 @@ function withScene(scene: Scene | undefined, dice: Random, faults: Fault[]): Fau
 /** Each row as often as any other, however many scenes it has. */
 function sceneOf(dice: Random): Scene {
   const row = dice.pick(rows);
-  return dice.pick(scenes.filter((scene) => scene.row === row));
+  return dice.pick(short.filter((scene) => scene.row === row));
 }
 
-const rows = [...new Set(scenes.map((scene) => scene.row))];
+/** A scene that lasts longer than a seed meets no other faults. */
+const short = scenes.filter((scene) => !isLong(scene));
+const rows = [...new Set(short.map((scene) => scene.row))];
 
 /** What that seed stands for. */
 export function planOf(seed: number, { focus, modes }: Focus = { focus: [] }): Plan {
@@ -139,14 +144,15 @@ export function runPlan(plan: Plan, listeners: Listeners = {}): Outcome {
   watchLiveness(sim, plan.faults);
   if (plan.gentle === true) watchGentle(sim, gentleFromMs);
   for (const fault of plan.faults) engine.at(fault.at, () => strike(sim, fault));
-  engine.run(healMs);
+  const { healAtMs = healMs } = plan;
+  engine.run(healAtMs);
   if (!engine.stopped) healAll(sim);
   let settledAt = 0;
-  while (!engine.stopped && engine.now < healMs + settleMs) {
+  while (!engine.stopped && engine.now < healAtMs + settleMs) {
     engine.run(engine.now + 500);
     if (!sim.settled()) settledAt = 0;
     else if (settledAt === 0) settledAt = engine.now;
-    if (settledAt > 0 && engine.now >= lengthMs && engine.now - settledAt >= 3000) break;
+    if (settledAt > 0 && engine.now >= healAtMs + calmMs && engine.now - settledAt >= 3000) break;
   }
   if (!engine.stopped && settledAt === 0 && beyondRepair(sim)) askPerson(sim, settleMs, stateOf);
   else if (!engine.stopped && settledAt === 0)

@@ -79,6 +79,7 @@ function createMachine(index: number, dice: Random, options: WorldOptions): Mach
       suspended: 0,
     },
     powered: true,
+    scaledIn: false,
     container: '',
     bornAt: 0,
     incarnation: 0,
@@ -118,7 +119,7 @@ export function createWorld(options: WorldOptions): Simulation {
     if (takes === 'agent') world.lives.crashAgent(machine);
     else if (takes === 'container') world.lives.killContainer(machine);
     else if (takes === 'server') kill(world, machine.server);
-    else {
+    else if (takes === 'node') {
       world.lives.powerOff(machine);
       engine.after(dice.between(2000, 15_000), () => world.lives.powerOn(machine));
     }

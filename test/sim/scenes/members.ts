@@ -1,4 +1,4 @@
-/** Rows F1 to F20 and F45 to F49: servers, agents, containers, pods and nodes that die, hang or come back. */
+/** Rows F1 to F20, F45, F48 and F49: servers, agents, containers, pods and nodes that die, hang or come back. */
 import { other, P, S1, S2, type Scene, same } from './scene.ts';
 
 export const memberScenes: Scene[] = [
@@ -188,26 +188,6 @@ export const memberScenes: Scene[] = [
     expect: { leader: 'any', promotions: [1, 4], outageMs: 45_000 },
   },
   {
-    row: 'F46',
-    title: 'the standby that is ahead may never be primary',
-    steps: [
-      { member: S1, kind: 'member never primary', lasts: 30_000 },
-      { at: 1000, kind: 'primary dies with a standby behind', amount: 0.06 },
-    ],
-    expect: { leader: 'any', promotions: [1, 1], outageMs: 9000 },
-  },
-  {
-    row: 'F46',
-    title: 'the standby that is ahead is paused, and its vote is needed: the lease waits until people let it go on',
-    steps: [
-      { member: S1, kind: 'member paused', lasts: 30_000 },
-      { at: 1000, kind: 'primary dies with a standby behind', amount: 0.06 },
-      { at: 1010, kind: 'node without power', lasts: 40_000 },
-    ],
-    untilMs: 60_000,
-    expect: { leader: 'other', promotions: [1, 1], outageMs: 34_000 },
-  },
-  {
     row: 'F48',
     title: 'the old primary is started by hand as a primary',
     steps: [{ kind: 'server killed' }, { at: 6000, kind: 'server started by hand as primary' }],
@@ -224,18 +204,6 @@ export const memberScenes: Scene[] = [
     title: 'node of one of two synchronous standbys away for 30 s (R=3, strict)',
     mode: 'strict',
     steps: [{ member: S1, kind: 'node without power', lasts: 30_000 }],
-    expect: same(1000),
-  },
-  {
-    row: 'F57',
-    title: 'volume of the primary hangs for 40 s',
-    steps: [{ kind: 'disk stuck', lasts: 40_000 }],
-    expect: { leader: 'any', promotions: [1, 2], outageMs: 13_000 },
-  },
-  {
-    row: 'F58',
-    title: 'volume of a standby hangs for 30 s',
-    steps: [{ member: S1, kind: 'disk stuck', lasts: 30_000 }],
     expect: same(1000),
   },
 ];

@@ -1,5 +1,5 @@
-/** Rows F21 to F41 and F60 to F63: cuts, the API server, the Lease, watches and clocks. */
-import { other, P, S1, S2, type Scene, same } from './scene.ts';
+/** Rows F21 to F32 and F60 to F63: cuts, the API server, clocks. */
+import { minute, other, P, S1, S2, type Scene, same } from './scene.ts';
 
 export const networkScenes: Scene[] = [
   {
@@ -36,6 +36,16 @@ export const networkScenes: Scene[] = [
     title: 'the primary cut from the API server for 40 s: its peers promise',
     steps: [{ kind: 'cut from the API server', lasts: 40_000 }],
     expect: same(500),
+  },
+  {
+    row: 'F22',
+    title: 'the primary cut from the API server while nobody can write a promise down: it is fenced and succeeded',
+    steps: [
+      { member: S1, kind: 'records cannot be written', lasts: 8000 },
+      { member: S2, kind: 'records cannot be written', lasts: 8000 },
+      { kind: 'cut from the API server', lasts: 40_000 },
+    ],
+    expect: other(10_000),
   },
   {
     row: 'F22',
@@ -127,8 +137,20 @@ export const networkScenes: Scene[] = [
     steps: [{ kind: 'flapping network', lasts: 50_000, amount: 0.33 }],
     expect: { leader: 'any', promotions: [0, 1] },
   },
+  {
+    row: 'F28',
+    title: 'the network of the primary flaps every second for 5 minutes: one change in two minutes at most',
+    steps: [{ kind: 'flapping network', lasts: 5 * minute, amount: 0.33 }],
+    expect: { leader: 'any', promotions: [0, 3] },
+  },
   { row: 'F29', title: 'the API server down for 5 s', steps: [{ kind: 'API server down', lasts: 5000 }], expect: same(500) },
   { row: 'F29', title: 'the API server down for 60 s', steps: [{ kind: 'API server down', lasts: 60_000 }], expect: same(500) },
+  {
+    row: 'F29',
+    title: 'the API server down for 30 minutes',
+    steps: [{ kind: 'API server down', lasts: 30 * minute }],
+    expect: same(500),
+  },
   {
     row: 'F30',
     title: 'the server of the primary killed while the API server is down for 20 s',
@@ -161,6 +183,14 @@ export const networkScenes: Scene[] = [
   },
   {
     row: 'F32',
+    title: 'the API server refuses and is slow by turns for 10 minutes',
+    steps: Array.from({ length: 10 }, (_, at) => {
+      return { at: at * minute, kind: at % 2 === 0 ? 'API server refuses' : 'API server slow', lasts: minute };
+    }),
+    expect: same(500),
+  },
+  {
+    row: 'F32',
     title: 'a standby comes back without its volume while the API server refuses most of 30 s',
     steps: [
       { kind: 'API server refuses', lasts: 30_000 },
@@ -168,77 +198,6 @@ export const networkScenes: Scene[] = [
     ],
     untilMs: 60_000,
     expect: same(1000),
-  },
-  {
-    row: 'F33',
-    title: 'renewals are applied and their answers lost for 40 s',
-    steps: [{ kind: 'answers of lease writes lost', lasts: 40_000, amount: 0.9 }],
-    expect: same(500),
-  },
-  {
-    row: 'F34',
-    title: "the primary's renewal arrives after it has been succeeded",
-    steps: [
-      { kind: 'lease writes held up', lasts: 3000, amount: 0.75 },
-      { at: 2900, kind: 'pod frozen', lasts: 25_000 },
-    ],
-    expect: other(10_000),
-  },
-  { row: 'F35', title: 'the Lease deleted under a healthy primary', steps: [{ kind: 'lease deleted' }], expect: same(500) },
-  {
-    row: 'F36',
-    title: 'the Lease edited to name somebody else',
-    steps: [{ kind: 'lease given away' }],
-    expect: { leader: 'any', promotions: [1, 1], outageMs: 11_000 },
-  },
-  { row: 'F36', title: 'the Lease damaged', steps: [{ kind: 'lease damaged', lasts: 60_000 }], expect: same(500) },
-  {
-    row: 'F37',
-    title: 'the rights to the Lease taken from the primary for 40 s',
-    steps: [{ kind: 'rights taken away', lasts: 40_000 }],
-    expect: same(500),
-  },
-  {
-    row: 'F39',
-    title: 'the watches of both standbys silent, then the primary without power',
-    steps: [
-      { member: S1, kind: 'watch silent', lasts: 30_000 },
-      { member: S2, kind: 'watch silent', lasts: 30_000 },
-      { at: 4000, kind: 'node without power', lasts: 30_000 },
-    ],
-    // Unseen renewals: the observer's clock starts with what it reads every 10 s.
-    expect: other(19_500),
-  },
-  {
-    row: 'F39',
-    title: 'the watch of the third primary has missed who was the second',
-    steps: [
-      { member: S2, kind: 'member never primary', lasts: 3000 },
-      { at: 100, member: S2, kind: 'watch silent', lasts: 29_000 },
-      { at: 400, kind: 'server killed' },
-      { at: 3000, member: P, kind: 'member never primary', lasts: 50_000 },
-      { at: 6000, member: S1, kind: 'node without power', lasts: 40_000 },
-    ],
-    expect: { leader: 'other', promotions: [2, 2], outageMs: 19_500 },
-  },
-  {
-    row: 'F40',
-    title: 'watches repeat old records while the primary is without power',
-    steps: [
-      { kind: 'node without power', lasts: 30_000 },
-      { at: 6500, member: S1, kind: 'watch repeats' },
-      { at: 7300, member: S2, kind: 'watch repeats' },
-    ],
-    expect: other(9000),
-  },
-  {
-    row: 'F41',
-    title: 'two equal standbys, one stalls when the lease runs out',
-    steps: [
-      { kind: 'node without power', lasts: 30_000 },
-      { at: 7000, member: S1, kind: 'agent frozen', lasts: 1500 },
-    ],
-    expect: other(10_500),
   },
   {
     row: 'F60',
@@ -260,6 +219,12 @@ export const networkScenes: Scene[] = [
     row: 'F63',
     title: 'the network of the primary slow by 300 ms and lossy for 60 s',
     steps: [{ kind: 'bad network', lasts: 60_000, amount: 0.4 }],
+    expect: { leader: 'same', promotions: [0, 0] },
+  },
+  {
+    row: 'F63',
+    title: 'the network of the primary slow by 300 ms and lossy for 10 minutes',
+    steps: [{ kind: 'bad network', lasts: 10 * minute, amount: 0.4 }],
     expect: { leader: 'same', promotions: [0, 0] },
   },
 ];

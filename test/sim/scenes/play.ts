@@ -2,7 +2,7 @@
 import type { Counters } from '../counters.ts';
 import { runPlan } from '../seed.ts';
 import type { Simulation } from '../world.ts';
-import { beginMs, planOfScene, type Scene } from './scene.ts';
+import { beginMs, endOf, planOfScene, type Scene } from './scene.ts';
 
 export interface Played {
   row: string;
@@ -36,6 +36,8 @@ export function play(scene: Scene, seed: number, options: PlayOptions = {}): Pla
     found.outageMs = Math.round(Math.max(sim.oracle.longestGapMs, sim.engine.now - sim.oracle.lastAckAt));
     if (first === undefined) problems.push('nobody led when it began');
     if (leader === 'same' && now !== first) problems.push(`${first} led, now ${now ?? 'nobody'} does`);
+    const wanted = typeof leader === 'number' ? sim.cast?.[-1 - leader]?.name : undefined;
+    if (wanted !== undefined && now !== wanted) problems.push(`${now ?? 'nobody'} leads, not ${wanted}`);
     if (leader === 'other' && (now === undefined || now === first)) problems.push(`${now ?? 'nobody'} leads, as before`);
     const [least, most] = promotions;
     if (found.promotions < least || found.promotions > most)
@@ -43,10 +45,16 @@ export function play(scene: Scene, seed: number, options: PlayOptions = {}): Pla
     if (outageMs !== undefined && found.outageMs > outageMs)
       problems.push(`${found.outageMs} ms without an acknowledged commit, not at most ${outageMs}`);
   };
-  const last = Math.max(0, ...scene.steps.map(({ at = 0, lasts = 0 }) => at + lasts));
+  const blocked = (sim: Simulation): void => {
+    if (sim.primaries().length > 0) problems.push(`${sim.primaries()[0]?.name} is primary, and nobody should be`);
+    else if (!sim.machines.some(({ shown }) => shown?.blocked !== undefined))
+      problems.push('nobody tells people what is missing');
+  };
+  const { blockedAt } = scene.expect;
   const watch = [
     { at: beginMs - 1, run: begin },
-    { at: beginMs + Math.min(71_000, scene.untilMs ?? last + 25_000), run: end },
+    ...(blockedAt === undefined ? [] : [{ at: beginMs + blockedAt, run: blocked }]),
+    { at: beginMs + endOf(scene), run: end },
   ];
   const outcome = runPlan(planOfScene(scene, seed), { ...options, watch });
   if (outcome.violation !== undefined) problems.push(`${outcome.violation.invariant}: ${outcome.violation.text}`);

@@ -16,6 +16,12 @@ export const S2 = -3;
 /** When everything of a scene begins, so that clusters have come up. */
 export const beginMs = 20_000;
 
+export const minute = 60_000;
+
+/** The longest that fits into a seed, and how long a scene is looked at after its last fault. */
+const shortMs = 71_000;
+const afterMs = 25_000;
+
 export interface Step {
   /** After the beginning of the scene, in ms. */
   at?: number;
@@ -27,12 +33,14 @@ export interface Step {
 }
 
 export interface Expectation {
-  /** Who leads when the scene is over, compared with before. */
-  leader: 'same' | 'other' | 'any';
+  /** Who leads when the scene is over, compared with before; or that very member. */
+  leader: 'same' | 'other' | 'any' | typeof S1 | typeof S2;
   /** How many promotions it may take. */
   promotions: readonly [least: number, most: number];
   /** The longest time without an acknowledged commit. */
   outageMs?: number;
+  /** When nobody leads, and a member tells people what they would have to allow. */
+  blockedAt?: number;
 }
 
 /** One change of the primary. */
@@ -69,6 +77,18 @@ export function configOf(scene: Scene): DynamicConfig {
   return { ...defaultConfig, sync, ...scene.config };
 }
 
+/** Until when a scene is looked at, after its beginning. */
+export function endOf({ steps, untilMs }: Scene): number {
+  const last = Math.max(0, ...steps.map(({ at = 0, lasts = 0 }) => at + lasts));
+  const end = untilMs ?? last + afterMs;
+  return last > shortMs ? end : Math.min(shortMs, end);
+}
+
+/** It lasts longer than a seed. */
+export function isLong(scene: Scene): boolean {
+  return endOf(scene) > shortMs;
+}
+
 /** A scene as a whole run; the seed is only the dice of the world. */
 export function planOfScene(scene: Scene, seed: number): Plan {
   return {
@@ -83,5 +103,6 @@ export function planOfScene(scene: Scene, seed: number): Plan {
       ...(scene.weak === undefined ? {} : { weak: scene.weak }),
     },
     faults: faultsOf(scene, beginMs),
+    ...(isLong(scene) ? { healAtMs: beginMs + endOf(scene) + 1000 } : {}),
   };
 }
