@@ -55,7 +55,7 @@ export const dataScenes: Scene[] = [
       { at: 3000, kind: 'volume nearly full', lasts: 37_000, amount: 0.2 },
       { at: 7000, kind: 'switchover asked for', other: P },
     ],
-    expect: { leader: S2, promotions: [1, 1], outageMs: 6500 },
+    expect: { leader: S2, promotions: [1, 1], outageMs: 6500, stoppedMs: 4000 },
   },
   {
     row: 'F55',
@@ -69,7 +69,7 @@ export const dataScenes: Scene[] = [
       title: `every volume ${amount < 0.5 ? 'at 96 %' : 'at 99.9 %'} for 20 s: no writes and no failover, and writes again when there is room`,
       steps: [P, S1, S2].map((member) => ({ member, kind: 'volume nearly full', lasts: 20_000, amount })),
       untilMs: 60_000,
-      expect: same(33_000),
+      expect: { ...same(33_000), stoppedMs: 20_000 },
     }),
   ),
   {

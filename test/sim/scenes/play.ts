@@ -30,7 +30,7 @@ export function play(scene: Scene, seed: number, options: PlayOptions = {}): Pla
     sim.commitNow();
   };
   const end = (sim: Simulation): void => {
-    const { leader, promotions, outageMs } = scene.expect;
+    const { leader, promotions, outageMs, stoppedMs = 0 } = scene.expect;
     const now = sim.kube.lease?.holder.split('/')[0] || undefined;
     found.promotions = sim.oracle.promotions - promotedBefore;
     found.outageMs = Math.round(Math.max(sim.oracle.longestGapMs, sim.engine.now - sim.oracle.lastAckAt));
@@ -42,6 +42,8 @@ export function play(scene: Scene, seed: number, options: PlayOptions = {}): Pla
     const [least, most] = promotions;
     if (found.promotions < least || found.promotions > most)
       problems.push(`${found.promotions} promotions, not ${least} to ${most}`);
+    if (found.outageMs < stoppedMs)
+      problems.push(`${found.outageMs} ms without an acknowledged commit, not at least ${stoppedMs}`);
     if (outageMs !== undefined && found.outageMs > outageMs)
       problems.push(`${found.outageMs} ms without an acknowledged commit, not at most ${outageMs}`);
   };

@@ -39,6 +39,8 @@ export interface Expectation {
   promotions: readonly [least: number, most: number];
   /** The longest time without an acknowledged commit. */
   outageMs?: number;
+  /** Writes are stopped on purpose, for so long at least. */
+  stoppedMs?: number;
   /** When nobody leads, and a member tells people what they would have to allow. */
   blockedAt?: number;
 }
