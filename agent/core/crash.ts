@@ -67,8 +67,7 @@ function othersMayStand(view: View): boolean {
 function tooMuch(view: View): string | undefined {
   const crashes = recent(view).length;
   if (crashes > restartsMax) return `the server has ended ${crashes} times in ${windowMs / 60_000} minutes`;
-  const goneAt = view.lastExit?.at;
-  const late = goneAt !== undefined && view.now - goneAt > view.config.primaryStartTimeoutSeconds * 1000;
+  const late = view.downSince !== undefined && view.now - view.downSince > view.config.primaryStartTimeoutSeconds * 1000;
   return late ? 'the server could not be started in time' : undefined;
 }
 

@@ -210,6 +210,16 @@ export function livingHolder(view: View, record: LeaseRecord): MemberName | unde
   return state !== undefined && isActing(state) && state.leaseTerm >= record.term ? name : undefined;
 }
 
+/**
+ * The same of a holder that does not answer this member, and has been promised by another one that does: it lives on promises,
+ * and has not asked whoever has joined since for one.
+ */
+export function trustedHolder(view: View, record: LeaseRecord): MemberName | undefined {
+  if (record.syncMode !== 'off' || isReleased(record)) return undefined;
+  const trusts = ({ state }: PeerSight) => isBoundAway(view, state) && state.promised?.holder === record.holder;
+  return freshPeers(view).some(trusts) ? memberOf(record.holder) : undefined;
+}
+
 /** The same, when the lease has been taken from it: it says so after that. */
 export function livingPredecessor(view: View, record: LeaseRecord): MemberName | undefined {
   const { promoting } = record;

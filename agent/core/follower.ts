@@ -16,6 +16,7 @@ import {
   knownPrimary,
   lateAndAhead,
   livingHolder,
+  trustedHolder,
   missing,
   obstacle,
   unaskedHeir,
@@ -200,6 +201,8 @@ function stand(view: View, me: StandbyInstance, lease: SeenLease, reason: Reason
     }
     const holder = livingHolder(view, record);
     if (holder !== undefined) return only('holder-alive', { note: `${holder} says that it is primary` });
+    const trusted = trustedHolder(view, record);
+    if (trusted !== undefined) return only('holder-alive', { note: `${trusted} goes on by promises` });
     const note = lossInOff(view, record, { name: view.self.name, dataId: me.data.dataId, ...me });
     if (note !== undefined) return { ...only('not-eligible', { note }), blocked: note };
   }

@@ -3,6 +3,7 @@
  * each in a cycle of its own that sees the step before done. On a primary it keeps the synchronous set in order,
  * serves requests and hands over. Nothing here runs without a valid permit; decide() has checked it (I1).
  */
+import { isSame } from './acting.ts';
 import { only, renewing } from './decision.ts';
 import { furthest, passedOver } from './compare.ts';
 import { cutOff } from './cutoff.ts';
@@ -50,6 +51,10 @@ export function takeLead(view: View, instance: Waiting, permit: LeaderPermit): D
     const names = record.syncMode === 'off' ? '' : nobody;
     return renewing(view, 'promoting', { instance: { do: 'promote', permit, names } });
   }
+  if (isAskedBefore(view, instance, record)) {
+    const note = 'an agent before this one may have asked for its promotion';
+    return renewing(view, 'promotion-stalled', { instance: { do: 'fence' }, note });
+  }
   const before = livingPredecessor(view, record);
   if (before !== undefined) return renewing(view, 'holder-alive', { note: `${before} says that it is primary` });
   const self = ownVote(view, instance);
@@ -60,6 +65,15 @@ export function takeLead(view: View, instance: Waiting, permit: LeaderPermit): D
   // Restarted in place, and the own vote is not enough any more: only a standby can be frozen and compared.
   if (instance.is === 'pending') return renewing(view, 'pending', { instance: { do: 'notify-standby' } });
   return freezeAndCompare(view, instance, record);
+}
+
+/**
+ * The term stands beside the data before a promotion is asked for. A server that was found running with the last one may become
+ * primary with it at any moment, also after another term was recorded for it, which it would not carry then.
+ */
+function isAskedBefore({ self, startedHere }: View, { data, process }: Waiting, { promoting, term }: LeaseRecord): boolean {
+  if (promoting?.member !== self.name || promoting.term !== term || isSame(startedHere, process)) return false;
+  return data.promotedTerm === term;
 }
 
 function stallMs(view: View): number {

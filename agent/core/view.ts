@@ -144,6 +144,8 @@ export interface View {
   since?: string;
   /** The last exit of the local server that this agent saw. */
   lastExit: ServerExit | undefined;
+  /** Since when the local server has not answered, starts that failed included; undefined: it answers, or was never looked at. */
+  downSince?: Mono | undefined;
   records: LocalRecords;
   pods: Observed<PodSight[]>;
   peers: Record<MemberName, PeerSight>;

@@ -15,6 +15,7 @@ const ownFault: readonly string[] = ['hung', 'promotion-stalled', 'cut-off'];
 export function noteExit(ctx: Context, exit: ServerExit): void {
   const { memory } = ctx;
   memory.lastExit = exit;
+  memory.downSince ??= exit.at;
   noteFailedStart(ctx, exit);
   noteCrash(ctx, exit);
 }

@@ -59,7 +59,10 @@ function noteProgress({ memory }: Context, now: Mono): void {
 function noteShape(ctx: Context): void {
   const { memory, ports } = ctx;
   const { instance } = memory;
-  if (instance.is === 'standby' || instance.is === 'primary' || instance.is === 'pending') delete memory.failures['start'];
+  if (instance.is === 'standby' || instance.is === 'primary' || instance.is === 'pending') {
+    delete memory.failures['start'];
+    memory.downSince = undefined;
+  } else if (instance.is === 'stopped') memory.downSince ??= ports.clock.now();
   const shape = 'role' in instance ? `${instance.role} ${instance.state}` : instance.is;
   if (memory.since?.shape !== shape) memory.since = { shape, at: ports.clock.wall() };
 }

@@ -49,6 +49,8 @@ export interface Memory {
   instance: Instance;
   observedAt: Mono;
   lastExit: ServerExit | undefined;
+  /** Since when no server has answered as anything, whatever was tried in between. */
+  downSince: Mono | undefined;
   records: LocalRecords;
   takeover: Takeover | undefined;
   /** When a promotion of this member was last given up. */
@@ -185,6 +187,7 @@ export function emptyMemory(records: LocalRecords): Memory {
     instance: { is: 'empty' },
     observedAt: Number.NEGATIVE_INFINITY,
     lastExit: undefined,
+    downSince: undefined,
     records,
     takeover: undefined,
     stalledAt: undefined,

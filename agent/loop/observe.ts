@@ -63,6 +63,7 @@ export function viewOf(ctx: Context): View {
     permit: memory.permit,
     instance: memory.instance,
     lastExit: memory.lastExit,
+    downSince: memory.downSince,
     records: memory.records,
     pods: memory.pods,
     peers: ports.peers.seen(),

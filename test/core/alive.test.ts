@@ -42,6 +42,19 @@ describe('a standby in mode off', () => {
     assert.equal(decide({ ...standing({}), lease }).reason, 'holder-alive', 'a name taken out by hand stops no server');
   });
 
+  test('leaves it to a holder that does not answer while another member is bound to it by a promise', () => {
+    const record = aRecord(off);
+    const promised = { holder: record.holder, term: record.term };
+    const trusting = (word: Partial<PeerState>): View => {
+      const view = standing({}, {}, now - 9000);
+      return { ...view, peers: { ...view.peers, 'og-demo-2': aPeer('og-demo-2', word) } };
+    };
+    const decision = decide(trusting({ promised }));
+    assert.deepEqual([decision.reason, decision.lease.do], ['holder-alive', 'nothing']);
+    assert.match(decision.note ?? '', /promises/);
+    assert.equal(decide(trusting({})).lease.do, 'acquire');
+  });
+
   test('asks nobody in the synchronous modes, where the freeze decides', () => {
     assert.equal(
       decide({ ...standing({}, { ...aSeen().record }), peers: { ...standing({}).peers, 'og-demo-2': aPeer('og-demo-2') } }).lease

@@ -39,9 +39,9 @@ describe('a holder whose server is gone', () => {
     const fault = { of: 'command', kind: 'exited', done: 'no', detail: 'ended' } as const;
     const failures = { start: { what: 'start', fault, count: 3, retryAt: now + 900 } };
     assert.equal(whenGone({ failures }).reason, 'start-failed');
-    const late = { ...exit, at: now - 5001 };
-    assert.deepEqual(whenGone({ failures, lastExit: late }).lease, { do: 'release', heir: undefined });
-    assert.equal(whenGone({ failures, lastExit: late, pods: alone, peers: {} }).lease.do, 'renew');
+    const downSince = now - 5001;
+    assert.deepEqual(whenGone({ failures, downSince }).lease, { do: 'release', heir: undefined });
+    assert.equal(whenGone({ failures, downSince, pods: alone, peers: {} }).lease.do, 'renew');
   });
   test('gives the lease up the second time in five minutes', () => {
     const crashes = [

@@ -316,6 +316,14 @@ describe('the winner of the lease', () => {
     assert.equal(decision.reason, 'recording-promotion');
     assert.ok(decision.lease.do === 'renew' && (decision.lease.change?.term ?? 0) > 8);
   });
+  test('kills a server that it found running with the term of the record: its promotion may have been asked for', () => {
+    const lease = known(aSeen({ holder: identity, term: 8, promoting: { member: 'og-demo-1', term: 8, dataId: 'data-1' } }), now);
+    const process = { pid: 11, startTime: '111' };
+    const instance = aStandby({ receiver: undefined, lock, process, data: someData({ promotedTerm: 8 }) });
+    const found = aTakingView({ instance, takeover: takeover({}), lease });
+    expectDecision(found, { reason: 'promotion-stalled', lease: 'renew', intent: 'fence' });
+    assert.equal(decide({ ...found, startedHere: process }).reason, 'recording-promotion');
+  });
   test('that is not eligible any more hands the lease on', () => {
     const records = { granted: 0, freeze: undefined, build: { mode: 'full', startedAt: '' } } as const;
     const decision = decide(aTakingView({ records }));

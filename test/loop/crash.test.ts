@@ -23,6 +23,43 @@ test('a primary that cannot restart in time gives its lease up, and comes back i
   world.loseNothing();
 });
 
+test('starts that end at once are no new beginning: the lease is given up in the time that one start may take', async () => {
+  const world = await settledWorld({ members: 2, config: 'primaryStartTimeoutSeconds: 40\n' });
+  const old = world.primary() ?? '';
+  world.killNode(world.standbys()[0] ?? '');
+  await world.run(3000);
+  world.database.server(old).livesMs = 10;
+  world.database.kill(old);
+  await world.run(35_000);
+  assert.notEqual(world.kube.lease?.holder, '', 'it is tried here first');
+  await world.until('the lease is free', () => world.kube.lease?.holder === '', 7000);
+});
+
+test('an agent that dies in the promotion of its server leaves no primary whose term is not the one of the record', async () => {
+  const world = await settledWorld({ members: 2, config: 'sync:\n  mode: off\n' });
+  const next = world.standbys()[0] ?? '';
+  const { term } = world.kube.lease?.promoting ?? { term: 0 };
+  world.killNode(world.primary() ?? '');
+  await world.until('the promotion is asked for', () => (world.database.server(next).data?.promotedTerm ?? 0) > term, 20_000);
+  assert.equal(world.database.server(next).role, 'Standby');
+  world.killAgent(next);
+  // The promotion falls into the second write of the next agent, the one that would record a further term.
+  let writes = 0;
+  world.kube.trouble = ({ member, verb }) => {
+    if (member === next && verb === 'writeLease') writes += 1;
+    return verb === 'writeLease' && writes === 2 ? 80 : undefined;
+  };
+  world.startAgent(next);
+  await world.until('it leads', () => world.primary() === next && world.database.write(next), 20_000);
+  assert.equal(world.database.server(next).data?.promotedTerm, world.kube.lease?.promoting?.term);
+  await world.run(5000);
+  const { process } = world.database.server(next);
+  world.killAgent(next);
+  world.startAgent(next);
+  await world.run(5000);
+  assert.equal(world.database.server(next).process, process, 'a healthy primary was ended');
+});
+
 test('a server that crashes a second time in five minutes is not restarted in place again', async () => {
   const world = await settledWorld({ members: 2, config: 'sync:\n  degradeAfterSeconds: 2\n' });
   const old = world.primary() ?? '';
