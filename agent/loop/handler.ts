@@ -95,7 +95,11 @@ async function freeze(ctx: Context, ask: FreezeAsk): Promise<Result<PeerState>> 
   await observeInstance(ctx, gossipAgeMs);
   // Asked when nothing else is changing the records: two candidates of one term may arrive in the same moment.
   const pointed = await point(ctx, ask, () => objection(viewOf(ctx), ask));
-  return pointed.ok ? await answered(ctx) : pointed;
+  if (!pointed.ok) return pointed;
+  const answer = await answered(ctx);
+  // A build may have begun meanwhile, or the server have ended: what is told then is no vote, although the disk keeps it.
+  const since = objection(viewOf(ctx), ask);
+  return since === undefined ? answer : failed(since);
 }
 
 /** Neither to grant nor to stand for a while; what the holder of a lease needs that cannot renew it (I14). */

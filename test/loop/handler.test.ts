@@ -39,6 +39,18 @@ test('a member grants one term to one candidate, as often as that one asks', asy
   assert.match(detailOf(await freeze(world, voter, 9, second)), new RegExp(`granted to ${first}`));
 });
 
+test('a member whose server ends before it has answered gives no vote, and is frozen all the same', async () => {
+  const world = await settledWorld();
+  const [voter = '', other = ''] = world.standbys();
+  const server = world.database.server(voter);
+  const { ip } = world.database.server(other);
+  world.clock.every(1, () => {
+    if (server.data?.lock?.host === ip && server.process !== undefined) world.database.kill(voter);
+  });
+  assert.match(detailOf(await freeze(world, voter, 9, other)), /the instance is stopped/);
+  assert.equal(world.nodes.get(voter)?.records.freeze?.candidate, other);
+});
+
 test('two candidates that ask for one term in the same moment get one grant', async () => {
   const world = await settledWorld({ members: 4 });
   const [voter = '', first = '', second = ''] = world.standbys();

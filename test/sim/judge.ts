@@ -82,6 +82,8 @@ export function createJudge({ world, fail, acked, isExcused }: Bench): Judge {
   /** S5: a live holder is overtaken only after the whole duration by the taker's own clock. */
   function takeover(by: Machine, before: LeaseRecord, after: LeaseRecord, sentAt: number): void {
     const [member, uid, incarnation] = before.holder.split('/');
+    if (before.syncMode !== 'off') inTouch(by, before);
+    for (const machine of machines) stillMayAct(by, machine);
     if (before.holder === '') {
       how = before.heir === by.name ? 'heir' : 'released';
       return;
@@ -89,8 +91,6 @@ export function createJudge({ world, fail, acked, isExcused }: Bench): Judge {
     const holder = machines.find((machine) => machine.name === member);
     const dead =
       holder === undefined || holder.pid1 === undefined || holder.uid !== uid || `${holder.incarnation}` !== incarnation;
-    if (before.syncMode !== 'off') inTouch(by, before);
-    stillMayAct(by, holder);
     const waited = waitedBy(by, sentAt);
     how = waited >= after.durationSeconds * 1000 ? 'expired' : by.name === member ? 'own past' : 'proof of death';
     const looked = waitedBy(by, readAt.get(by) ?? 0);
@@ -110,9 +110,9 @@ export function createJudge({ world, fail, acked, isExcused }: Bench): Judge {
       fail('S7', `${by.name} takes the lease, and ${without}`);
   }
 
-  /** S20: with or without promises, nobody takes the lease while its holder may still act. */
-  function stillMayAct(by: Machine, holder: Machine | undefined): void {
-    if (holder === undefined || holder === by || holder.fence === undefined) return;
+  /** S20: with or without promises, nobody takes the lease while another one may still act, released or not. */
+  function stillMayAct(by: Machine, holder: Machine): void {
+    if (holder === by || holder.fence === undefined) return;
     const { fence, server } = holder;
     const lives = server.process?.pid === fence.process.pid && server.role === 'Primary' && !server.doomed;
     if (!lives || isExcused(holder) || holder.pid1?.frozen !== false || !clocksAgree(engine, machines)) return;

@@ -12,6 +12,8 @@ const everyMs = 500;
 
 /** With these alone nobody is told why there is no primary. */
 const mute: Reason[] = ['follows', 'catching-up', 'no-primary', 'lease-held'];
+/** A primary that should acknowledge, or is about to. */
+const settling: (Reason | undefined)[] = ['leads', 'widening-sync', 'narrowing-sync', 'degrading'];
 const ofTheLease: Reason[] = ['lease-absent', 'lease-garbage', 'lease-mended', 'lease-unknown', 'waits-for-expiry'];
 
 interface Rule {
@@ -100,7 +102,8 @@ const rules: Rule[] = [
     withinMs: 5000,
     wrong(sim) {
       const [primary, other] = sim.primaries();
-      if (primary === undefined || other !== undefined || !lives(primary) || primary.shown?.reason !== 'leads') return undefined;
+      if (primary === undefined || other !== undefined || !lives(primary) || !settling.includes(primary.shown?.reason))
+        return undefined;
       const { server } = primary;
       const there = server.downstream.filter(({ standby }) => server.names.includes(standby.machine.name)).length;
       if (server.conf.readOnly || server.proc?.frozen === true || there < server.need) return undefined;

@@ -5,6 +5,7 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { neverPrimaryAnnotation } from '../../agent/core/hand.ts';
 import { defaultConfig } from '../../agent/core/config.ts';
 import type { LeaseRecord } from '../../agent/core/model.ts';
 import { createCounters } from './counters.ts';
@@ -203,6 +204,23 @@ const cases: Doctored[] = [
     },
   },
   {
+    title: 'a lease that was released is taken while somebody still has a permit',
+    invariant: 'S20',
+    doctor(sim, _primary, [other]) {
+      if (other !== undefined) takes(sim, other);
+    },
+  },
+  {
+    title: 'a lease that was released is taken with nobody in reach',
+    invariant: 'S7',
+    doctor(sim, primary, [other, third]) {
+      if (other === undefined || third === undefined) return;
+      end(sim, primary.server);
+      for (const { index } of [primary, third]) sim.network.cut(other.index, index, true);
+      sim.engine.after(4000, () => takes(sim, other));
+    },
+  },
+  {
     title: 'who has promised votes',
     invariant: 'S20',
     doctor(sim, _primary, [other]) {
@@ -287,8 +305,24 @@ function takes(sim: Simulation, winner: Machine): void {
   sim.oracle.leaseWritten(winner, identityOf(winner), { ...before, holder: '' }, after, sim.engine.now);
 }
 
+function marked(sim: Simulation, { name }: Machine, key: string): void {
+  const pod = sim.kube.pods.get(name);
+  if (pod !== undefined) sim.kube.setPod({ ...pod, annotations: { ...pod.annotations, [key]: 'true' } });
+}
+
 const silent: { title: string; voted: number; heard?: true; doctor?(sim: Simulation, voter: Machine): void }[] = [
   { title: 'that voted in the turn of the promotion', voted: 99, heard: true },
+  {
+    title: 'that was primary before, and has what that left on its pod',
+    voted: 99,
+    heard: true,
+    doctor: (sim, voter) => marked(sim, voter, 'opengauss.agent/term'),
+  },
+  {
+    title: 'that people keep from leading',
+    voted: 99,
+    doctor: (sim, voter) => marked(sim, voter, neverPrimaryAnnotation),
+  },
   { title: 'whose vote was for an earlier turn, given up since', voted: 98 },
   { title: 'whose pod is deleted by force', voted: 99, doctor: (sim, voter) => sim.kube.removePod(voter.name) },
   {

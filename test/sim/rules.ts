@@ -91,8 +91,8 @@ export function termCarried(server: Server, commit: Commit): string | undefined 
   return carriers >= server.need ? undefined : `${carriers} of ${server.need} standbys have its term in their WAL`;
 }
 
-/** People have been told what may be lost by this member's take-over, and have accepted it. */
+/** People have been told what may be lost by this member's take-over, and have accepted it; once it is over, nothing more. */
 export function isLossAccepted(request: Request | undefined, member: string): boolean {
   if (request?.kind !== 'failover' || request.target !== member) return false;
-  return (request.phase === 'running' || request.phase === 'done') && request.options['lost'] !== undefined;
+  return request.phase === 'running' && request.options['lost'] !== undefined;
 }

@@ -14,6 +14,7 @@ import { type Random, streamOf } from './random.ts';
 import { mayDecide } from './rules.ts';
 import { scenes } from './scenes/index.ts';
 import { faultsOf, isLong, type Scene } from './scenes/scene.ts';
+import { isPrimary } from './stream.ts';
 import { createWorld, type Simulation, type WorldOptions } from './world.ts';
 
 const firstFaultMs = 9000;
@@ -21,6 +22,8 @@ const lastFaultMs = 80_000;
 const healMs = 92_000;
 /** How long it is looked at after that in any case. */
 const calmMs = 28_000;
+/** How long the rest may take to have a primary: two take-overs with a lease each, and a server's long start. */
+const withoutMs = 45_000;
 /** How long a healed cluster may take to have one primary and everybody streaming: build ladders back off up to 30 s. */
 const settleMs = 120_000;
 
@@ -32,6 +35,8 @@ export interface Plan {
   healAtMs?: number;
   /** Nothing of it may demote a healthy primary. */
   gentle?: true;
+  /** Strikes when all the others are over, and stays: the rest has to find a primary all the same. */
+  stays?: Fault;
 }
 
 export interface Outcome {
@@ -96,6 +101,22 @@ function sceneOf(dice: Random): Scene {
   return dice.pick(short.filter((scene) => scene.row === row));
 }
 
+/** What one member can have for good, while the others go on. */
+const lasting: FaultKind[] = [
+  'node without power',
+  'server killed and does not start',
+  'cut from everything',
+  'cut from the members',
+];
+
+/** Drawn apart from the rest, so that this changes nothing of what a seed stood for before. */
+function stayingFault(seed: number, members: number): Fault | undefined {
+  const dice = streamOf(seed, 'stays');
+  if (members < 2 || !dice.chance(0.15)) return undefined;
+  const member = dice.chance(0.6) ? -1 : dice.whole(0, members - 1);
+  return { at: healMs, kind: dice.pick(lasting), member, other: 0, lasts: 2 * withoutMs, amount: dice.next() };
+}
+
 /** A scene that lasts longer than a seed meets no other faults. */
 const short = scenes.filter((scene) => !isLong(scene));
 const rows = [...new Set(short.map((scene) => scene.row))];
@@ -106,6 +127,7 @@ export function planOf(seed: number, { focus, modes }: Focus = { focus: [] }): P
   const members = dice.pick([3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 2, 2, 2, 2, 4, 4, 5, 5, 1]);
   const gentle = focus.length === 0 && dice.chance(0.08);
   const scene = focus.length === 0 && !gentle && dice.chance(0.35) ? sceneOf(dice) : undefined;
+  const stays = gentle ? undefined : stayingFault(seed, members);
   const rates = Array.from({ length: members }, () => 1 + (dice.chance(0.5) ? dice.between(-0.009, 0.009) : 0));
   return {
     seed,
@@ -125,6 +147,7 @@ export function planOf(seed: number, { focus, modes }: Focus = { focus: [] }): P
     ...(gentle
       ? { gentle, faults: gentleFaults(dice, members) }
       : { faults: withScene(scene, dice, faultsFor(dice, members, focus)) }),
+    ...(stays === undefined ? {} : { stays }),
   };
 }
 
@@ -147,8 +170,10 @@ export function runPlan(plan: Plan, listeners: Listeners = {}): Outcome {
   const { healAtMs = healMs } = plan;
   engine.run(healAtMs);
   if (!engine.stopped) healAll(sim);
+  if (plan.stays !== undefined) goOnWithout(sim, plan.stays);
+  const healedAt = engine.now;
   let settledAt = 0;
-  while (!engine.stopped && engine.now < healAtMs + settleMs) {
+  while (!engine.stopped && engine.now < healedAt + settleMs) {
     engine.run(engine.now + 500);
     if (!sim.settled()) settledAt = 0;
     else if (settledAt === 0) settledAt = engine.now;
@@ -171,6 +196,30 @@ export function runPlan(plan: Plan, listeners: Listeners = {}): Outcome {
     events: engine.events,
     settledAt,
   };
+}
+
+/** L1 with one fault that stands: whoever is left has a primary, where it may decide and nothing only people can mend is in the way. */
+function goOnWithout(sim: Simulation, fault: Fault): void {
+  const { engine, oracle, machines } = sim;
+  const until = (end: number, holds: () => boolean): void => {
+    while (!engine.stopped && engine.now < end && !holds()) engine.run(engine.now + 500);
+  };
+  until(engine.now + settleMs, () => sim.settled());
+  const [primary] = sim.primaries();
+  const struck = fault.member === -1 ? primary : machines[fault.member];
+  if (engine.stopped || !sim.settled() || struck === undefined) return;
+  strike(sim, { ...fault, member: machines.indexOf(struck) });
+  engine.run(engine.now + 100);
+  const rest = machines.filter((one) => one !== struck);
+  const leads = (one: Machine) => one.agent !== undefined && isPrimary(sim, one.server);
+  until(engine.now + withoutMs, () => rest.some(leads));
+  // A primary without its standbys may wait for them: nobody could do more, or in mode off everything goes on.
+  const waits = fault.kind === 'cut from the members' && leads(struck);
+  const isTold = machines.some(({ shown }) => shown?.blocked !== undefined);
+  const record = sim.kube.lease;
+  if (!engine.stopped && !rest.some(leads) && !waits && !isTold && record !== undefined && mayDecide(record, rest))
+    oracle.fail('L1', `no primary ${withoutMs / 1000} s after ${fault.kind} of ${struck.name} alone: ${stateOf(sim)}`);
+  if (!engine.stopped) healAll(sim);
 }
 
 /** A volume is gone, and with it what only a person can give up. */

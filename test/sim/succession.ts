@@ -2,6 +2,7 @@
  * Judges who comes after whom: a promotion stands in the Lease before it is asked for (S3), nobody that voted, or that could be asked,
  * was ahead of a winner (S8, L12), no other primary can still acknowledge (S7), and a switchover that people were told is done has lost nothing (S18).
  */
+import { fencedAnnotation, neverPrimaryAnnotation, pausedAnnotation } from '../../agent/core/hand.ts';
 import type { LeaseRecord, Request } from '../../agent/core/model.ts';
 import type { Machine, Server, World } from './model.ts';
 import { isUp } from './stream.ts';
@@ -55,8 +56,10 @@ export function createSuccession({ world, fail, isUntaken }: SuccessionBench): S
     const pod = world.kube().pods.get(machine.name);
     // Whoever may not lead is passed over where the others are a vote set, which holds whatever was acknowledged (S6).
     if (pod === undefined || pod.uid !== machine.uid || pod.terminating) return false;
-    const { annotations } = pod;
-    return Object.keys(annotations).length === 0 && machine.shown?.paused !== true && machine.agent?.proc.frozen === false;
+    const forbidden = [fencedAnnotation, pausedAnnotation, neverPrimaryAnnotation].some(
+      (key) => pod.annotations[key] !== undefined,
+    );
+    return !forbidden && machine.shown?.paused !== true && machine.agent?.proc.frozen === false;
   }
 
   /**

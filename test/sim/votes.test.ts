@@ -57,6 +57,25 @@ const cases: { title: string; heard: boolean; steps(one: Bench): void }[] = [
     },
   },
   {
+    title: 'for somebody else, who has the lease by now',
+    heard: true,
+    steps(one) {
+      one.saves({ promise });
+      one.writes('c/uid/1', { holder: 'c/uid/1', term: 4 });
+      votes(one, 'c', 4);
+    },
+  },
+  {
+    title: 'for somebody else, who has taken the lease that its holder released',
+    heard: false,
+    steps(one) {
+      one.saves({ promise });
+      one.writes(holder, { holder: '', releasedBy: holder });
+      one.writes('c/uid/1', { holder: 'c/uid/1', term: 4 });
+      votes(one, 'c', 4);
+    },
+  },
+  {
     title: 'for the holder that it has promised, in a higher term that came without a release',
     heard: true,
     steps(one) {

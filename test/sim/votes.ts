@@ -35,10 +35,11 @@ export function createVotes(
   /** S20: who has promised gives no vote before the promise ends, unless its holder has given the lease up. */
   function bound(machine: Machine, vote: Vote): void {
     const { promise } = machine.records;
+    if (promise === undefined) return;
     const { lease } = world.kube();
-    if (promise === undefined || lease?.holder !== promise.holder) return;
-    // It has come back with a higher term since: what was promised for the one it gave up lets it act no more.
-    if (lease.term > promise.term && (released.get(promise.holder) ?? 0) >= promise.term) return;
+    const hasAgain = lease?.holder === promise.holder && lease.term <= promise.term;
+    // What was promised for the term that it gave up lets it act no more, whoever has the lease since.
+    if (!hasAgain && (released.get(promise.holder) ?? 0) >= promise.term) return;
     if (isOlder(machine, promise, vote)) return;
     const { term, candidate } = vote;
     const until = (promisedAt.get(machine) ?? 0) + promise.durationMs;
