@@ -19,7 +19,10 @@ export const ofTheApi = {
   },
   'rights taken away': (sim, machine) => {
     sim.kube.denied.add(machine.index);
-    return () => void sim.kube.denied.delete(machine.index);
+    return () => {
+      sim.kube.denied.delete(machine.index);
+      sim.kube.changedAt = sim.engine.now;
+    };
   },
   'watch silent': (sim, machine, fault) => void sim.kube.hush(machine.index, sim.engine.now + Math.min(30_000, fault.lasts)),
   'watch repeats': (sim, machine) => {

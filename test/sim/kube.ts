@@ -32,7 +32,7 @@ export interface Kube {
   deleted: LeaseRecord | undefined;
   config: { text: string | undefined; version: string };
   weather: Weather;
-  /** When the weather last changed; what was asked before may be answered late, or never. */
+  /** When the weather last changed, or rights were given back; what was asked before may be answered late, or never. */
   changedAt: number;
   /** How often anything was asked, whatever became of it. */
   asked: { reads: number; writes: number };

@@ -116,6 +116,7 @@ const cases: Doctored[] = [
       const { name, ip } = winner;
       voter.records = { ...voter.records, freeze: { term: 99, candidate: name, host: ip, port: 5433, askedBy: name } };
       voter.server.data.position = { ...voter.server.data.position, lsn: voter.server.data.position.lsn + 0x1000 };
+      sim.oracle.voted(winner, voter.name, 99);
       sim.oracle.promoted(winner.server, 99);
     },
   },
@@ -310,7 +311,7 @@ function marked(sim: Simulation, { name }: Machine, key: string): void {
   if (pod !== undefined) sim.kube.setPod({ ...pod, annotations: { ...pod.annotations, [key]: 'true' } });
 }
 
-const silent: { title: string; voted: number; heard?: true; doctor?(sim: Simulation, voter: Machine): void }[] = [
+const silent: { title: string; voted: number; heard?: true; unheard?: true; doctor?(sim: Simulation, voter: Machine): void }[] = [
   { title: 'that voted in the turn of the promotion', voted: 99, heard: true },
   {
     title: 'that was primary before, and has what that left on its pod',
@@ -324,6 +325,7 @@ const silent: { title: string; voted: number; heard?: true; doctor?(sim: Simulat
     doctor: (sim, voter) => marked(sim, voter, neverPrimaryAnnotation),
   },
   { title: 'whose vote was for an earlier turn, given up since', voted: 98 },
+  { title: 'whose vote has not come in', voted: 99, unheard: true },
   { title: 'whose pod is deleted by force', voted: 99, doctor: (sim, voter) => sim.kube.removePod(voter.name) },
   {
     title: 'whose pod is going',
@@ -335,7 +337,7 @@ const silent: { title: string; voted: number; heard?: true; doctor?(sim: Simulat
   },
 ];
 
-for (const { title, voted, heard, doctor } of silent) {
+for (const { title, voted, heard, unheard, doctor } of silent) {
   test(`S8 is ${heard === true ? '' : 'not '}heard of a member ahead of the winner ${title}`, async () => {
     const spoken = await new Promise<string | undefined>((resolve) =>
       setImmediate(() => {
@@ -346,6 +348,7 @@ for (const { title, voted, heard, doctor } of silent) {
           end(sim, primary.server);
           takes(sim, winner);
           votedAndAhead(voter, winner, voted);
+          if (unheard !== true) sim.oracle.voted(winner, voter.name, voted);
           doctor?.(sim, voter);
           sim.oracle.promoted(winner.server, 99);
           resolve(sim.oracle.violation?.invariant);

@@ -39,6 +39,8 @@ export interface Oracle {
   granted(machine: Machine, vote: Vote): void;
   /** Its agent begins to promote the server, with that term. */
   promotionAsked(machine: Machine, term?: number): void;
+  /** A vote has come in at whoever asked for it. */
+  voted(by: Machine, voter: string, term: number): void;
   /** People are told what has become of what they asked for. */
   answered(request: Request): void;
   /** A server's process is gone. */
@@ -172,11 +174,13 @@ export function createOracle(
       votes.leaseWritten(identity, after);
       succession.recorded(after);
       if (after.holder === identity && before?.holder !== identity) succession.took(by, after.term);
+      if (after.promoting?.term !== before?.promoting?.term) succession.recording(by, sentAt);
       judge.written(by, identity, before, after, sentAt);
     },
     agentDied: () => judge.agentDied(),
     leaseRead: (by, sentAt) => judge.read(by, sentAt),
     granted: (machine, vote) => votes.granted(machine, vote),
+    voted: (by, voter, term) => succession.voted(by, voter, term),
     recorded: (machine, before, after) => votes.recorded(machine, before, after),
     promotionAsked(machine, term) {
       if (term !== undefined) succession.asked(machine, term);

@@ -129,14 +129,17 @@ export function createPeers(world: World, machine: Machine, calls: Calls): Peers
         [...known].map(([name, peer]) => Promise.race([gossip(name, peer), calls.answer('wait', deadlineMs, () => {})])),
       );
     },
-    freeze: (member, asked, deadlineMs) =>
-      order(member, 'freeze', deadlineMs, async (handler) => {
+    async freeze(member, asked, deadlineMs) {
+      const vote = await order(member, 'freeze', deadlineMs, async (handler) => {
         const answer = await handler.freeze(asked, machine.name);
         const there = world.machines.find((one) => one.name === member);
         if (answer.ok && there !== undefined)
           world.oracle.granted(there, { term: asked.term, candidate: asked.candidate, askedBy: machine.name });
         return answer;
-      }),
+      });
+      if (vote.ok) world.oracle.voted(machine, member, asked.term);
+      return vote;
+    },
     unfreeze: (member, term, deadlineMs) =>
       order(member, 'unfreeze', deadlineMs, (handler) => handler.unfreeze({ term, from: machine.name })),
     promise: (member, asked, deadlineMs) =>

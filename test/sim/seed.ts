@@ -209,7 +209,8 @@ function goOnWithout(sim: Simulation, fault: Fault): void {
   const struck = fault.member === -1 ? primary : machines[fault.member];
   if (engine.stopped || !sim.settled() || struck === undefined) return;
   strike(sim, { ...fault, member: machines.indexOf(struck) });
-  engine.run(engine.now + 100);
+  // Long enough for everybody who watches to see that there is trouble.
+  engine.run(engine.now + 2000);
   const rest = machines.filter((one) => one !== struck);
   const leads = (one: Machine) => one.agent !== undefined && isPrimary(sim, one.server);
   until(engine.now + withoutMs, () => rest.some(leads));

@@ -15,6 +15,10 @@ export interface Succession {
   recorded(record: LeaseRecord): void;
   /** A server is asked to become primary. */
   asked(machine: Machine, term: number): void;
+  /** A vote has come in at whoever asked for it. */
+  voted(by: Machine, voter: string, term: number): void;
+  /** It has asked for the record of its promotion. */
+  recording(by: Machine, sentAt: number): void;
   /** Before its branch begins. */
   promoted(winner: Server, term: number): void;
   /** A server has ended. */
@@ -49,6 +53,9 @@ export function createSuccession({ world, fail, isUntaken }: SuccessionBench): S
   const tookWith = new Map<Machine, number>();
   /** Promotions that some version of the Lease has recorded. */
   const promotions = new Set<string>();
+  /** By winner and voter: the last vote that came in, and when. */
+  const votes = new Map<Machine, Map<string, { term: number; at: number }>>();
+  const decidedAt = new Map<Machine, number>();
   let running: { id: string; since: number } | undefined;
 
   /** Nobody has forbidden it, nothing hinders it from saying where it is, and its pod is there to stay. */
@@ -62,8 +69,19 @@ export function createSuccession({ world, fail, isUntaken }: SuccessionBench): S
     return !forbidden && machine.shown?.paused !== true && machine.agent?.proc.frozen === false;
   }
 
+  /** Its vote had come in when the winner had compared. */
+  function wasHeard(winner: Machine, { name }: Machine): boolean {
+    const vote = votes.get(winner)?.get(name);
+    return (
+      vote !== undefined &&
+      vote.term >= (tookWith.get(winner) ?? 0) &&
+      vote.at < (decidedAt.get(winner) ?? Number.POSITIVE_INFINITY)
+    );
+  }
+
   /**
-   * S8: of those that are frozen for the winner nobody has more. A vote for an earlier turn of the winner's, which it has given
+   * S8: of those whose votes the winner has nobody has more. What one has whose vote is still under way was acknowledged by nobody
+   * but itself and the old primary: those votes are a vote set without it (S6). A vote for an earlier turn of the winner's, which it has given
    * up since, is no part of this one's vote set: that has to hold everything by itself, and nobody waits for the rest.
    */
   function best(winner: Server, mine: Position, term: number): void {
@@ -71,7 +89,7 @@ export function createSuccession({ world, fail, isUntaken }: SuccessionBench): S
       const { data } = machine.server;
       const { freeze } = machine.records;
       if (machine.server === winner || data === undefined || data.unfinished !== undefined) continue;
-      if ((freeze?.term ?? 0) < (tookWith.get(winner.machine) ?? 0)) continue;
+      if ((freeze?.term ?? 0) < (tookWith.get(winner.machine) ?? 0) || !wasHeard(winner.machine, machine)) continue;
       if (freeze?.candidate !== winner.machine.name || freeze.askedBy !== freeze.candidate || !mayLead(machine)) continue;
       if (isAhead(data.position, mine))
         fail('S8', `${winner.machine.name} is promoted (term ${term}) while ${machine.name}, which voted for it, is ahead`);
@@ -87,6 +105,8 @@ export function createSuccession({ world, fail, isUntaken }: SuccessionBench): S
       if (server === winner || data === undefined || data.systemId !== winner.data?.systemId || !isUp(world, server)) continue;
       if (server.role !== 'Standby' || engine.now - server.upAt < heardMs || !mayLead(machine)) continue;
       if (!network.bothOpen(machine.index, winner.machine.index)) continue;
+      // Without a stream, and with redo behind, it does not know yet how far it is; nobody is frozen to wait for in mode off.
+      if (engine.now < server.slowRedoUntil) continue;
       if (isAhead(data.position, mine))
         fail('L12', `after a cold start ${winner.machine.name} is promoted (term ${term}), and ${machine.name} has more`);
     }
@@ -120,6 +140,11 @@ export function createSuccession({ world, fail, isUntaken }: SuccessionBench): S
       if (!promotions.has(`${name} ${term}`))
         fail('S3', `${name} is asked to be primary of term ${term}, which no Lease records`);
     },
+    voted(by, voter, term) {
+      const known = votes.get(by) ?? new Map();
+      votes.set(by, known.set(voter, { term, at: engine.now }));
+    },
+    recording: (by, sentAt) => void decidedAt.set(by, sentAt),
     promoted(winner, term) {
       const mine = winner.data?.position;
       if (mine === undefined) return;
