@@ -204,6 +204,8 @@ function goOnWithout(sim: Simulation, fault: Fault): void {
   const until = (end: number, holds: () => boolean): void => {
     while (!engine.stopped && engine.now < end && !holds()) engine.run(engine.now + 500);
   };
+  // What was frozen catches up first.
+  engine.run(engine.now + 1000);
   until(engine.now + settleMs, () => sim.settled());
   const [primary] = sim.primaries();
   const struck = fault.member === -1 ? primary : machines[fault.member];

@@ -76,6 +76,25 @@ const cases: { title: string; heard: boolean; steps(one: Bench): void }[] = [
     },
   },
   {
+    title: 'for somebody else, who has taken the lease that the next container of its holder released',
+    heard: false,
+    steps(one) {
+      one.saves({ promise });
+      one.writes('a/uid/2', { holder: '', releasedBy: holder });
+      one.writes('c/uid/1', { holder: 'c/uid/1', term: 4 });
+      votes(one, 'c', 4);
+    },
+  },
+  {
+    title: 'for somebody else, who released the lease in the name of its holder',
+    heard: true,
+    steps(one) {
+      one.saves({ promise });
+      one.writes('c/uid/1', { holder: '', releasedBy: holder });
+      votes(one, 'c', 4);
+    },
+  },
+  {
     title: 'for the holder that it has promised, in a higher term that came without a release',
     heard: true,
     steps(one) {

@@ -20,6 +20,10 @@ export interface Votes {
   leaseWritten(identity: string, after: LeaseRecord): void;
 }
 
+function isSamePod(one: string, other: string): boolean {
+  return one.slice(0, one.lastIndexOf('/')) === other.slice(0, other.lastIndexOf('/'));
+}
+
 /** The judge of one world's votes. */
 export function createVotes(
   world: Pick<World, 'engine'> & { kube: () => World['kube'] },
@@ -88,8 +92,10 @@ export function createVotes(
       fail('S22', `${machine.name} is frozen for term ${after.freeze.term} after term ${before.freeze.term}`);
     },
     leaseWritten(identity, after) {
-      if (after.holder !== '' || after.releasedBy !== identity) return;
-      released.set(identity, Math.max(released.get(identity) ?? 0, after.term));
+      const { holder, releasedBy, term } = after;
+      // The next container of the very pod releases for the one before it, whose end it proves.
+      if (holder !== '' || releasedBy === undefined || !isSamePod(releasedBy, identity)) return;
+      released.set(releasedBy, Math.max(released.get(releasedBy) ?? 0, term));
     },
   };
 }
