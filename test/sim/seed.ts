@@ -170,7 +170,8 @@ export function runPlan(plan: Plan, listeners: Listeners = {}): Outcome {
   const { healAtMs = healMs } = plan;
   engine.run(healAtMs);
   if (!engine.stopped) healAll(sim);
-  if (plan.stays !== undefined) goOnWithout(sim, plan.stays);
+  const overAt = Math.max(...plan.faults.map(({ at, lasts }) => at + lasts));
+  if (plan.stays !== undefined) goOnWithout(sim, plan.stays, overAt);
   const healedAt = engine.now;
   let settledAt = 0;
   while (!engine.stopped && engine.now < healedAt + settleMs) {
@@ -199,13 +200,13 @@ export function runPlan(plan: Plan, listeners: Listeners = {}): Outcome {
 }
 
 /** L1 with one fault that stands: whoever is left has a primary, where it may decide and nothing only people can mend is in the way. */
-function goOnWithout(sim: Simulation, fault: Fault): void {
+function goOnWithout(sim: Simulation, fault: Fault, overAt: number): void {
   const { engine, oracle, machines } = sim;
   const until = (end: number, holds: () => boolean): void => {
     while (!engine.stopped && engine.now < end && !holds()) engine.run(engine.now + 500);
   };
-  // What was frozen catches up first.
-  engine.run(engine.now + 1000);
+  // What was frozen catches up first, and a network that flaps would undo a cut.
+  engine.run(Math.max(engine.now, overAt) + 1000);
   until(engine.now + settleMs, () => sim.settled());
   const [primary] = sim.primaries();
   const struck = fault.member === -1 ? primary : machines[fault.member];

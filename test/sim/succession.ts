@@ -69,6 +69,14 @@ export function createSuccession({ world, fail, isUntaken }: SuccessionBench): S
     return !forbidden && machine.shown?.paused !== true && machine.agent?.proc.frozen === false;
   }
 
+  /**
+   * Its redo had not finished when the winner had compared: without a stream it did not know how far it was. It is waited for three
+   * seconds at most, in mode off not at all.
+   */
+  function isBehind(winner: Machine, { slowRedoUntil }: Server): boolean {
+    return (decidedAt.get(winner) ?? engine.now) < slowRedoUntil;
+  }
+
   /** Its vote had come in when the winner had compared. */
   function wasHeard(winner: Machine, { name }: Machine): boolean {
     const vote = votes.get(winner)?.get(name);
@@ -90,6 +98,7 @@ export function createSuccession({ world, fail, isUntaken }: SuccessionBench): S
       const { freeze } = machine.records;
       if (machine.server === winner || data === undefined || data.unfinished !== undefined) continue;
       if ((freeze?.term ?? 0) < (tookWith.get(winner.machine) ?? 0) || !wasHeard(winner.machine, machine)) continue;
+      if (isBehind(winner.machine, machine.server)) continue;
       if (freeze?.candidate !== winner.machine.name || freeze.askedBy !== freeze.candidate || !mayLead(machine)) continue;
       if (isAhead(data.position, mine))
         fail('S8', `${winner.machine.name} is promoted (term ${term}) while ${machine.name}, which voted for it, is ahead`);
@@ -105,8 +114,7 @@ export function createSuccession({ world, fail, isUntaken }: SuccessionBench): S
       if (server === winner || data === undefined || data.systemId !== winner.data?.systemId || !isUp(world, server)) continue;
       if (server.role !== 'Standby' || engine.now - server.upAt < heardMs || !mayLead(machine)) continue;
       if (!network.bothOpen(machine.index, winner.machine.index)) continue;
-      // Without a stream, and with redo behind, it does not know yet how far it is; nobody is frozen to wait for in mode off.
-      if (engine.now < server.slowRedoUntil) continue;
+      if (isBehind(winner.machine, server)) continue;
       if (isAhead(data.position, mine))
         fail('L12', `after a cold start ${winner.machine.name} is promoted (term ${term}), and ${machine.name} has more`);
     }
