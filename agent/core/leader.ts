@@ -249,6 +249,7 @@ function handingOver(view: View, me: PrimaryInstance, permit: LeaderPermit, plan
       ? renewing(view, reason, { instance: endOf(view), note: why })
       : renewing(view, reason, { instance: { do: 'undo-switchover', permit, why }, note: why });
   if (plan.cause === 'stopping' && !stops) return undo('nobody asks for the stop any more');
+  if (plan.failed !== undefined) return undo(plan.failed);
   if (view.now >= plan.deadline) return undo('the deadline passed');
   if (freshPeer(view, plan.target)?.eligible !== true) return undo(`${plan.target} is not eligible any more`);
   const step = syncStep(view, me);

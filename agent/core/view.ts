@@ -119,6 +119,8 @@ export interface Switchover {
   pointedAt: Mono | undefined;
   /** The server was killed with the target at the same position. */
   handedOver: boolean;
+  /** Why it cannot be gone through with, when the last step has failed. */
+  failed?: string;
 }
 
 export interface View {

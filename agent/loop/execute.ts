@@ -197,6 +197,8 @@ async function undoSwitchover(ctx: Context, view: View, why: string): Promise<Re
   const plan = memory.switchover;
   memory.switchover = undefined;
   memory.draining = false;
+  // Clients wait for it: also a switch that could not be set a moment ago is tried at once.
+  memory.brake.failedAt = undefined;
   const brake = await keepBrake(ctx);
   const members = Object.keys(view.peers);
   await Promise.all(members.map((member) => ports.peers.unfreeze(member, (view.promotion?.term ?? 0) + 1, peerDeadlineMs)));

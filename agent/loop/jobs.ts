@@ -182,8 +182,9 @@ export function handOver(ctx: Context, permit: LeaderPermit, target: string): St
     const equal = drained.ok ? await reachEqual(ctx, target) : drained;
     if (!equal.ok || !isValid(permit, ports.clock.now()) || isOverdue(ctx)) {
       memory.draining = false;
-      if (memory.switchover !== undefined) memory.switchover = { ...memory.switchover, deadline: ports.clock.now() };
-      return equal.ok ? failed(overdue) : equal;
+      const fault = equal.ok ? overdue : equal.fault;
+      if (memory.switchover !== undefined) memory.switchover = { ...memory.switchover, failed: fault.detail };
+      return failed(fault);
     }
     const killed = await ports.instance.kill(memory.config.lease.stopSeconds * 1000);
     if (!killed.ok) return killed;

@@ -169,6 +169,8 @@ async function answer(ctx: Context, view: View, decision: Decision): Promise<voi
   const change = { ...request, phase, target, options, result, hint };
   const written = await ports.kube.writeRequest(change, memory.config.lease.requestTimeoutSeconds * 1000);
   memory.stale.add('request');
-  if (written.ok) memory.request = { known: true, value: written.value, at: ports.clock.now() };
+  // Said again in the next cycle, and told when it has arrived.
+  if (!written.ok) return;
+  memory.request = { known: true, value: written.value, at: ports.clock.now() };
   tellAnswer(ctx, request, reply);
 }

@@ -44,6 +44,18 @@ test('a switchover in mode off that is carried out in order is told as done, and
   assert.equal(lostRows(world, 'og-demo-1'), 0);
 });
 
+test('an answer that does not arrive is written again, and told once it has', async () => {
+  const world = await settledWorld();
+  const notSent = { of: 'kube', kind: 'timeout', done: 'maybe', detail: 'timed out' } as const;
+  let refusals = 5;
+  world.kube.trouble = ({ verb }) => (verb === 'writeRequest' && refusals-- > 0 ? notSent : undefined);
+  world.kube.ask({ kind: 'switchover', target: 'og-demo-9' });
+  assert.equal((await ended(world)).phase, 'refused');
+  await world.run(1000);
+  assert.ok(refusals <= 0);
+  assert.equal(world.story.filter((line) => line.includes('request answered')).length, 1);
+});
+
 test('a switchover in mode off that was broken off before its primary was lost is not told as done by the target', async () => {
   const world = await settledWorld({ config: 'sync:\n  mode: off\n' });
   const notSent = { of: 'kube', kind: 'timeout', done: 'maybe', detail: 'timed out' } as const;
