@@ -51,7 +51,8 @@ export const ofTheApi = {
     sim.kube.meddle(undefined);
     return () => sim.kube.restore();
   },
-  'lease damaged': (sim) => meddled(sim, { entries: [], promoting: undefined, garbage: 'the annotation is no JSON' }),
+  'lease damaged': (sim) =>
+    meddled(sim, { entries: [], promoting: undefined, garbage: `the annotation is no JSON (${sim.engine.now})` }),
   'lease given away': (sim) => meddled(sim, { holder: 'somebody-else/uid/1' }),
 } satisfies Record<string, Apply>;
 
@@ -63,7 +64,8 @@ function meddled(sim: Simulation, part: Partial<LeaseRecord>): Undo {
   // Where nobody leads who knows what it said, a person writes it again.
   return () => {
     const now = sim.kube.lease;
-    if (now?.garbage !== undefined) sim.kube.meddle({ ...lease, holder: now.holder, term: now.term });
+    // What was damaged once more meanwhile said something later.
+    if (now?.garbage === part.garbage && now !== undefined) sim.kube.meddle({ ...lease, holder: now.holder, term: now.term });
   };
 }
 

@@ -57,6 +57,8 @@ export function createJudge({ world, fail, acked, isExcused }: Bench): Judge {
   let how = 'first';
   let afterWrite: LeaseRecord | undefined;
 
+  /** By member: what its last lease write lacked when it was sent. */
+  const lacked = new Map<Machine, string | undefined>();
   /** How long that was, by the member's own clock. */
   const waitedBy = (by: Machine, until: number): number =>
     bootTime(engine, by.clock) - (writtenAt.get(by) ?? 0) - (engine.now - until) * by.clock.rate;
@@ -82,7 +84,8 @@ export function createJudge({ world, fail, acked, isExcused }: Bench): Judge {
   /** S5: a live holder is overtaken only after the whole duration by the taker's own clock. */
   function takeover(by: Machine, before: LeaseRecord, after: LeaseRecord, sentAt: number): void {
     const [member, uid, incarnation] = before.holder.split('/');
-    if (before.syncMode !== 'off') inTouch(by, before);
+    const without = lacked.get(by);
+    if (without !== undefined) fail('S7', `${by.name} takes the lease, and ${without}`);
     for (const machine of machines) stillMayAct(by, machine);
     if (before.holder === '') {
       how = before.heir === by.name ? 'heir' : 'released';
@@ -100,14 +103,15 @@ export function createJudge({ world, fail, acked, isExcused }: Bench): Judge {
     else fail('S5', `${by.name} takes the lease from ${member} ${Math.round(waited)} ms after its last renewal`);
   }
 
-  /** S7: with a vote set in reach. */
-  function inTouch(by: Machine, before: LeaseRecord): void {
+  /** S7: why it has no vote set in reach that it could take the lease with; people may have accepted that. */
+  function outOfTouch(by: Machine): string | undefined {
+    const { lease, request } = world.kube();
+    if (lease === undefined || lease.syncMode === 'off' || lease.holder.startsWith(`${by.name}/`)) return undefined;
     // Who was cut off or died a moment ago was asked before.
-    if (engine.now - network.changedAt <= 3000 || engine.now - diedAt <= 3000) return;
+    if (engine.now - network.changedAt <= 3000 || engine.now - diedAt <= 3000) return undefined;
     const reach = (one: Machine) => one === by || (one.agent !== undefined && network.bothOpen(by.index, one.index));
-    const without = votesInReach(machines, before, reach);
-    if (without !== undefined && !isLossAccepted(world.kube().request, by.name))
-      fail('S7', `${by.name} takes the lease, and ${without}`);
+    const without = votesInReach(machines, lease, reach);
+    return without === undefined || isLossAccepted(request, by.name) ? undefined : without;
   }
 
   /** S20: with or without promises, nobody takes the lease while another one may still act, released or not. */
@@ -156,6 +160,8 @@ export function createJudge({ world, fail, acked, isExcused }: Bench): Judge {
     sent(by, over) {
       if (by.shown !== undefined && by.shown.version !== over)
         fail('S4', `${by.name} writes the lease over version ${over}, and has decided on ${by.shown.version}`);
+      // A write may be under way for long: it rests on what was so when it was sent.
+      lacked.set(by, outOfTouch(by));
     },
     written(by, identity, before, after, sentAt) {
       if (before !== undefined && after.term < before.term) fail('S3', `${by.name} lowers the term to ${after.term}`);

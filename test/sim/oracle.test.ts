@@ -214,11 +214,16 @@ const cases: Doctored[] = [
   {
     title: 'a lease that was released is taken with nobody in reach',
     invariant: 'S7',
-    doctor(sim, primary, [other, third]) {
-      if (other === undefined || third === undefined) return;
+    doctor(sim, primary, standbys) {
       end(sim, primary.server);
-      for (const { index } of [primary, third]) sim.network.cut(other.index, index, true);
-      sim.engine.after(4000, () => takes(sim, other));
+      for (const one of sim.machines)
+        for (const other of sim.machines) if (one !== other) sim.network.cut(one.index, other.index, true);
+      sim.engine.after(4000, () => {
+        const taker = standbys.find(({ name }) => !leaseOf(sim).holder.startsWith(name));
+        if (taker === undefined) return;
+        sim.oracle.leaseSent(taker, taker.shown?.version);
+        takes(sim, taker);
+      });
     },
   },
   {
