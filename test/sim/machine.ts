@@ -108,7 +108,8 @@ export function createLives(world: World, configOf: Lives['configOf']): Lives {
         board: {
           show: ({ decision: { reason, blocked }, view }) => {
             const version = view.lease.known ? view.lease.value.record?.resourceVersion : undefined;
-            machine.shown = { reason, blocked, paused: view.paused, version };
+            const pausedAt = view.paused ? engine.now : machine.shown?.pausedAt;
+            machine.shown = { reason, blocked, paused: view.paused, pausedAt, version };
           },
         },
       },

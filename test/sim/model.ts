@@ -136,8 +136,14 @@ export interface Machine {
   lookUntil: number;
   /** Crashes the agent, or all of the container, at that many port calls from now, before or after the call has had its effect. */
   crashIn: { calls: number; port: string | undefined; phase: 'before' | 'after'; takes: Takes; stallMs?: number } | undefined;
-  /** What the agent last decided, as its surfaces show it, and whether it was paused. */
-  shown?: { reason: Reason; blocked: string | undefined; paused: boolean; version: string | undefined };
+  /** What the agent last decided, as its surfaces show it, and when it was paused, for the last time. */
+  shown?: {
+    reason: Reason;
+    blocked: string | undefined;
+    paused: boolean;
+    pausedAt?: number | undefined;
+    version: string | undefined;
+  };
 }
 
 export interface World {

@@ -66,7 +66,9 @@ export function createSuccession({ world, fail, isUntaken }: SuccessionBench): S
     const forbidden = [fencedAnnotation, pausedAnnotation, neverPrimaryAnnotation].some(
       (key) => pod.annotations[key] !== undefined,
     );
-    return !forbidden && machine.shown?.paused !== true && machine.agent?.proc.frozen === false;
+    // Others hear once a second that a pause is over.
+    const pausedMs = engine.now - (machine.shown?.pausedAt ?? Number.NEGATIVE_INFINITY);
+    return !forbidden && pausedMs > heardMs && machine.agent?.proc.frozen === false;
   }
 
   /**
