@@ -4,13 +4,13 @@
  * server can have. It promises: no primary without a valid permit (I1), nothing decided on the unknown (I2), no step
  * that relies on another one of the same cycle (I3). It does not promise that an effect happens; the next view tells.
  */
-import { isPastRecord, isStranger, mayAcknowledge, processOf } from './acting.ts';
+import { isPastRecord, isPrimaryRole, isStranger, mayAcknowledge, processOf } from './acting.ts';
 import { whenFenced, whenPaused } from './byhand.ts';
 import { whenLeaderStopped, whenStarting } from './crash.ts';
 import { only, renewing } from './decision.ts';
 import { bestHeir, unaskedHeir } from './election.ts';
 import { whenEmpty, whenPending, whenStandby, whenStopped, whenUnfinished } from './follower.ts';
-import { takeLead, whenLeading, whenStoppingAsLeader } from './leader.ts';
+import { endOf, takeLead, whenLeading, whenStoppingAsLeader } from './leader.ts';
 import { lostVolume, whenKilled, whenMute } from './hang.ts';
 import { holds, leads, mending, recordOf, vanished } from './lease.ts';
 import type { Instance } from './model.ts';
@@ -124,7 +124,8 @@ function whenStopping(view: View): Decision {
   if (instance.is === 'primary' && isValid(view.permit, view.now) && holds(view)) {
     return whenStoppingAsLeader(view, instance, view.permit);
   }
-  if (processOf(instance) !== undefined) return renewing(view, 'stopping', { instance: { do: 'stop' } });
+  const hangs = instance.is === 'hung' && isPrimaryRole(instance.last);
+  if (processOf(instance) !== undefined) return renewing(view, 'stopping', { instance: hangs ? endOf(view) : { do: 'stop' } });
   if (!holds(view)) return only('stopped');
   const heir = view.switchover?.handedOver === true ? view.switchover.target : bestHeir(view)?.name;
   return only('stopping', { lease: { do: 'release', heir } });

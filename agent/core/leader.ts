@@ -229,7 +229,7 @@ export function whenStoppingAsLeader(view: View, me: PrimaryInstance, permit: Le
 }
 
 /** A fast stop writes a checkpoint that nobody may have received, and makes whoever leads next diverge from this data. */
-function endOf(view: View): InstanceIntent {
+export function endOf(view: View): InstanceIntent {
   const alone = view.pods.known && view.pods.value.every((pod) => pod.name === view.self.name);
   return alone ? { do: 'stop' } : { do: 'stop', kill: true };
 }

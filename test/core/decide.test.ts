@@ -405,6 +405,13 @@ describe('a stopped member', () => {
 });
 
 describe('a member that is stopping', () => {
+  test('kills a primary that does not answer: nobody could receive what a stop in order writes, and it may wait for it long', () => {
+    const process = { pid: 11, startTime: '111' };
+    const hung = { is: 'hung', process, since: now - 500, last: 'Primary', data: undefined } as const;
+    assert.deepEqual(decide(aLeadingView({ stopping: true, instance: hung })).instance, { do: 'stop', kill: true });
+    const standby = { ...hung, last: 'Standby' } as const;
+    assert.deepEqual(decide(aView({ stopping: true, instance: standby })).instance, { do: 'stop' });
+  });
   test('hands over to a streaming standby before it stops its primary', () => {
     expectDecision(aLeadingView({ stopping: true }), { reason: 'stopping', lease: 'renew', intent: 'begin-switchover' });
   });

@@ -137,7 +137,8 @@ export function createPeers(world: World, machine: Machine, calls: Calls): Peers
           world.oracle.granted(there, { term: asked.term, candidate: asked.candidate, askedBy: machine.name });
         return answer;
       });
-      if (vote.ok) world.oracle.voted(machine, member, asked.term);
+      // One whose redo has not finished does not know how far it is; it is asked again.
+      if (vote.ok && vote.value.redoFinished) world.oracle.voted(machine, member, asked.term);
       return vote;
     },
     unfreeze: (member, term, deadlineMs) =>
