@@ -116,7 +116,7 @@ export function createSuccession({ world, fail, isUntaken }: SuccessionBench): S
       if (server === winner || data === undefined || data.systemId !== winner.data?.systemId || !isUp(world, server)) continue;
       if (server.role !== 'Standby' || engine.now - server.upAt < heardMs || !mayLead(machine)) continue;
       if (!network.bothOpen(machine.index, winner.machine.index)) continue;
-      if (isBehind(winner.machine, server)) continue;
+      if (isBehind(winner.machine, server) || server.proc?.frozen === true) continue;
       if (isAhead(data.position, mine))
         fail('L12', `after a cold start ${winner.machine.name} is promoted (term ${term}), and ${machine.name} has more`);
     }
