@@ -58,7 +58,15 @@ export function start(state: State, index: number, role: 'standby' | 'pending', 
   if (me.up) return state;
   if (me.freeze !== undefined && (lock ?? me.lock) !== me.freeze.candidate)
     throw new Broken('S7', `${nameOf(index)} is frozen for term ${me.freeze.term} and started without its lock`);
-  const part = { up: true, role, process: me.process + 1, serverTerm: 0, lock: lock ?? me.lock, sawExit: false };
+  const part = {
+    up: true,
+    role,
+    process: me.process + 1,
+    serverTerm: 0,
+    lock: lock ?? me.lock,
+    sawExit: false,
+    startedHere: true,
+  };
   return withMember(state, index, part);
 }
 

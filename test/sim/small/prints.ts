@@ -88,7 +88,8 @@ function sightOf(member: Member): number {
   return member.sight;
 }
 
-function mixMemory({ switchover, promotion, process, up }: Member): void {
+function mixMemory({ switchover, promotion, process, up, role, startedHere }: Member): void {
+  mix(Number(up && role !== 'primary' && startedHere));
   mix(promotion === undefined ? -1 : promotion.term | (Number(promotion.settled) << 8) | (Number(promotion.finished) << 9));
   mix(Number(up && promotion?.process === process));
   if (switchover === undefined) mix(-1);

@@ -156,6 +156,8 @@ export function viewIn(state: State, index: number, late: boolean): View {
     ...(holds ? { held: record } : {}),
     instance: instanceOf(state, index),
     lastExit: me.sawExit ? { process: processOf(me), role: 'Primary', at: late ? now - 60_000 : now - 5000 } : undefined,
+    downSince: me.up ? undefined : late ? now - 60_000 : now - 500,
+    startedHere: me.startedHere ? processOf(me) : undefined,
     records: recordsOf(me),
     pods: known(podsOf(state.members.length), now),
     peers,

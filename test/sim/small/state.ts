@@ -48,6 +48,8 @@ export interface Member {
   switchover: { target: number; pointed: boolean; handedOver: boolean; overdue: boolean } | undefined;
   barrier: number | undefined;
   sawExit: boolean;
+  /** The server was started by this agent, and not found running. */
+  startedHere: boolean;
   todo: Todo[];
   /** Its fingerprints (`prints.ts`); below zero until somebody asks, and again in every copy. */
   print: number;
@@ -129,7 +131,15 @@ export function settled(size: number): State {
       ...{ mostAvailable: false, lock: undefined, from: leads ? undefined : 0, asked: undefined, diverged: false },
       ...{ granted: 0, freeze: undefined, incarnation: 1 },
       promotion: leads ? { term: 1, process: 1, settled: true, finished: true } : undefined,
-      ...{ takeover: undefined, switchover: undefined, barrier: log.length, sawExit: false, todo: [], ...unread },
+      ...{
+        takeover: undefined,
+        switchover: undefined,
+        barrier: log.length,
+        sawExit: false,
+        startedHere: true,
+        todo: [],
+        ...unread,
+      },
     };
   });
   return {

@@ -86,12 +86,19 @@ function strike(state: State, kind: SmallFault, take: Take): void {
         const part = { ...forgotten, incarnation: me.incarnation + 1, sawExit: false };
         return withMember(end(state, index, false), index, part);
       });
-    const remembers = me.promotion ?? me.takeover ?? me.switchover ?? me.todo[0];
-    if (kind === 'agent' && remembers !== undefined)
+    const remembers = (me.promotion ?? me.takeover ?? me.switchover ?? me.todo[0]) !== undefined || mayBeAsked(state, index);
+    if (kind === 'agent' && remembers)
       take(`the agent of ${name} starts again`, () => withMember(state, index, { ...forgotten, sawExit: false }));
     if (kind === 'cut' && state.cut[index] !== true) take(`${name} is cut off`, () => cutting(state, index, true));
     if (kind === 'switchover') askToHandOver(state, index, take);
   }
+}
+
+/** The next agent cannot know whether this one has asked for the promotion that the record names. */
+function mayBeAsked(state: State, index: number): boolean {
+  const { promoting } = state.lease;
+  const { up, role, startedHere, promotedTerm } = memberAt(state, index);
+  return up && role !== 'primary' && startedHere && promoting?.member === nameOf(index) && promoting.term === promotedTerm;
 }
 
 function askToHandOver(state: State, index: number, take: Take): void {
@@ -104,7 +111,10 @@ function askToHandOver(state: State, index: number, take: Take): void {
       );
 }
 
-const forgotten = { promotion: undefined, takeover: undefined, switchover: undefined, barrier: undefined, todo: [] as Todo[] };
+const forgotten = {
+  ...{ promotion: undefined, takeover: undefined, switchover: undefined, barrier: undefined, startedHere: false },
+  todo: [] as Todo[],
+};
 
 function cutting(state: State, index: number, on: boolean): State {
   const cut = state.cut.slice();
