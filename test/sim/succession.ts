@@ -58,7 +58,7 @@ export function createSuccession({ world, fail, isUntaken }: SuccessionBench): S
   const decidedAt = new Map<Machine, number>();
   let running: { id: string; since: number } | undefined;
 
-  /** Nobody has forbidden it, nothing hinders it from saying where it is, and its pod is there to stay. */
+  /** Nobody has forbidden it, nothing hinders it from saying where it is, its volume takes writes, and its pod is there to stay. */
   function mayLead(machine: Machine): boolean {
     const pod = world.kube().pods.get(machine.name);
     // Whoever may not lead is passed over where the others are a vote set, which holds whatever was acknowledged (S6).
@@ -68,7 +68,8 @@ export function createSuccession({ world, fail, isUntaken }: SuccessionBench): S
     );
     // Others hear once a second that a pause is over.
     const pausedMs = engine.now - (machine.shown?.pausedAt ?? Number.NEGATIVE_INFINITY);
-    return !forbidden && pausedMs > heardMs && machine.agent?.proc.frozen === false;
+    const hasRoom = !machine.weak.volumeFails && machine.weak.volumeUsed < 0.95;
+    return !forbidden && hasRoom && pausedMs > heardMs && machine.agent?.proc.frozen === false;
   }
 
   /**
