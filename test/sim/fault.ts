@@ -20,11 +20,20 @@ export function others(sim: Simulation, machine: Machine): Machine[] {
   return sim.machines.filter((one) => one !== machine);
 }
 
-/** Makes something of a machine worse for a while. */
+/** By machine and by what is worse: how it was, and every fault that stands, the latest last. */
+const layers = new WeakMap<Machine, Map<string, { value: unknown }[]>>();
+
+/** Makes something of a machine worse for a while; of faults that overlap each ends for itself, in whatever order. */
 export function weaken<K extends keyof Machine['weak']>(machine: Machine, key: K, value: Machine['weak'][K]): Undo {
-  const before = machine.weak[key];
+  const all = layers.get(machine) ?? new Map<string, { value: unknown }[]>();
+  layers.set(machine, all);
+  const stack = all.get(key) ?? [{ value: machine.weak[key] }];
+  all.set(key, stack);
+  const layer = { value };
+  stack.push(layer);
   machine.weak[key] = value;
   return () => {
-    machine.weak[key] = before;
+    stack.splice(stack.indexOf(layer), 1);
+    machine.weak[key] = stack.at(-1)?.value as Machine['weak'][K];
   };
 }
