@@ -35,7 +35,12 @@ export function mayAcknowledge(seen: Acting): boolean {
 
 /** A primary, or one that answers nothing and was last heard as one. */
 function isLed(instance: Instance): instance is Extract<Instance, { is: 'primary' | 'hung' }> {
-  return instance.is === 'primary' || (instance.is === 'hung' && isPrimaryRole(instance.last));
+  return instance.is === 'primary' || isHungPrimary(instance);
+}
+
+/** It answers nothing, and was last heard as a primary. */
+export function isHungPrimary(instance: Instance): instance is Extract<Instance, { is: 'hung' }> {
+  return instance.is === 'hung' && isPrimaryRole(instance.last);
 }
 
 /** A running server that this agent has not started and that has not said what it is. */

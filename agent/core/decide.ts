@@ -4,7 +4,7 @@
  * server can have. It promises: no primary without a valid permit (I1), nothing decided on the unknown (I2), no step
  * that relies on another one of the same cycle (I3). It does not promise that an effect happens; the next view tells.
  */
-import { isPastRecord, isPrimaryRole, isStranger, mayAcknowledge, processOf } from './acting.ts';
+import { isHungPrimary, isPastRecord, isStranger, mayAcknowledge, processOf } from './acting.ts';
 import { whenFenced, whenPaused } from './byhand.ts';
 import { whenLeaderStopped, whenStarting } from './crash.ts';
 import { only, renewing } from './decision.ts';
@@ -124,8 +124,10 @@ function whenStopping(view: View): Decision {
   if (instance.is === 'primary' && isValid(view.permit, view.now) && holds(view)) {
     return whenStoppingAsLeader(view, instance, view.permit);
   }
-  const hangs = instance.is === 'hung' && isPrimaryRole(instance.last);
-  if (processOf(instance) !== undefined) return renewing(view, 'stopping', { instance: hangs ? endOf(view) : { do: 'stop' } });
+  if (processOf(instance) !== undefined) {
+    const end = isHungPrimary(instance) ? endOf(view) : ({ do: 'stop' } as const);
+    return renewing(view, 'stopping', { instance: end });
+  }
   if (!holds(view)) return only('stopped');
   const heir = view.switchover?.handedOver === true ? view.switchover.target : bestHeir(view)?.name;
   return only('stopping', { lease: { do: 'release', heir } });

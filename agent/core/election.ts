@@ -216,8 +216,12 @@ export function livingHolder(view: View, record: LeaseRecord): MemberName | unde
  */
 export function trustedHolder(view: View, record: LeaseRecord): MemberName | undefined {
   if (record.syncMode !== 'off' || isReleased(record)) return undefined;
-  const trusts = ({ state }: PeerSight) => isBoundAway(view, state) && state.promised?.holder === record.holder;
-  return freshPeers(view).some(trusts) ? memberOf(record.holder) : undefined;
+  return isPromisedByOthers(view, (holder) => holder === record.holder) ? memberOf(record.holder) : undefined;
+}
+
+/** Another member says now that it is bound by a promise to that holder. */
+export function isPromisedByOthers(view: View, isMeant: (holder: string) => boolean): boolean {
+  return freshPeers(view).some(({ state }) => isBoundAway(view, state) && isMeant(state.promised?.holder ?? ''));
 }
 
 /** The same, when the lease has been taken from it: it says so after that. */

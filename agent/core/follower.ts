@@ -16,9 +16,9 @@ import {
   knownPrimary,
   lateAndAhead,
   livingHolder,
-  trustedHolder,
   missing,
   obstacle,
+  trustedHolder,
   unaskedHeir,
   voters,
 } from './election.ts';

@@ -4,8 +4,8 @@
  * may accept, so the primary of every entry that is not met has to be proven to have ended: by its own
  * word, by the kubelet's, or by the word of the operator, who has seen to it.
  */
-import { comparePositions, freshPeer, freshPeers, type Position, positionOf } from './election.ts';
-import { boundBy, isBoundAway } from './failsafe.ts';
+import { comparePositions, freshPeer, isPromisedByOthers, type Position, positionOf } from './election.ts';
+import { boundBy } from './failsafe.ts';
 import { memberOf } from './lease.ts';
 import { acceptsLoss, liveRequest } from './asked.ts';
 import { formatLsn } from './lsn.ts';
@@ -71,9 +71,9 @@ function wordOfAnother(record: LeaseRecord, entry: SyncEntry, { dataId, mayLead,
 
 /** A member has promised something to it moments ago, so it was alive then, whatever anybody says (I14). */
 function isHeardBy(view: View, name: MemberName): boolean {
+  const isMeant = (holder: string) => memberOf(holder) === name;
   const own = boundBy(view);
-  if (own !== undefined && memberOf(own.holder) === name) return true;
-  return freshPeers(view).some(({ state }) => isBoundAway(view, state) && memberOf(state.promised?.holder ?? '') === name);
+  return (own !== undefined && isMeant(own.holder)) || isPromisedByOthers(view, isMeant);
 }
 
 /** The entries, by key, whose proof can never become untrue; kept in the request, as the lease will not show it any more. */

@@ -57,9 +57,12 @@ export function isVoteSet(record: LeaseRecord, voters: Iterable<Pick<PeerState, 
 
 /** The entries whose acknowledged commits may be on none of these members. */
 export function unmet(record: LeaseRecord, voters: Iterable<Pick<PeerState, 'name' | 'dataId'>>): SyncEntry[] {
-  if (record.syncMode === 'off') return [];
+  return record.syncMode === 'off' ? [] : unmetOf(record.entries, voters);
+}
+
+function unmetOf(entries: SyncEntry[], voters: Iterable<Pick<PeerState, 'name' | 'dataId'>>): SyncEntry[] {
   const votes = new Map([...voters].map((voter) => [voter.name, { dataId: voter.dataId }]));
-  return record.entries.filter((entry) => !meets(entry, votes));
+  return entries.filter((entry) => !meets(entry, votes));
 }
 
 /**
@@ -68,8 +71,7 @@ export function unmet(record: LeaseRecord, voters: Iterable<Pick<PeerState, 'nam
  */
 export function hasEverything(record: LeaseRecord, winner: Pick<PeerState, 'name' | 'dataId'>): boolean {
   if (record.syncMode !== 'off') return true;
-  const votes = new Map([[winner.name, winner]]);
-  return record.entries.some((entry) => entry.primary !== winner.name) && record.entries.every((entry) => meets(entry, votes));
+  return record.entries.some((entry) => entry.primary !== winner.name) && unmetOf(record.entries, [winner]).length === 0;
 }
 
 /** Whom people have taken out of the set. */

@@ -1,4 +1,6 @@
 /** Builders for views: each test states only what differs from a settled three-member cluster seen by og-demo-1. */
+import assert from 'node:assert/strict';
+import { decide } from '../../agent/core/decide.ts';
 import { defaultConfig, type DynamicConfig } from '../../agent/core/config.ts';
 import { noHand } from '../../agent/core/hand.ts';
 import { parseLsn } from '../../agent/core/lsn.ts';
@@ -8,6 +10,7 @@ import type {
   PeerState,
   PodSight,
   PrimaryInstance,
+  Request,
   SeenLease,
   Sender,
   StandbyInstance,
@@ -249,4 +252,29 @@ export function aTakingView(part: Partial<View> = {}): View {
     peers: { 'og-demo-2': aPeer('og-demo-2') },
     ...part,
   });
+}
+
+export function aRequest(part: Partial<Request> & { kind: Request['kind'] }): View['request'] {
+  const request: Request = {
+    id: 'a',
+    target: me,
+    options: {},
+    phase: 'open',
+    deadline: undefined,
+    result: undefined,
+    hint: undefined,
+    resourceVersion: '1',
+    ...part,
+  };
+  return known(request, now);
+}
+
+export function expectDecision(view: View, expected: { reason: string; lease?: string; intent?: string }): void {
+  const decision = decide(view);
+  const got = { reason: decision.reason, lease: decision.lease.do, intent: decision.instance.do };
+  assert.deepEqual(got, { lease: 'nothing', intent: 'nothing', ...expected }, JSON.stringify(decision, bigints));
+}
+
+function bigints(_key: string, value: unknown): unknown {
+  return typeof value === 'bigint' ? String(value) : value;
 }

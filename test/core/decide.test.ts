@@ -6,7 +6,6 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { decide } from '../../agent/core/decide.ts';
 import { known, unknown } from '../../agent/core/result.ts';
-import type { View } from '../../agent/core/view.ts';
 import {
   aLeadingView,
   anExpired,
@@ -17,8 +16,8 @@ import {
   aPrimaryPeer,
   aSeen,
   aStandby,
-  aTakingView,
   aView,
+  expectDecision,
   identity,
   lsn,
   now,
@@ -26,16 +25,6 @@ import {
 } from './builders.ts';
 
 const timeout = { of: 'kube', kind: 'timeout', done: 'no', detail: 'timed out' } as const;
-
-function expectDecision(view: View, expected: { reason: string; lease?: string; intent?: string }): void {
-  const decision = decide(view);
-  const got = { reason: decision.reason, lease: decision.lease.do, intent: decision.instance.do };
-  assert.deepEqual(got, { lease: 'nothing', intent: 'nothing', ...expected }, JSON.stringify(decision, bigints));
-}
-
-function bigints(_key: string, value: unknown): unknown {
-  return typeof value === 'bigint' ? String(value) : value;
-}
 
 describe('a primary', () => {
   test('whose permit has ended is fenced', () => {
@@ -100,23 +89,6 @@ describe('a primary', () => {
     const instance = { is: 'stopped', data: someData({ promotedTerm: 7 }), exit } as const;
     const view = aLeadingView({ instance, lastExit: exit, peers: { 'og-demo-2': aPeer('og-demo-2') } });
     expectDecision(view, { reason: 'restart-in-place', lease: 'renew', intent: 'start' });
-  });
-});
-
-describe('a promotion that was asked for', () => {
-  const promotion = { term: 8, process: { pid: 11, startTime: '111' }, recordedAt: now - 100, settled: false };
-  test('makes a standby without a permit be killed, as it may still succeed', () => {
-    const view = aTakingView({ promotion, permit: aPermit({ sentAt: now - 6001, term: 8 }) });
-    expectDecision(view, { reason: 'permit-lost', intent: 'fence' });
-  });
-  test('is forgotten with the server process that it was asked of', () => {
-    const instance = aStandby({ process: { pid: 12, startTime: '112' } });
-    expectDecision(aView({ promotion, instance }), { reason: 'follows' });
-  });
-  test('that takes too long ends with the server, before the lease goes on', () => {
-    const slow = { ...promotion, recordedAt: now - 5001 };
-    const lease = known(aSeen({ holder: identity, term: 8, promoting: { member: 'og-demo-1', term: 8, dataId: 'data-1' } }), now);
-    expectDecision(aTakingView({ promotion: slow, lease }), { reason: 'promotion-stalled', lease: 'renew', intent: 'fence' });
   });
 });
 
@@ -255,79 +227,6 @@ describe('a standby', () => {
     const lock = { mode: 'specify_connection', host: '10.0.0.12', port: 5433, redoFinished: true } as const;
     const instance = aStandby({ lock, receiver: undefined, state: 'Need repair', detail: 'Connecting...' });
     expectDecision(aView({ instance }), { reason: 'catching-up', intent: 'repoint' });
-  });
-});
-
-describe('the winner of the lease', () => {
-  const lock = { mode: 'specify_connection', host: '10.0.0.11', port: 5433, redoFinished: true } as const;
-  const frozen = aStandby({ receiver: undefined, lock });
-  const takeover = (state: Parameters<typeof aPeer>[1]) => ({
-    term: 8,
-    startedAt: now - 100,
-    votes: { 'og-demo-2': aPeer('og-demo-2', { redoFinished: true, ...state }) },
-  });
-  test('freezes before it compares', () => {
-    expectDecision(aTakingView(), { reason: 'freezing', lease: 'renew', intent: 'freeze' });
-  });
-  test('does not compare before redo has finished on the frozen', () => {
-    expectDecision(aTakingView({ instance: frozen, takeover: takeover({ redoFinished: false }) }), {
-      reason: 'comparing',
-      lease: 'renew',
-      intent: 'freeze',
-    });
-  });
-  test('does not promote on votes of an earlier term', () => {
-    const old = { ...takeover({}), term: 7 };
-    expectDecision(aTakingView({ instance: frozen, takeover: old }), { reason: 'freezing', lease: 'renew', intent: 'freeze' });
-  });
-  test('hands the lease to a frozen member that is ahead', () => {
-    const decision = decide(aTakingView({ instance: frozen, takeover: takeover({ replayed: lsn('0/5000101') }) }));
-    assert.equal(decision.reason, 'not-most-advanced');
-    assert.deepEqual(decision.lease, { do: 'release', heir: 'og-demo-2' });
-  });
-  test('records the promotion with its entry beside the old one before it promotes', () => {
-    const decision = decide(aTakingView({ instance: frozen, takeover: takeover({}) }));
-    assert.equal(decision.reason, 'recording-promotion');
-    assert.equal(decision.instance.do, 'nothing');
-    assert.ok(decision.lease.do === 'renew');
-    assert.deepEqual(decision.lease.change?.promoting, { member: 'og-demo-1', term: 8, dataId: 'data-1' });
-    assert.deepEqual(
-      decision.lease.change?.entries?.map((entry) => [entry.term, entry.primary, entry.w, ...entry.names]),
-      [
-        [7, 'og-demo-0', 1, 'og-demo-1', 'og-demo-2'],
-        [8, 'og-demo-1', 1, 'og-demo-0', 'og-demo-2'],
-      ],
-    );
-  });
-  test('promotes with names that nobody bears once the lease shows its promotion', () => {
-    const promotion = { term: 8, process: { pid: 11, startTime: '111' }, recordedAt: now - 10, settled: false };
-    const entries = [{ term: 8, primary: 'og-demo-1', dataId: 'data-1', names: ['og-demo-0', 'og-demo-2'], w: 1 }];
-    const lease = known(
-      aSeen({ holder: identity, term: 8, entries, promoting: { member: 'og-demo-1', term: 8, dataId: 'data-1' } }),
-      now,
-    );
-    const decision = decide(aTakingView({ instance: frozen, lease, promotion }));
-    assert.ok(decision.instance.do === 'promote');
-    assert.match(decision.instance.names, /nobody/);
-  });
-  test('does not ask for a promotion that another process of the server was recorded for', () => {
-    const lease = known(aSeen({ holder: identity, term: 8, promoting: { member: 'og-demo-1', term: 8, dataId: 'data-1' } }), now);
-    const decision = decide(aTakingView({ instance: frozen, takeover: takeover({}), lease }));
-    assert.equal(decision.reason, 'recording-promotion');
-    assert.ok(decision.lease.do === 'renew' && (decision.lease.change?.term ?? 0) > 8);
-  });
-  test('kills a server that it found running with the term of the record: its promotion may have been asked for', () => {
-    const lease = known(aSeen({ holder: identity, term: 8, promoting: { member: 'og-demo-1', term: 8, dataId: 'data-1' } }), now);
-    const process = { pid: 11, startTime: '111' };
-    const instance = aStandby({ receiver: undefined, lock, process, data: someData({ promotedTerm: 8 }) });
-    const found = aTakingView({ instance, takeover: takeover({}), lease });
-    expectDecision(found, { reason: 'promotion-stalled', lease: 'renew', intent: 'fence' });
-    assert.equal(decide({ ...found, startedHere: process }).reason, 'recording-promotion');
-  });
-  test('that is not eligible any more hands the lease on', () => {
-    const records = { granted: 0, freeze: undefined, build: { mode: 'full', startedAt: '' } } as const;
-    const decision = decide(aTakingView({ records }));
-    assert.equal(decision.lease.do, 'release');
   });
 });
 

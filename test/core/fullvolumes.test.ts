@@ -9,7 +9,7 @@ import { isBest, obstacle } from '../../agent/core/election.ts';
 import type { PeerState } from '../../agent/core/model.ts';
 import { known } from '../../agent/core/result.ts';
 import type { DiskView, View } from '../../agent/core/view.ts';
-import { aLeadingView, anExpired, aPeer, aPrimary, aTakingView, aView, lsn, now, someData } from './builders.ts';
+import { aLeadingView, anExpired, aPeer, aPrimary, aRequest, aTakingView, aView, lsn, now, someData } from './builders.ts';
 
 const fine: DiskView = { pressure: undefined, critical: false, owner: undefined, broken: undefined, noRoom: undefined };
 const full: DiskView = { ...fine, pressure: 'volume data is 96% full' };
@@ -104,20 +104,7 @@ test('a server without room is not started; with a standby that can take over th
 });
 
 test('a switchover to a member without room is refused, unless the primary has none either', () => {
-  const request = known(
-    {
-      id: 'r',
-      kind: 'switchover',
-      target: 'og-demo-0',
-      options: {},
-      phase: 'open',
-      deadline: undefined,
-      result: undefined,
-      hint: undefined,
-      resourceVersion: '1',
-    } as const,
-    now,
-  );
+  const request = aRequest({ kind: 'switchover', target: 'og-demo-0' });
   const peers = { 'og-demo-0': aPeer('og-demo-0', { pressure }), 'og-demo-2': aPeer('og-demo-2') };
   assert.equal(decide(aLeadingView({ request, peers, disk: fine })).answer?.phase, 'refused');
   assert.equal(decide(aLeadingView({ request, peers, disk: full })).answer?.phase, 'running');

@@ -4,7 +4,7 @@ import { describe, test } from 'node:test';
 import { decide } from '../../agent/core/decide.ts';
 import { handOf, noHand } from '../../agent/core/hand.ts';
 import { known } from '../../agent/core/result.ts';
-import { aConfig, aLeadingView, anExpired, aPeer, aPrimary, aPrimaryPeer, aStandby, aView, now } from './builders.ts';
+import { aConfig, aLeadingView, anExpired, aPeer, aPrimary, aPrimaryPeer, aRequest, aStandby, aView, now } from './builders.ts';
 
 const wall = '2026-11-21T12:00:00.000Z';
 const past = '2026-11-21T11:59:59Z';
@@ -49,18 +49,8 @@ describe('a paused leader', () => {
     assert.notEqual(decide({ ...away, paused: false }).reason, 'leads');
   });
   test('takes no request up, and says so', () => {
-    const request = {
-      id: 'a',
-      kind: 'switchover',
-      target: undefined,
-      options: {},
-      phase: 'open',
-      deadline: undefined,
-      result: undefined,
-      hint: undefined,
-      resourceVersion: '1',
-    } as const;
-    const decision = decide(aLeadingView({ paused: true, request: known(request, now) }));
+    const request = aRequest({ kind: 'switchover', target: undefined });
+    const decision = decide(aLeadingView({ paused: true, request }));
     assert.deepEqual([decision.instance.do, decision.answer?.phase], ['nothing', 'refused']);
   });
 });

@@ -6,7 +6,6 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { decide } from '../../agent/core/decide.ts';
 import { noHand } from '../../agent/core/hand.ts';
-import { recordOf } from '../../agent/core/lease.ts';
 import { lossText, proofOfEnd } from '../../agent/core/loss.ts';
 import type { LeaseRecord, PeerState, Request } from '../../agent/core/model.ts';
 import { known, unknown } from '../../agent/core/result.ts';
@@ -21,6 +20,7 @@ import {
   aPrimary,
   aPrimaryPeer,
   aRecord,
+  aRequest,
   aSeen,
   aStandby,
   aTakingView,
@@ -29,21 +29,6 @@ import {
   now,
   someData,
 } from './builders.ts';
-
-function aRequest(part: Partial<Request> & { kind: Request['kind'] }): View['request'] {
-  const request: Request = {
-    id: 'a',
-    target: 'og-demo-1',
-    options: {},
-    phase: 'open',
-    deadline: undefined,
-    result: undefined,
-    hint: undefined,
-    resourceVersion: '1',
-    ...part,
-  };
-  return known(request, now);
-}
 
 const alone = { term: 7, primary: 'og-demo-0', dataId: 'data-0', names: [], w: 0 };
 const past = '2020-01-01T00:00:00Z';
@@ -392,20 +377,6 @@ describe('a request that comes while nothing may be done', () => {
     const said = answer({ ...view, lease: known(aSeen(record), now), instance: primary });
     assert.deepEqual([said?.phase, said?.hint], ['refused', 'Run agent unfence og-demo-2 first.']);
   });
-});
-
-test('a switchover is told as done by a target that has everything, and as failed by one in mode off that may lack something', () => {
-  const entries = [{ term: 7, primary: 'og-demo-1', dataId: 'data-1', names: [], w: 0 }];
-  const phase = (syncMode: 'off' | 'quorum', isWhole: boolean | undefined) => {
-    const view = aLeadingView({ request: aRequest({ kind: 'switchover', phase: 'running' }) });
-    const promotion = { ...view.promotion, ...(isWhole === undefined ? {} : { isWhole }) } as View['promotion'];
-    if (syncMode === 'quorum') return decide({ ...view, promotion }).answer?.phase;
-    const lease = known(aSeen({ ...recordOf(view.lease), syncMode, entries }), now);
-    const config = aConfig({ sync: { ...view.config.sync, mode: 'off' } });
-    return decide({ ...view, config, lease, promotion, instance: aPrimary({ syncNames: '' }) }).answer?.phase;
-  };
-  assert.deepEqual([phase('quorum', true), phase('quorum', undefined), phase('off', true)], ['done', 'done', 'done']);
-  assert.deepEqual([phase('off', false), phase('off', undefined)], ['failed', 'failed']);
 });
 
 test('a standby is restarted once for each process that was written down', () => {

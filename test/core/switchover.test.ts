@@ -5,24 +5,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { decide } from '../../agent/core/decide.ts';
-import type { Request } from '../../agent/core/model.ts';
+import { recordOf } from '../../agent/core/lease.ts';
 import { known } from '../../agent/core/result.ts';
 import type { View } from '../../agent/core/view.ts';
-import { aLeadingView, aPeer, aPod, aPrimary, aSeen, aSender, me, now } from './builders.ts';
+import { aConfig, aLeadingView, aPeer, aPod, aPrimary, aRequest, aSeen, aSender, me, now } from './builders.ts';
 
 function asked(part: Partial<View> = {}, target: string | null = 'og-demo-2'): View {
-  const request: Request = {
-    id: 'a',
-    kind: 'switchover',
-    target: target ?? undefined,
-    options: {},
-    phase: 'open',
-    deadline: undefined,
-    result: undefined,
-    hint: undefined,
-    resourceVersion: '1',
-  };
-  return aLeadingView({ request: known(request, now), ...part });
+  const request = aRequest({ kind: 'switchover', target: target ?? undefined });
+  return aLeadingView({ request, ...part });
 }
 
 /** The set has been narrowed to the other one already, so that nothing is left to do but the answer. */
@@ -101,4 +91,18 @@ test('without a target it goes to a standby that streams and may lead, whoever e
     const { answer, instance } = decide(asked(part, null));
     assert.deepEqual([answer?.phase, answer?.target, instance.do], ['running', 'og-demo-2', 'begin-switchover']);
   }
+});
+
+test('a switchover is told as done by a target that has everything, and as failed by one in mode off that may lack something', () => {
+  const entries = [{ term: 7, primary: 'og-demo-1', dataId: 'data-1', names: [], w: 0 }];
+  const phase = (syncMode: 'off' | 'quorum', isWhole: boolean | undefined) => {
+    const view = aLeadingView({ request: aRequest({ kind: 'switchover', phase: 'running' }) });
+    const promotion = { ...view.promotion, ...(isWhole === undefined ? {} : { isWhole }) } as View['promotion'];
+    if (syncMode === 'quorum') return decide({ ...view, promotion }).answer?.phase;
+    const lease = known(aSeen({ ...recordOf(view.lease), syncMode, entries }), now);
+    const config = aConfig({ sync: { ...view.config.sync, mode: 'off' } });
+    return decide({ ...view, config, lease, promotion, instance: aPrimary({ syncNames: '' }) }).answer?.phase;
+  };
+  assert.deepEqual([phase('quorum', true), phase('quorum', undefined), phase('off', true)], ['done', 'done', 'done']);
+  assert.deepEqual([phase('off', false), phase('off', undefined)], ['failed', 'failed']);
 });

@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { fencedAnnotation, pausedAnnotation } from '../../agent/core/hand.ts';
+import { isPrimary } from './server.ts';
 import { settledWorld, type World } from './world.ts';
 
 /** What kubectl or a command would write. */
@@ -17,11 +18,6 @@ async function annotate(world: World, name: string, annotations: Record<string, 
 
 function later(world: World, ms: number): string {
   return new Date(Date.parse(world.clock.wall()) + ms).toISOString();
-}
-
-function isPrimary(world: World, name: string): boolean {
-  const { role, process } = world.database.server(name);
-  return process !== undefined && role === 'Primary';
 }
 
 function events(world: World, reason: string): string[] {

@@ -4,6 +4,7 @@
  * is looked at all the time: one running primary at most.
  */
 import assert from 'node:assert/strict';
+import { isPrimary } from './server.ts';
 import { settledWorld, type World } from './world.ts';
 
 export const parts = ['server', 'agent', 'container', 'node'] as const;
@@ -36,11 +37,6 @@ async function nameContainers(world: World): Promise<void> {
   const startedAt = new Date(Date.parse(world.clock.wall()) - (world.clock.now() - 1_000_000)).toISOString();
   for (const name of world.nodes.keys()) world.kube.setContainer(name, { id: `${name}-0`, state: 'running', startedAt });
   await reach(world, 'the container stands in the lease', () => world.kube.lease?.containerId !== undefined);
-}
-
-function isPrimary(world: World, name: string): boolean {
-  const { process, role } = world.database.server(name);
-  return process !== undefined && role === 'Primary';
 }
 
 /** Takes a part of a member away; it comes back by itself. */

@@ -5,12 +5,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Request } from '../../agent/core/model.ts';
+import { isPrimary } from './server.ts';
 import { settledWorld, type World } from './world.ts';
-
-function isPrimary(world: World, name: string): boolean {
-  const { role, process } = world.database.server(name);
-  return process !== undefined && role === 'Primary';
-}
 
 /** The request as it ended. */
 async function ended(world: World, ms = 60_000): Promise<Request> {

@@ -63,3 +63,9 @@ export function emptyServer(name: string, ip: string): ModelServer {
     looks: 0,
   };
 }
+
+/** The member's server runs as a primary, whoever leads. */
+export function isPrimary({ database }: { database: { server(name: string): ModelServer } }, name: string): boolean {
+  const { role, process } = database.server(name);
+  return process !== undefined && role === 'Primary';
+}

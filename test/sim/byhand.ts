@@ -42,6 +42,9 @@ function marked(sim: Simulation, machine: Machine, key: string): Undo {
   return () => annotate(sim, machine, key, undefined);
 }
 
+/** What people put on a pod so that its member does not lead. */
+export const marks = [fencedAnnotation, pausedAnnotation, neverPrimaryAnnotation];
+
 export const byHand = {
   'switchover asked for': (sim, machine, fault) => {
     const target = fault.other === machine.index ? undefined : sim.machines[fault.other]?.name;
@@ -117,6 +120,5 @@ export function fence(sim: Simulation, machine: Machine): void {
 
 /** Marks that people have left on pods go with the end of the faults. */
 export function unmarkAll(sim: Simulation): void {
-  for (const machine of sim.machines)
-    for (const key of [fencedAnnotation, pausedAnnotation, neverPrimaryAnnotation]) annotate(sim, machine, key, undefined);
+  for (const machine of sim.machines) for (const key of marks) annotate(sim, machine, key, undefined);
 }

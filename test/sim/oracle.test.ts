@@ -5,31 +5,18 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { neverPrimaryAnnotation } from '../../agent/core/hand.ts';
 import { defaultConfig } from '../../agent/core/config.ts';
 import type { LeaseRecord } from '../../agent/core/model.ts';
 import { createCounters } from './counters.ts';
-import { at, type Doctored, heardOf } from './doctored.ts';
+import { type Doctored, heardOf, identityOf, labelsUnread, leaseOf, takes, votedAndAhead } from './doctored.ts';
 import type { Fault } from './faults.ts';
 import type { Machine } from './model.ts';
 import { type Plan, runPlan } from './seed.ts';
 import { end, kill, startServer } from './server.ts';
 import type { Simulation } from './world.ts';
 
-const leaseOf = (sim: Simulation): LeaseRecord => sim.kube.lease as LeaseRecord;
-const identityOf = ({ name, uid, incarnation }: Machine): string => `${name}/${uid}/${incarnation}`;
-
 function written(sim: Simulation, by: Machine, after: Partial<LeaseRecord>): void {
   sim.oracle.leaseWritten(by, identityOf(by), leaseOf(sim), { ...leaseOf(sim), ...after }, sim.engine.now);
-}
-
-/** Another process is asked to promote, and labelled with nothing read since. */
-function labelsUnread(sim: Simulation, machine: Machine): void {
-  const { server } = machine;
-  if (server.process === undefined) return;
-  server.process = { ...server.process, pid: 9_999_999 };
-  sim.oracle.promotionAsked(machine);
-  sim.oracle.labels(machine);
 }
 
 const cases: Doctored[] = [
@@ -113,9 +100,7 @@ const cases: Doctored[] = [
     doctor(sim, primary, [winner, voter]) {
       if (winner === undefined || voter?.server.data === undefined) return;
       end(sim, primary.server);
-      const { name, ip } = winner;
-      voter.records = { ...voter.records, freeze: { term: 99, candidate: name, host: ip, port: 5433, askedBy: name } };
-      voter.server.data.position = { ...voter.server.data.position, lsn: voter.server.data.position.lsn + 0x1000 };
+      votedAndAhead(voter, winner, 99);
       sim.oracle.voted(winner, voter.name, 99);
       sim.oracle.promoted(winner.server, 99);
     },
@@ -296,93 +281,6 @@ for (const one of cases) {
     assert.equal(heard?.invariant, one.invariant, heard?.text);
   });
 }
-
-/** Frozen for that winner in that term, with more than it has. */
-function votedAndAhead(voter: Machine, { name, ip }: Machine, term: number): void {
-  voter.records = { ...voter.records, freeze: { term, candidate: name, host: ip, port: 5433, askedBy: name } };
-  const { data } = voter.server;
-  if (data !== undefined) data.position = { ...data.position, lsn: data.position.lsn + 0x1000 };
-}
-
-/** The winner takes the released lease with term 99. */
-function takes(sim: Simulation, winner: Machine): void {
-  const before = leaseOf(sim);
-  const after = { ...before, holder: identityOf(winner), term: 99 };
-  sim.oracle.leaseWritten(winner, identityOf(winner), { ...before, holder: '' }, after, sim.engine.now);
-}
-
-function marked(sim: Simulation, { name }: Machine, key: string): void {
-  const pod = sim.kube.pods.get(name);
-  if (pod !== undefined) sim.kube.setPod({ ...pod, annotations: { ...pod.annotations, [key]: 'true' } });
-}
-
-const silent: { title: string; voted: number; heard?: true; unheard?: true; doctor?(sim: Simulation, voter: Machine): void }[] = [
-  { title: 'that voted in the turn of the promotion', voted: 99, heard: true },
-  {
-    title: 'that was primary before, and has what that left on its pod',
-    voted: 99,
-    heard: true,
-    doctor: (sim, voter) => marked(sim, voter, 'opengauss.agent/term'),
-  },
-  {
-    title: 'that people keep from leading',
-    voted: 99,
-    doctor: (sim, voter) => marked(sim, voter, neverPrimaryAnnotation),
-  },
-  { title: 'whose vote was for an earlier turn, given up since', voted: 98 },
-  { title: 'whose vote has not come in', voted: 99, unheard: true },
-  { title: 'whose pod is deleted by force', voted: 99, doctor: (sim, voter) => sim.kube.removePod(voter.name) },
-  {
-    title: 'whose pod is going',
-    voted: 99,
-    doctor(sim, voter) {
-      const pod = sim.kube.pods.get(voter.name);
-      if (pod !== undefined) sim.kube.setPod({ ...pod, terminating: true });
-    },
-  },
-];
-
-for (const { title, voted, heard, unheard, doctor } of silent) {
-  test(`S8 is ${heard === true ? '' : 'not '}heard of a member ahead of the winner ${title}`, async () => {
-    const spoken = await new Promise<string | undefined>((resolve) =>
-      setImmediate(() => {
-        const run = (sim: Simulation): void => {
-          const [primary] = sim.primaries();
-          const [winner, voter] = sim.machines.filter((one) => one !== primary);
-          assert.ok(primary !== undefined && winner !== undefined && voter !== undefined && sim.settled());
-          end(sim, primary.server);
-          takes(sim, winner);
-          votedAndAhead(voter, winner, voted);
-          if (unheard !== true) sim.oracle.voted(winner, voter.name, voted);
-          doctor?.(sim, voter);
-          sim.oracle.promoted(winner.server, 99);
-          resolve(sim.oracle.violation?.invariant);
-          sim.engine.stopped = true;
-        };
-        runPlan({ seed: 3, world: { seed: 3, members: 3, config: defaultConfig }, faults: [] }, { watch: [{ at, run }] });
-      }),
-    );
-    assert.equal(spoken, heard === true ? 'S8' : undefined);
-  });
-}
-
-test('S11 is not heard of a new primary whose reading of the pods may have been lost to a slow API server', async () => {
-  const spoken = await new Promise<string | undefined>((resolve) =>
-    setImmediate(() => {
-      const run = (sim: Simulation): void => {
-        const [primary] = sim.primaries();
-        assert.ok(primary !== undefined && sim.settled());
-        sim.kube.weather = 'slow';
-        sim.kube.weather = 'fine';
-        labelsUnread(sim, primary);
-        resolve(sim.oracle.violation?.invariant);
-        sim.engine.stopped = true;
-      };
-      runPlan({ seed: 3, world: { seed: 3, members: 3, config: defaultConfig }, faults: [] }, { watch: [{ at, run }] });
-    }),
-  );
-  assert.equal(spoken, undefined);
-});
 
 test('what a primary that was suspended and succeeded in mode off acknowledges on its thaw is a loss of mode off, also once the mode is quorum', async () => {
   const config = { ...defaultConfig, sync: { ...defaultConfig.sync, mode: 'off' as const } };

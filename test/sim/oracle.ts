@@ -172,9 +172,8 @@ export function createOracle(
     leaseSent: (by, over) => judge.sent(by, over),
     leaseWritten(by, identity, before, after, sentAt) {
       votes.leaseWritten(identity, after);
-      succession.recorded(after);
+      succession.recorded(by, before, after, sentAt);
       if (after.holder === identity && before?.holder !== identity) succession.took(by, after.term);
-      if (after.promoting?.term !== before?.promoting?.term) succession.recording(by, sentAt);
       judge.written(by, identity, before, after, sentAt);
     },
     agentDied: () => judge.agentDied(),

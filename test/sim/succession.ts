@@ -2,8 +2,8 @@
  * Judges who comes after whom: a promotion stands in the Lease before it is asked for (S3), nobody that voted, or that could be asked,
  * was ahead of a winner (S8, L12), no other primary can still acknowledge (S7), and a switchover that people were told is done has lost nothing (S18).
  */
-import { fencedAnnotation, neverPrimaryAnnotation, pausedAnnotation } from '../../agent/core/hand.ts';
 import type { LeaseRecord, Request } from '../../agent/core/model.ts';
+import { marks } from './byhand.ts';
 import type { Machine, Server, World } from './model.ts';
 import { isUp } from './stream.ts';
 import { continues, type Position, termAt } from './wal.ts';
@@ -11,14 +11,12 @@ import { continues, type Position, termAt } from './wal.ts';
 export interface Succession {
   /** Somebody has become the holder, with that term. */
   took(by: Machine, term: number): void;
-  /** The Lease says this from now on. */
-  recorded(record: LeaseRecord): void;
+  /** The Lease says this from now on; whoever wrote it sent that then. */
+  recorded(by: Machine, before: LeaseRecord | undefined, after: LeaseRecord, sentAt: number): void;
   /** A server is asked to become primary. */
   asked(machine: Machine, term: number): void;
   /** A vote has come in at whoever asked for it. */
   voted(by: Machine, voter: string, term: number): void;
-  /** It has asked for the record of its promotion. */
-  recording(by: Machine, sentAt: number): void;
   /** Before its branch begins. */
   promoted(winner: Server, term: number): void;
   /** A server has ended. */
@@ -55,6 +53,7 @@ export function createSuccession({ world, fail, isUntaken }: SuccessionBench): S
   const promotions = new Set<string>();
   /** By winner and voter: the last vote that came in, and when. */
   const votes = new Map<Machine, Map<string, { term: number; at: number }>>();
+  /** By winner: when it sent the record of its promotion, having compared. */
   const decidedAt = new Map<Machine, number>();
   let running: { id: string; since: number } | undefined;
 
@@ -63,9 +62,7 @@ export function createSuccession({ world, fail, isUntaken }: SuccessionBench): S
     const pod = world.kube().pods.get(machine.name);
     // Whoever may not lead is passed over where the others are a vote set, which holds whatever was acknowledged (S6).
     if (pod === undefined || pod.uid !== machine.uid || pod.terminating) return false;
-    const forbidden = [fencedAnnotation, pausedAnnotation, neverPrimaryAnnotation].some(
-      (key) => pod.annotations[key] !== undefined,
-    );
+    const forbidden = marks.some((key) => pod.annotations[key] !== undefined);
     // Others hear once a second that a pause is over.
     const pausedMs = engine.now - (machine.shown?.pausedAt ?? Number.NEGATIVE_INFINITY);
     const hasRoom = !machine.weak.volumeFails && machine.weak.volumeUsed < 0.95;
@@ -144,8 +141,9 @@ export function createSuccession({ world, fail, isUntaken }: SuccessionBench): S
 
   return {
     took: (by, term) => void tookWith.set(by, term),
-    recorded({ promoting }) {
+    recorded(by, before, { promoting }, sentAt) {
       if (promoting !== undefined) promotions.add(`${promoting.member} ${promoting.term}`);
+      if (promoting?.term !== before?.promoting?.term) decidedAt.set(by, sentAt);
     },
     asked({ name }, term) {
       if (!promotions.has(`${name} ${term}`))
@@ -155,7 +153,6 @@ export function createSuccession({ world, fail, isUntaken }: SuccessionBench): S
       const known = votes.get(by) ?? new Map();
       votes.set(by, known.set(voter, { term, at: engine.now }));
     },
-    recording: (by, sentAt) => void decidedAt.set(by, sentAt),
     promoted(winner, term) {
       const mine = winner.data?.position;
       if (mine === undefined) return;

@@ -97,6 +97,14 @@ test('a version that the server has forgotten is a gap, and is told as one', asy
   await eventually('what there is', () => hints.some((hint) => hint.of === 'pods' && hint.pod.name === 'og-demo-1'));
 });
 
+type WatchOptions = Parameters<typeof startWatch>[0];
+
+/** One lease is watched, and what is delivered is of no interest. */
+function watchLease(part: Pick<WatchOptions, 'transport'> & Partial<WatchOptions>): ReturnType<typeof startWatch> {
+  const select = { kind: 'fieldSelector', text: 'metadata.name=x' } as const;
+  return startWatch({ namespace: 'default', resource: 'leases', select, onObject() {}, onGap() {}, ...part });
+}
+
 test('a half-open watch is given up after its silence', async () => {
   let opened = 0;
   const stream = (_ask: unknown, sink: StreamSink) => {
@@ -110,15 +118,7 @@ test('a half-open watch is given up after its silence', async () => {
       },
     };
   };
-  const watch = startWatch({
-    transport: { stream },
-    namespace: 'default',
-    resource: 'leases',
-    select: { kind: 'fieldSelector', text: 'metadata.name=x' },
-    quietMs: 30,
-    onObject() {},
-    onGap() {},
-  });
+  const watch = watchLease({ transport: { stream }, quietMs: 30 });
   await eventually('two more connections', () => opened >= 3);
   watch.stop();
 });
@@ -144,15 +144,7 @@ test('a watch that never stops talking is ended at its age all the same, and the
       },
     };
   };
-  const watch = startWatch({
-    transport: { stream },
-    namespace: 'default',
-    resource: 'leases',
-    select: { kind: 'fieldSelector', text: 'metadata.name=x' },
-    quietMs: 8000,
-    onObject() {},
-    onGap: () => (gaps += 1),
-  });
+  const watch = watchLease({ transport: { stream }, quietMs: 8000, onGap: () => (gaps += 1) });
   for (seconds = 1; seconds <= 120; seconds += 1) t.mock.timers.tick(1000);
   watch.stop();
   const ages = opened.map((query) => Number(query.get('timeoutSeconds')));
