@@ -56,6 +56,8 @@ export function createJudge({ world, fail, acked, isExcused }: Bench): Judge {
   let diedAt = 0;
   let how = 'first';
   let afterWrite: LeaseRecord | undefined;
+  /** Whom the last write of a member left as the holder; who writes by hand may name anybody. */
+  let held: string | undefined;
 
   /** By member: what its last lease write lacked when it was sent. */
   const lacked = new Map<Machine, string | undefined>();
@@ -63,12 +65,13 @@ export function createJudge({ world, fail, acked, isExcused }: Bench): Judge {
   const waitedBy = (by: Machine, until: number): number =>
     bootTime(engine, by.clock) - (writtenAt.get(by) ?? 0) - (engine.now - until) * by.clock.rate;
 
-  /** S5, K5: a Lease that was deleted is written again by its holder, and by nobody else. */
+  /** S5, K5: a Lease that was deleted is written again by its holder, which by hand may have been made nobody that exists, and by nobody else. */
   function anew(by: Machine, identity: string, after: LeaseRecord): void {
     const { deleted } = world.kube();
     if (deleted?.promoting === undefined) return;
-    if (deleted.holder !== identity)
-      fail('S5', `${by.name} makes a Lease anew that was deleted under ${deleted.holder || 'nobody'}`);
+    const isMember = machines.some(({ name }) => deleted.holder.startsWith(`${name}/`));
+    const last = isMember || deleted.holder === '' ? deleted.holder : held;
+    if (last !== identity) fail('S5', `${by.name} makes a Lease anew that was deleted under ${deleted.holder || 'nobody'}`);
     else if ((after.promoting?.term ?? 0) < deleted.promoting.term || after.term < deleted.term)
       fail('S3', `${by.name} makes the Lease anew with term ${after.term}, it had ${deleted.term}`);
   }
@@ -178,6 +181,7 @@ export function createJudge({ world, fail, acked, isExcused }: Bench): Judge {
       afterWrite = after;
       setRule();
       afterWrite = undefined;
+      held = after.holder;
       if (after.syncMode === 'off' || before?.entries === after.entries) return;
       // Data of another cluster is never started, and so never votes.
       const { systemId } = world.kube().facts;

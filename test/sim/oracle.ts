@@ -96,7 +96,7 @@ export function createOracle(
   const judge = createJudge({ world, fail, acked, isExcused });
   const votes = createVotes(world, fail);
   const isUntaken = ({ proc }: Server): boolean => proc !== undefined && untaken.has(proc);
-  const succession = createSuccession({ world, fail, isUntaken });
+  const succession = createSuccession({ world, fail, isUntaken, isWell });
 
   function lastBranch(): Position | undefined {
     const position = newest?.server.data?.position;

@@ -31,6 +31,8 @@ export interface SuccessionBench {
   fail(invariant: string, text: string): void;
   /** It was succeeded in mode off, which promises nothing beyond its fence. */
   isUntaken(server: Server): boolean;
+  /** It has reached the others and the API server for a while, and nothing keeps it from writing there. */
+  isWell(machine: Machine): boolean;
 }
 
 /** How long a member must have been there for everybody to have heard of it. */
@@ -42,7 +44,7 @@ function isAhead(one: Position, other: Position): boolean {
 }
 
 /** The judge of one world's successions. */
-export function createSuccession({ world, fail, isUntaken }: SuccessionBench): Succession {
+export function createSuccession({ world, fail, isUntaken, isWell }: SuccessionBench): Succession {
   const { engine, machines, network, counters } = world;
   let cold = true;
   let lostAt = Number.NEGATIVE_INFINITY;
@@ -113,7 +115,8 @@ export function createSuccession({ world, fail, isUntaken }: SuccessionBench): S
       const { data } = server;
       if (server === winner || data === undefined || data.systemId !== winner.data?.systemId || !isUp(world, server)) continue;
       if (server.role !== 'Standby' || engine.now - server.upAt < heardMs || !mayLead(machine)) continue;
-      if (!network.bothOpen(machine.index, winner.machine.index)) continue;
+      // Whose writes the API server refuses, or has refused a moment ago, could hold no lease.
+      if (!network.bothOpen(machine.index, winner.machine.index) || !isWell(machine)) continue;
       if (isBehind(winner.machine, server) || server.proc?.frozen === true) continue;
       if (isAhead(data.position, mine))
         fail('L12', `after a cold start ${winner.machine.name} is promoted (term ${term}), and ${machine.name} has more`);
@@ -129,6 +132,8 @@ export function createSuccession({ world, fail, isUntaken }: SuccessionBench): S
         const there = machines.find((machine) => machine.name === standby)?.server;
         // The winner's own WAL only grew until now, and from now on it is nobody's standby.
         if (there?.data === undefined || there === winner) return false;
+        // With its volume its lock is gone, and the one in its place was never started here: its agent asks whom to follow first.
+        if (there.process === undefined && there.machine.records.fresh === true) return false;
         if (there.data.lock !== undefined && there.data.lock.host !== ip) return false;
         // It has learned of a later term, or has what the other has not: no stream begins.
         if (server.data === undefined || termAt(there.data.position) > server.term) return false;

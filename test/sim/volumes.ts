@@ -128,7 +128,7 @@ export const volumes = {
 } satisfies Record<string, Apply>;
 
 /** Another volume in the place of the machine's; with the old one goes all that lay on it. */
-function exchange(machine: Machine, data: Machine['server']['data']): void {
+export function exchange(machine: Machine, data: Machine['server']['data']): void {
   const { server } = machine;
   server.data = data;
   server.conf = { names: '', mostAvailable: false, readOnly: false, peers: [] };

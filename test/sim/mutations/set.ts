@@ -68,8 +68,8 @@ export const setMutations: Mutation[] = [
     edits: [
       {
         file: 'core/sync.ts',
-        from: 'return record.entries.filter((entry) => !meets(entry, votes));',
-        to: 'return record.entries.some((entry) => meets(entry, votes)) ? [] : record.entries;',
+        from: 'return entries.filter((entry) => !meets(entry, votes));',
+        to: 'return entries.some((entry) => meets(entry, votes)) ? [] : entries;',
       },
     ],
     small: ['silent', 'cut', 'death'],
@@ -135,8 +135,8 @@ export const setMutations: Mutation[] = [
     edits: [
       {
         file: 'core/sync.ts',
-        from: "if (record.syncMode === 'off') return [];",
-        to: "if (record.syncMode === 'off' || record.entries.at(-1)?.w === 0) return [];",
+        from: "return record.syncMode === 'off' ? [] : unmetOf(record.entries, voters);",
+        to: "return record.syncMode === 'off' || record.entries.at(-1)?.w === 0 ? [] : unmetOf(record.entries, voters);",
       },
     ],
     focus: ['mode edited', ...cuts, ...deaths],
