@@ -191,7 +191,9 @@ function stand(view: View, me: StandbyInstance, lease: SeenLease, reason: Reason
   const bound = boundBy(view);
   if (bound !== undefined) return only('promised', { note: `to ${memberOf(bound.holder)} for term ${bound.term}` });
   const record = lease.record;
-  if (record === undefined && !everybodyAnswers(view)) return only('candidates-unknown', { note: 'the lease was never used' });
+  const unheard = record === undefined ? unheardOf(view) : [];
+  if (unheard.length > 0)
+    return only('candidates-unknown', { note: `the lease was never used; no position from ${unheard.join(', ')}` });
   if (record !== undefined) {
     const self = { name: view.self.name, dataId: me.data.dataId };
     if (!isVoteSet(record, [self, ...voters(view)])) {
@@ -223,10 +225,12 @@ export function wouldStand(view: View, me: StandbyInstance): boolean {
   return stand(view, me, view.lease.value, 'lease-free').lease.do === 'acquire';
 }
 
-/** Where no record says whose votes count, every pod has to have spoken. */
-function everybodyAnswers(view: View): boolean {
-  if (!view.pods.known) return false;
-  return view.pods.value.every((pod) => pod.name === view.self.name || freshPeer(view, pod.name) !== undefined);
+/** Where no record says whose votes count, every pod has to have said how far it is, or that it has nothing whole. */
+function unheardOf(view: View): MemberName[] {
+  if (!view.pods.known) return ['the API server'];
+  const spoken: (Instance['is'] | undefined)[] = ['standby', 'empty', 'unfinished'];
+  const others = view.pods.value.filter((pod) => pod.name !== view.self.name);
+  return others.filter(({ name }) => !spoken.includes(freshPeer(view, name)?.instance)).map(({ name }) => name);
 }
 
 function followReason(view: View, me: StandbyInstance): Reason {

@@ -197,9 +197,10 @@ function renewedAs(ctx: Context, sentAt: Mono, permit: LeaderPermit): void {
 async function release(ctx: Context, view: View, heir: string | undefined): Promise<Outcome> {
   const record = recordOf(view.lease);
   if (record === undefined || record.garbage !== undefined) return 'failed';
+  // Given up first: a release without an answer may have been heard by others, and this record is nobody's to repeat from here on.
+  ctx.memory.permit = undefined;
   const written = await write(ctx, released(record, heir), record);
   if (written === undefined) return 'failed';
-  ctx.memory.permit = undefined;
   ctx.memory.takeover = undefined;
   ctx.memory.switchover = undefined;
   ctx.log.info('lease released', { term: record.term, heir: heir ?? null });

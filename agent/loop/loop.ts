@@ -30,7 +30,7 @@ import { onHint } from './readings.ts';
 import { nextReportLook } from './report.ts';
 import { bindAgain } from './promised.ts';
 import { meetPeersAgain } from './roster.ts';
-import { logChange, publish } from './publish.ts';
+import { answerFirst, logChange, publish } from './publish.ts';
 import { isRenewalOwed, nextLeaseRead } from './sight.ts';
 import { tellBlocked, tellPause } from './tell.ts';
 
@@ -156,7 +156,9 @@ export async function cycle(ctx: Context): Promise<{ decision: Decision; outcome
   const lease = await executeLease(ctx, view, decision);
   // Labels and the instance wait for each other's nothing: a new primary is routed to while it settles.
   const after = viewOf(ctx);
-  const [instance] = await Promise.all([executeInstance(ctx, after, decision), publish(ctx, after, decision)]);
+  const isAsked = await answerFirst(ctx, after, decision);
+  const done = isAsked ? executeInstance(ctx, after, decision) : ('failed' as const);
+  const [instance] = await Promise.all([done, publish(ctx, after, decision)]);
   await keepDisk(ctx, after);
   if (decision.instance.do === 'nothing' && ctx.memory.job === undefined) await keepConfigured(ctx, view);
   ctx.last = shown;

@@ -31,7 +31,7 @@ const adoptionCycles = 5;
 const summaryMs = 60_000;
 
 export async function publish(ctx: Context, view: View, decision: Decision): Promise<void> {
-  await Promise.all([labels(ctx, view, decision), facts(ctx, view), answer(ctx, view, decision), report(ctx, view)]);
+  await Promise.all([labels(ctx, view, decision), facts(ctx, view), answerBeside(ctx, view, decision), report(ctx, view)]);
 }
 
 /** A line when the decision changes, before it is carried out: what follows in the log follows from it; and one a minute meanwhile. */
@@ -160,17 +160,35 @@ async function facts(ctx: Context, view: View): Promise<void> {
   if (written.ok) memory.facts = { known: true, value: written.value, at: ports.clock.now() };
 }
 
-async function answer(ctx: Context, view: View, decision: Decision): Promise<void> {
+/**
+ * What people ask for is begun once its answer stands: an open request would be acted on again, by the next primary too, and one
+ * that was taken back meanwhile must not be acted on at all.
+ */
+export async function answerFirst(ctx: Context, view: View, decision: Decision): Promise<boolean> {
+  return !isBegun(decision) || answer(ctx, view, decision);
+}
+
+async function answerBeside(ctx: Context, view: View, decision: Decision): Promise<void> {
+  if (!isBegun(decision)) await answer(ctx, view, decision);
+}
+
+function isBegun({ instance, answer: reply }: Decision): boolean {
+  return instance.do === 'begin-switchover' && reply !== undefined;
+}
+
+/** Whether it has been written. */
+async function answer(ctx: Context, view: View, decision: Decision): Promise<boolean> {
   const { memory, ports } = ctx;
   const reply = decision.answer;
   const request = view.request.known ? view.request.value : undefined;
-  if (reply === undefined || request === undefined || request.id !== reply.id) return;
+  if (reply === undefined || request === undefined || request.id !== reply.id) return false;
   const { phase, target = request.target, options = request.options, result, hint } = reply;
   const change = { ...request, phase, target, options, result, hint };
   const written = await ports.kube.writeRequest(change, memory.config.lease.requestTimeoutSeconds * 1000);
   memory.stale.add('request');
   // Said again in the next cycle, and told when it has arrived.
-  if (!written.ok) return;
+  if (!written.ok) return false;
   memory.request = { known: true, value: written.value, at: ports.clock.now() };
   tellAnswer(ctx, request, reply);
+  return true;
 }

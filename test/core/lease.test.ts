@@ -126,6 +126,13 @@ describe('a lease that is not there', () => {
     const pods = known([aPod('og-demo-1'), aPod('og-demo-2')], now);
     assert.equal(decide({ ...lone, pods }).lease.do, 'acquire');
   });
+  for (const instance of ['starting', 'hung', 'stopped', 'pending', 'unusable', 'primary'] as const)
+    test(`and was never there is not taken over a member that is ${instance}: nobody knows how far it is`, () => {
+      const facts = known({ systemId: undefined, history: [], resourceVersion: undefined }, now);
+      const both = { 'og-demo-0': aPeer('og-demo-0', { instance, eligible: false }), 'og-demo-2': aPeer('og-demo-2') };
+      const { reason, note } = decide(aView({ lease: known(noLease, now), facts, peers: both }));
+      assert.deepEqual([reason, note], ['candidates-unknown', 'the lease was never used; no position from og-demo-0']);
+    });
 });
 
 describe('a lease with something in it that nobody understands', () => {

@@ -6,6 +6,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Fault } from '../../agent/core/result.ts';
+import { isPrimary } from './server.ts';
 import { settledWorld, type World } from './world.ts';
 
 const off = 'sync:\n  mode: off\n';
@@ -51,6 +52,31 @@ describe('a lease that is deleted', () => {
     };
     await world.until('it is made again on purpose', () => world.story.some((line) => line.includes('it is made again')), 10_000);
     assert.equal(world.primary(), holder);
+  });
+
+  test('after a release that had no answer is not made again by who released it', async () => {
+    const world = await settledWorld({ members: 2 });
+    const [old, heir] = ['og-demo-0', 'og-demo-1'];
+    assert.equal(world.primary(), old);
+    let deleted = false;
+    const isDown = () => world.database.server(old).process === undefined;
+    world.kube.trouble = ({ member, verb }) => {
+      if (member === heir && deleted && verb === 'writeLease') return answer(503);
+      if (member !== old || deleted || !isDown() || !verb.endsWith('Lease')) return undefined;
+      world.kube.deaf.add(old);
+      return 'lost';
+    };
+    world.kube.ask({ kind: 'switchover', target: heir });
+    await world.until('the heir leads', () => isPrimary(world, heir) && leaseOf(world).promoting?.member === heir);
+    deleted = true;
+    world.kube.deleteLease();
+    await world.run(2000);
+    assert.equal(world.kube.lease?.holder, undefined);
+    world.kube.trouble = () => undefined;
+    world.kube.deaf.clear();
+    await world.until('it is made again', () => world.kube.lease !== undefined, 20_000);
+    assert.ok(leaseOf(world).holder.startsWith(heir));
+    world.singleWriter();
   });
 
   test('is made again as it last was, whatever a lagging watch delivers meanwhile', async () => {

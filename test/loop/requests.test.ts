@@ -52,6 +52,33 @@ test('an answer that does not arrive is written again, and told once it has', as
   assert.equal(world.story.filter((line) => line.includes('request answered')).length, 1);
 });
 
+test('a switchover is not begun before its answer is written', async () => {
+  const world = await settledWorld();
+  const notSent = { of: 'kube', kind: 'timeout', done: 'no', detail: 'not sent' } as const;
+  let refusals = 1;
+  world.kube.trouble = ({ verb }) => (verb === 'writeRequest' && refusals-- > 0 ? notSent : undefined);
+  const before = world.promotions.length;
+  world.kube.ask({ kind: 'switchover' });
+  assert.equal((await ended(world)).phase, 'done');
+  await world.run(10_000);
+  assert.equal(world.promotions.length, before + 1);
+});
+
+test('a switchover that people take back before its answer is written is not begun', async () => {
+  const world = await settledWorld();
+  const conflict = { of: 'kube', kind: 'conflict', done: 'no', code: '409', detail: 'the object has been modified' } as const;
+  const term = world.kube.lease?.term ?? 0;
+  world.kube.trouble = ({ verb }) => {
+    const { request } = world.kube;
+    if (verb !== 'writeRequest' || request?.phase !== 'open') return undefined;
+    world.kube.request = { ...request, phase: 'refused', result: 'taken back' };
+    return conflict;
+  };
+  world.kube.ask({ kind: 'switchover', target: 'og-demo-1' });
+  await world.run(10_000);
+  assert.deepEqual([world.kube.request?.phase, world.kube.lease?.term, world.primary()], ['refused', term, 'og-demo-0']);
+});
+
 test('a switchover in mode off that was broken off before its primary was lost is not told as done by the target', async () => {
   const world = await settledWorld({ config: 'sync:\n  mode: off\n' });
   const notSent = { of: 'kube', kind: 'timeout', done: 'maybe', detail: 'timed out' } as const;

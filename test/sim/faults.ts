@@ -78,16 +78,23 @@ const kinds = {
   'deaf to the API server': (sim, machine) => cut(sim, [[sim.network.kube, machine.index]]),
   'flapping network': (sim, machine, fault) => {
     const pairs = [sim.network.kube, ...others(sim, machine).map((one) => one.index)].flatMap((to) => both(machine.index, to));
-    const until = sim.engine.now + fault.lasts;
     let on = false;
-    const flap = (): void => {
-      on = !on && sim.engine.now < until;
+    let over = false;
+    const turn = (): void => {
+      on = !on && !over;
       for (const [from, to] of pairs) sim.network.cut(from, to, on);
       if (!on) resume(sim);
-      if (sim.engine.now < until) sim.engine.after(500 + fault.amount * 1500, flap);
+    };
+    const flap = (): void => {
+      if (over) return;
+      turn();
+      sim.engine.after(500 + fault.amount * 1500, flap);
     };
     flap();
-    return undefined;
+    return () => {
+      over = true;
+      if (on) turn();
+    };
   },
   'bad network': (sim, machine, fault) => {
     sim.network.trouble(machine.index, 600 * fault.amount, 0.3 * fault.amount);

@@ -28,6 +28,10 @@ export interface ToolResult {
 /** Output kept of a tool; more than that is not a tool's answer. */
 const outputBytesMax = 1 << 20;
 
+/** How long after SIGTERM a tool is killed, and how long after that it may take to be gone. */
+const killMs = 1_000;
+const reapMs = 1_000;
+
 type ToolHome = Pick<InstanceOptions, 'home' | 'logDir' | 'socketDir' | 'environment' | 'note'>;
 
 /** The whole environment of the server and its tools; nothing is inherited. */
@@ -54,7 +58,7 @@ export async function runTool(options: ToolHome, tool: ToolName, args: string[],
       extendEnv: false,
       cwd: '/',
       timeout: Math.max(1, Math.ceil(run.deadlineMs)),
-      forceKillAfterDelay: run.killAfterMs ?? 1_000,
+      forceKillAfterDelay: run.killAfterMs ?? killMs,
       maxBuffer: outputBytesMax,
       stripFinalNewline: false,
       stdin: 'ignore',
@@ -64,7 +68,8 @@ export async function runTool(options: ToolHome, tool: ToolName, args: string[],
       all: true,
       ...(run.signal === undefined ? {} : { cancelSignal: run.signal }),
     } as const;
-    const result = await execa(join(options.home, 'bin', tool), args, common);
+    const result = await Promise.race([execa(join(options.home, 'bin', tool), args, common), leftAlone(run)]);
+    if (result === undefined) return failed(unended(tool));
     const stdout = typeof result.all === 'string' ? result.all : '';
     options.note('debug', 'ran a command', {
       command: tool,
@@ -79,6 +84,20 @@ export async function runTool(options: ToolHome, tool: ToolName, args: string[],
   }
 }
 
+/**
+ * Comes some time after a tool has been killed that had to end: one that waits for a hung volume ends only when that answers, and
+ * nobody else may wait as long.
+ */
+function leftAlone({ deadlineMs, killAfterMs = killMs, signal }: ToolRun): Promise<undefined> {
+  const late = AbortSignal.timeout(Math.max(1, Math.ceil(deadlineMs)));
+  const over = signal === undefined ? late : AbortSignal.any([signal, late]);
+  return new Promise((resolve) => {
+    const leave = () => void setTimeout(() => resolve(undefined), killAfterMs + reapMs);
+    if (over.aborted) leave();
+    else over.addEventListener('abort', leave, { once: true });
+  });
+}
+
 type Ending = {
   timedOut: boolean;
   isCanceled: boolean;
@@ -86,6 +105,11 @@ type Ending = {
   signal?: string | undefined;
   code?: string | undefined;
 };
+
+function unended(tool: ToolName): Fault {
+  const hint = 'Look whether the volume answers: a process that waits for it cannot be killed.';
+  return { of: 'command', kind: 'timeout', done: 'maybe', detail: `${tool} was killed and has not ended`, hint };
+}
 
 function unfinished(tool: ToolName, ending: Ending): Fault {
   const fault = (kind: Fault['kind'], done: Fault['done'], detail: string): Fault => ({

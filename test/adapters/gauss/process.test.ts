@@ -179,6 +179,26 @@ test('a tool that ignores SIGTERM ends all the same, and one that is not there i
   assert.equal(!absent.ok && absent.fault.kind, 'absent');
 });
 
+test('a tool that has not ended although it was killed is left alone', async (t) => {
+  const { options } = await scene(t);
+  // Nothing survives SIGKILL at will: a daemon that holds its output keeps it from ending as a hung volume does.
+  await aProgram(options, 'gs_ctl', 'sleep 600 & echo $! > "$2/daemon"; wait');
+  const abort = new AbortController();
+  const running = runTool(options, 'gs_ctl', ['build', options.pgdata], {
+    deadlineMs: 60_000,
+    killAfterMs: 50,
+    signal: abort.signal,
+  });
+  const daemon = await eventually('the daemon', async () => {
+    const text = await readFile(join(options.pgdata, 'daemon'), 'utf8').catch(() => '');
+    return text === '' ? undefined : Number(text);
+  });
+  t.after(() => process.kill(daemon, 'SIGKILL'));
+  abort.abort();
+  const result = await running;
+  assert.match(result.ok ? '' : result.fault.detail, /was killed and has not ended/);
+});
+
 test('a tool gets nothing to read and speaks English', async (t) => {
   const { options } = await scene(t);
   await aProgram(options, 'gs_ctl', 'read line; echo "$? $LC_ALL $GAUSSHOME $HOME"');
