@@ -15,6 +15,7 @@ import type { LeaseRecord, MemberName, PeerState, PrimaryInstance, Running, Stan
 import { withoutApiServer } from './outage.ts';
 import type { LeaderPermit } from './permit.ts';
 import { isCutShort } from './pods.ts';
+import type { Reason } from './reasons.ts';
 import { bestStreaming, requested } from './requests.ts';
 import { entriesLimit, entryOfWinner, isVoteSet, nobody, others, renderNames, sameNames, syncStep, withEntry } from './sync.ts';
 import type { Decision, InstanceIntent, Switchover, View } from './view.ts';
@@ -102,6 +103,10 @@ function freezeAndCompare(view: View, instance: StandbyInstance, record: LeaseRe
     if (age > stallMs(view)) return handOn(view, 'no vote set answered');
     return renewing(view, 'no-vote-set', { instance: freeze, note: `frozen for term ${record.term}: ${names(votes)}` });
   }
+  const stalled = view.now - Math.max(takeover.startedAt, takeover.redo?.at ?? 0) > stallMs(view);
+  // Nobody else has to wait for this member's own redo.
+  if (instance.lock?.redoFinished !== true && stalled && unaskedHeir(view) !== undefined)
+    return handOn(view, 'its redo does not come further', 'promotion-stalled');
   const ready = instance.lock?.redoFinished === true && enoughVotes(view, record, [self, ...finished]);
   if (!ready || (finished.length < votes.length && age < compareMs)) {
     return renewing(view, 'comparing', { instance: freeze, note: `redo finished: ${names(finished)}` });
@@ -148,8 +153,8 @@ function handOnTo(name: MemberName): Decision {
 }
 
 /** Gives the lease to somebody who can use it, or to whoever can first. */
-export function handOn(view: View, why: string): Decision {
-  return only('not-eligible', { lease: { do: 'release', heir: unaskedHeir(view) }, note: why });
+export function handOn(view: View, why: string, reason: Reason = 'not-eligible'): Decision {
+  return only(reason, { lease: { do: 'release', heir: unaskedHeir(view) }, note: why });
 }
 
 /** The lease and a valid permit, and a server that is primary. */

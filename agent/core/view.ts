@@ -70,6 +70,13 @@ export interface Takeover {
   startedAt: Mono;
   /** Members frozen for this term (the own one included), with what they said after it. */
   votes: Record<MemberName, PeerSight>;
+  redo?: RedoSight;
+}
+
+/** How far the own redo had come when it was last seen to have come further, and when that was. */
+export interface RedoSight {
+  replayed: Lsn;
+  at: Mono;
 }
 
 /** A promotion from its recording in the lease on; the fence is armed for that process from before it is asked for. */
@@ -83,8 +90,7 @@ export interface Promotion {
   isWhole?: boolean;
   /** What only a new primary has to do once, and nobody waits for, is done: own lock and brake taken away, users made. */
   finished?: boolean;
-  /** How far redo had come when it was last seen to have come further, and when that was. */
-  redo?: { replayed: Lsn; at: Mono };
+  redo?: RedoSight;
 }
 
 /** A promise this member has given: until that moment of its own clock it neither grants nor stands. */

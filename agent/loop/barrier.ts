@@ -3,7 +3,9 @@
  * force before. It is read by a look that began after another one had found the new names in force, however they came
  * into force; until then nothing may be concluded from what standbys have flushed.
  */
+import type { Lsn } from '../core/lsn.ts';
 import type { Mono } from '../core/model.ts';
+import type { RedoSight } from '../core/view.ts';
 import type { Context } from './context.ts';
 import type { Memory } from './memory.ts';
 
@@ -34,14 +36,19 @@ export function noteBarrier(memory: Memory, startedAt: Mono): void {
   memory.barrierDue = undefined;
 }
 
-/** Notes that the redo before a promotion has come further. */
+/** Notes that the redo before a comparison, or before a promotion, has come further. */
 export function noteRedo(memory: Memory, at: Mono): void {
-  const { instance, promotion } = memory;
-  if (promotion === undefined || instance.is !== 'standby' || instance.replayed === undefined) return;
-  const before = promotion.redo?.replayed;
-  if (before !== undefined && instance.replayed <= before) return;
-  memory.promotion = {
-    ...promotion,
-    redo: { replayed: instance.replayed, at: before === undefined ? promotion.recordedAt : at },
-  };
+  const { instance, takeover, promotion } = memory;
+  if (instance.is !== 'standby' || instance.replayed === undefined) return;
+  const { replayed } = instance;
+  // In place: votes that are under way belong to this very object.
+  if (takeover !== undefined) takeover.redo = cameTo(replayed, at, takeover.redo, takeover.startedAt);
+  if (promotion === undefined) return;
+  const redo = cameTo(replayed, at, promotion.redo, promotion.recordedAt);
+  if (redo !== promotion.redo) memory.promotion = { ...promotion, redo };
+}
+
+function cameTo(replayed: Lsn, at: Mono, before: RedoSight | undefined, begunAt: Mono): RedoSight {
+  if (before === undefined) return { replayed, at: begunAt };
+  return replayed > before.replayed ? { replayed, at } : before;
 }

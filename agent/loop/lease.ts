@@ -37,6 +37,8 @@ export async function executeLease(ctx: Context, view: View, decision: Decision)
     case 'recreate':
       return await recreate(ctx, intent.record);
     case 'release':
+      // Before the write: its answer may be lost.
+      if (decision.reason === 'promotion-stalled') ctx.memory.stalledAt = ctx.ports.clock.now();
       return await release(ctx, view, intent.heir);
   }
 }

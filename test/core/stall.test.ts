@@ -6,10 +6,24 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { decide } from '../../agent/core/decide.ts';
 import { known } from '../../agent/core/result.ts';
-import type { View } from '../../agent/core/view.ts';
+import type { RedoSight, Takeover, View } from '../../agent/core/view.ts';
 import { noteRedo } from '../../agent/loop/barrier.ts';
 import { emptyMemory } from '../../agent/loop/memory.ts';
-import { aLeadingView, anExpired, aPeer, aPermit, aPod, aSeen, aStandby, aView, identity, lsn, me, now } from './builders.ts';
+import {
+  aLeadingView,
+  anExpired,
+  aPeer,
+  aPermit,
+  aPod,
+  aSeen,
+  aStandby,
+  aTakingView,
+  aView,
+  identity,
+  lsn,
+  me,
+  now,
+} from './builders.ts';
 
 const process = { pid: 11, startTime: '111' };
 
@@ -43,6 +57,41 @@ describe('a winner', () => {
     assert.equal(look(300, '0/10'), 100);
     assert.equal(look(400, '0/20'), 400);
     assert.equal(look(500, '0/20'), 400);
+  });
+  const lock = { mode: 'specify_connection', host: '10.0.0.11', port: 5433, redoFinished: false } as const;
+  const comparing = (part: Partial<View> = {}, redo?: RedoSight): View => {
+    const peers = { 'og-demo-0': aPeer('og-demo-0', { redoFinished: true }) };
+    return aTakingView({
+      instance: aStandby({ receiver: undefined, lock }),
+      peers,
+      takeover: { term: 8, startedAt: now - 60_000, votes: peers, ...(redo === undefined ? {} : { redo }) },
+      ...part,
+    });
+  };
+  test('whose own redo stands still before the comparison gives the lease to who can use it', () => {
+    const decision = decide(comparing());
+    assert.equal(decision.reason, 'promotion-stalled');
+    assert.deepEqual(decision.lease, { do: 'release', heir: 'og-demo-0' });
+    assert.equal(decide(comparing({}, { replayed: lsn('0/10'), at: now - 5100 })).lease.do, 'release');
+  });
+  test('whose own redo comes further, or whom nobody could replace, goes on towards the comparison', () => {
+    const further = decide(comparing({}, { replayed: lsn('0/10'), at: now - 1000 }));
+    assert.deepEqual([further.reason, further.lease.do], ['comparing', 'renew']);
+    const barred = { 'og-demo-0': aPeer('og-demo-0', { redoFinished: true, eligible: false, paused: true }) };
+    const alone = decide(comparing({ peers: barred }));
+    assert.deepEqual([alone.reason, alone.lease.do], ['comparing', 'renew']);
+  });
+  test('whose redo stands still while it compares is seen to', () => {
+    const memory = emptyMemory({ granted: 0, freeze: undefined, build: undefined });
+    const takeover: Takeover = { term: 8, startedAt: 100, votes: {} };
+    memory.takeover = takeover;
+    const look = (at: number, replayed: string) => {
+      memory.instance = aStandby({ replayed: lsn(replayed) });
+      noteRedo(memory, at);
+      return memory.takeover?.redo?.at;
+    };
+    assert.deepEqual([look(200, '0/10'), look(300, '0/10'), look(400, '0/20'), look(500, '0/20')], [100, 100, 400, 400]);
+    assert.equal(memory.takeover, takeover, 'votes under way would belong to another take-over');
   });
   test('that has given up does not stand for the duration of a lease, unless nobody else could', () => {
     const standing = (stalledAt: number | undefined, part: Partial<View> = {}) =>

@@ -149,7 +149,7 @@ export function createDatabase(clock: VirtualClock, members: { name: string; ip:
     if (one.role === 'Standby') {
       const streams = one.streamsFrom !== undefined;
       const detail = streams ? 'Normal' : diverged(one) ? 'WAL segment removed' : 'Connecting...';
-      const redoFinished = !streams && clock.now() - one.streamEndedAt > 100;
+      const redoFinished = !streams && one.redoStands !== true && clock.now() - one.streamEndedAt > 100;
       return {
         is: 'standby',
         ...running,

@@ -27,6 +27,8 @@ export interface ModelServer {
   undying?: boolean;
   /** Its volume takes nothing: it answers, and no commit gets anywhere. */
   dry?: boolean;
+  /** Its redo never finishes, and comes no further. */
+  redoStands?: boolean;
   exits: ((exit: ServerExit) => void)[];
   /** How long it takes to start; one that ends before it is up never gets there. */
   startMs: number;
