@@ -75,12 +75,15 @@ export function isRenewalOwed(ctx: Context, view: View): boolean {
  * Takes a newer reading of the lease; an older version than the one known is a lagging cache and is ignored (K26). A
  * reading confirms a version, what a watch delivers (`sentAt` undefined) does not: it may have been on its way for long.
  */
-export function adoptLease(ctx: Context, record: LeaseRecord | undefined, sentAt: Mono | undefined): void {
+export function adoptLease(ctx: Context, found: LeaseRecord | undefined, sentAt: Mono | undefined): void {
   const { memory, ports } = ctx;
   const before = memory.sighting;
   // A Lease that was deleted is made again with a later version: until a reading shows it, what is older is from before the end.
   const last = before?.record ?? (sentAt === undefined ? memory.lastRecord : undefined);
-  if (last !== undefined && record !== undefined && isOlder(record, last)) return;
+  const isPast = last !== undefined && found !== undefined && isOlder(found, last);
+  const hasGoneBack = isPast && sentAt !== undefined && before !== undefined && sentAt > before.firstSeenAt;
+  if (isPast && !hasGoneBack) return;
+  const record = hasGoneBack ? fromBackup(found, last) : sameAs(before?.record, found);
   const now = ports.clock.now();
   if (record?.resourceVersion !== before?.record?.resourceVersion) noteVersion(memory, before, sentAt, now);
   memory.sighting = seen(before, record, sentAt, now);
@@ -98,6 +101,21 @@ export function adoptLease(ctx: Context, record: LeaseRecord | undefined, sentAt
 function noteVersion(memory: Memory, before: SeenLease | undefined, sentAt: Mono | undefined, now: Mono): void {
   memory.foundByReading = sentAt !== undefined;
   memory.leaseAbsentAt = sentAt === undefined ? now : Math.max(before?.firstSeenAt ?? now, before?.confirmedAt ?? now);
+}
+
+/**
+ * A reading shows the last version that was written before it was sent (Kubernetes API concepts, "resourceVersion unset"). One that is
+ * older than what was seen before shows a store that has gone back: nobody builds upon what stood there, but for the holder, who
+ * writes again what it knows.
+ */
+function fromBackup(found: LeaseRecord, last: LeaseRecord): LeaseRecord {
+  const versions = `from ${last.resourceVersion} to ${found.resourceVersion}`;
+  return { ...found, garbage: `its version has gone back ${versions}: the API server was restored from a backup` };
+}
+
+/** What was found out about a version stays found out. */
+function sameAs(before: LeaseRecord | undefined, found: LeaseRecord | undefined): LeaseRecord | undefined {
+  return before !== undefined && before.resourceVersion === found?.resourceVersion ? before : found;
 }
 
 function isOlder(a: LeaseRecord, b: LeaseRecord): boolean {

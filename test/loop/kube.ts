@@ -18,6 +18,8 @@ export interface FakeKube {
   ask(request: Partial<Request> & { kind: Request['kind'] }): void;
   setConfig(text: string): void;
   deleteLease(): void;
+  /** The whole store goes back to what it was then: this record, and versions that come again. */
+  restore(record: LeaseRecord): void;
   /** Deleted with that much time for its containers; by force, with none, the pod is gone at once. */
   deletePod(name: string, graceSeconds: number): void;
   /** What the kubelet writes about the container of a pod. */
@@ -74,6 +76,10 @@ export function createFakeKube(clock: VirtualClock): FakeKube {
     deleteLease() {
       kube.lease = undefined;
       tell({ of: 'lease', record: undefined });
+    },
+    restore(record) {
+      kube.lease = record;
+      version = Number(record.resourceVersion);
     },
     editLease(change) {
       if (kube.lease === undefined) throw new Error('there is no lease');

@@ -26,6 +26,46 @@ function answer(code: number): Fault {
   };
 }
 
+describe('a store that was restored from a backup', () => {
+  const later = async (world: World) => {
+    const backup = leaseOf(world);
+    await world.run(30_000);
+    assert.ok(Number(leaseOf(world).resourceVersion) > Number(backup.resourceVersion));
+    return backup;
+  };
+
+  test('gets the last record again from its holder, no write waits, and a later failover works', async () => {
+    const world = await settledWorld();
+    const backup = await later(world);
+    const holder = world.primary() ?? '';
+    world.mark();
+    world.kube.restore({ ...backup, term: 0, promoting: undefined, entries: [] });
+    await world.run(20_000);
+    const { entries, promoting, term } = leaseOf(world);
+    assert.deepEqual([world.primary(), entries, promoting, term], [holder, backup.entries, backup.promoting, backup.term]);
+    assert.ok(world.longestGap() < 100, `gap ${world.longestGap()} ms`);
+    const others = world.standbys();
+    world.killNode(holder);
+    await world.until('another one leads', () => others.some((name) => isPrimary(world, name)), 30_000);
+    world.singleWriter();
+  });
+
+  test('is told as such, and nobody leads by the old record, when its holder is gone', async () => {
+    const world = await settledWorld();
+    const backup = await later(world);
+    const [holder = '', standby = ''] = [world.primary(), ...world.standbys()];
+    const others = world.standbys();
+    world.killNode(holder);
+    world.kube.restore(backup);
+    await world.run(30_000);
+    assert.equal(leaseOf(world).resourceVersion, backup.resourceVersion);
+    assert.ok(world.story.some((line) => line.includes(standby) && line.includes('lease-garbage')));
+    world.kube.editLease({});
+    await world.until('a person has looked at it, and one leads', () => others.some((name) => isPrimary(world, name)), 30_000);
+    world.singleWriter();
+  });
+});
+
 describe('a lease that is deleted', () => {
   test('is made again by its holder with the same term and entries, and no write waits', async () => {
     const world = await settledWorld();

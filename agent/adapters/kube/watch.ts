@@ -15,6 +15,8 @@ const retryMs = { first: 50, most: 1_000 };
 /** A connection that lasted so long was a good one, whether anything happened or not. */
 const goodMs = 5_000;
 const lineLimit = 2 << 20;
+/** A version that is gone, or none, or larger than any ("Too large resource version"). */
+const refusals = ['410', '400', '504'];
 
 export interface WatchOptions {
   transport: Pick<Transport, 'stream'>;
@@ -47,7 +49,11 @@ export function startWatch(options: WatchOptions): { stop(): void } {
     const heard = (): void => {
       if (options.quietMs === undefined || ended) return;
       clearTimeout(quiet);
-      quiet = setTimeout(() => connection.stop(), options.quietMs);
+      quiet = setTimeout(() => {
+        // From a version that is still to come, as after a restore from a backup, the server sends nothing until then.
+        version = undefined;
+        connection.stop();
+      }, options.quietMs);
     };
     const connection = options.transport.stream(
       {
@@ -92,7 +98,7 @@ export function startWatch(options: WatchOptions): { stop(): void } {
 
   function again(result: Result<void>): void {
     if (stopped) return;
-    if (!result.ok && result.fault.code === '410') version = undefined;
+    if (!result.ok && refusals.includes(result.fault.code ?? '')) version = undefined;
     clearTimeout(retry);
     retry = setTimeout(open, delayMs * (0.5 + Math.random() / 2));
     delayMs = Math.min(delayMs * 2, retryMs.most);

@@ -47,7 +47,8 @@ export async function lookAt(path: string): ReturnType<Look> {
       availableBytes,
       // As df has it: what is reserved for root is of no use to the server.
       usedRatio: used + availableBytes === 0 ? 0 : used / (used + availableBytes),
-      inodes: files === 0 ? undefined : { all: files, free: ffree },
+      // CephFS has no number of free ones and answers with the largest there is.
+      inodes: files === 0 || ffree > files ? undefined : { all: files, free: ffree },
       readOnly: mounted?.readOnly ?? false,
       device: mounted?.device,
       fileSystem: mounted?.fileSystem,

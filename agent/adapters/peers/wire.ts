@@ -37,6 +37,9 @@ const termMax = 0x7fffffff;
 /** What does not fit; thrown and caught in this file alone. */
 class Misfit extends Error {}
 
+/** What an elastic file system answers is of this order. */
+const largestSize = 2 ** 64;
+
 type Fields = Record<string, unknown>;
 
 /** A body's text as an object; undefined when it is none. */
@@ -267,33 +270,42 @@ function build(from: Fields, key: string): BuildProgress {
 function volumes(from: Fields): VolumeUse[] {
   const list = from['volumes'];
   if (!Array.isArray(list) || list.length > 32) return misfit('volumes');
-  return list.map((one: unknown) => {
-    const at = group({ one }, 'one');
-    const size = (key: string) => number(at, key, 0, Number.MAX_SAFE_INTEGER);
-    const ratio = at['usedRatio'];
-    return {
-      mount: text(at, 'mount'),
-      capacityBytes: size('capacityBytes'),
-      availableBytes: size('availableBytes'),
-      usedRatio: typeof ratio === 'number' && ratio >= 0 && ratio <= 1 ? ratio : misfit('usedRatio'),
-      ...optional(
-        'inodesFree',
-        maybe(at, 'inodesFree', () => size('inodesFree')),
-      ),
-      ...optional('stalled', maybe(at, 'stalled', flag)),
-      ...optional(
-        'inodes',
-        maybe(at, 'inodes', () => size('inodes')),
-      ),
-      ...optional('fillBytesPerSecond', maybe(at, 'fillBytesPerSecond', finite)),
-      ...optional('fullInSeconds', maybe(at, 'fullInSeconds', finite)),
-      ...optional(
-        'fault',
-        maybe(at, 'fault', (from, key) => word(from, key, volumeFaults)),
-      ),
-      ...optional('device', maybe(at, 'device', text)),
-      ...optional('fileSystem', maybe(at, 'fileSystem', text)),
-      ...optional('path', maybe(at, 'path', text)),
-    };
+  return list.flatMap((one: unknown) => {
+    try {
+      return [volume(group({ one }, 'one'))];
+    } catch (error) {
+      // File systems without a size of their own answer anything: what they say decides about the disk alone, and costs no vote.
+      if (error instanceof Misfit) return [];
+      throw error;
+    }
   });
+}
+
+function volume(at: Fields): VolumeUse {
+  const size = (key: string) => number(at, key, 0, largestSize);
+  const ratio = at['usedRatio'];
+  return {
+    mount: text(at, 'mount'),
+    capacityBytes: size('capacityBytes'),
+    availableBytes: size('availableBytes'),
+    usedRatio: typeof ratio === 'number' && ratio >= 0 && ratio <= 1 ? ratio : misfit('usedRatio'),
+    ...optional(
+      'inodesFree',
+      maybe(at, 'inodesFree', () => size('inodesFree')),
+    ),
+    ...optional('stalled', maybe(at, 'stalled', flag)),
+    ...optional(
+      'inodes',
+      maybe(at, 'inodes', () => size('inodes')),
+    ),
+    ...optional('fillBytesPerSecond', maybe(at, 'fillBytesPerSecond', finite)),
+    ...optional('fullInSeconds', maybe(at, 'fullInSeconds', finite)),
+    ...optional(
+      'fault',
+      maybe(at, 'fault', (from, key) => word(from, key, volumeFaults)),
+    ),
+    ...optional('device', maybe(at, 'device', text)),
+    ...optional('fileSystem', maybe(at, 'fileSystem', text)),
+    ...optional('path', maybe(at, 'path', text)),
+  };
 }

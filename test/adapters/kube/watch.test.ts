@@ -123,6 +123,31 @@ test('a half-open watch is given up after its silence', async () => {
   watch.stop();
 });
 
+test('a watch that falls silent, or whose version is refused, begins again without one', async () => {
+  const versions: (string | null)[] = [];
+  const stream = (ask: { path: string }, sink: StreamSink) => {
+    const version = new URLSearchParams(ask.path.split('?')[1]).get('resourceVersion');
+    versions.push(version);
+    let ended = false;
+    const stop = (code?: string) => {
+      if (!ended) sink.onEnd(failed({ of: 'kube', kind: 'cancelled', done: 'no', detail: 'stopped', ...(code && { code }) }));
+      ended = true;
+    };
+    const refused = versions.length === 4;
+    setTimeout(() => {
+      if (refused) return stop('504');
+      sink.onOpen();
+      if (version === null) sink.onText('{"type":"ADDED","object":{"metadata":{"resourceVersion":"7"}}}\n');
+      if (versions.length === 3) stop();
+    }, 1);
+    return { stop };
+  };
+  const watch = watchLease({ transport: { stream }, quietMs: 30 });
+  await eventually('five connections', () => versions.length >= 5);
+  watch.stop();
+  assert.deepEqual(versions.slice(0, 5), [null, null, null, '7', null]);
+});
+
 test('a watch that never stops talking is ended at its age all the same, and the next one goes on where it was', (t) => {
   t.mock.timers.enable({ apis: ['setTimeout', 'setInterval'] });
   const opened: URLSearchParams[] = [];

@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { createServer, type Socket } from 'node:net';
 import { test } from 'node:test';
 import { untilTurn } from '../../../agent/adapters/peers/peers.ts';
-import { failed } from '../../../agent/core/result.ts';
+import { failed, ok } from '../../../agent/core/result.ts';
 import { acquaint, aState, nextAddress, port, station, stations, until } from './support.ts';
 
 const member = stations();
@@ -175,3 +175,20 @@ test('a port that is taken is a fault, not a crash', async () => {
   const a = await member('og-demo-0');
   await assert.rejects(station('og-demo-1', { ip: a.ip }), /EADDRINUSE/);
 });
+
+for (const [what, use] of [
+  ['more inodes free than there are', { inodes: 1000, inodesFree: 2 ** 64 }],
+  ['a size beyond all measure', { capacityBytes: 2 ** 63, availableBytes: 2 ** 63 }],
+  ['no figure at all', { usedRatio: Number.NaN }],
+  ['a size below nothing', { availableBytes: -4096 }],
+] as const)
+  test(`a member is heard, and votes, whose volume has ${what}`, async () => {
+    const a = await member('og-demo-0');
+    const odd = { mount: 'data', capacityBytes: 1000, availableBytes: 400, usedRatio: 0.6, ...use };
+    const frozenFor = { term: 9, candidate: 'og-demo-0' };
+    const freeze = async () => ok(aState('og-demo-1', { frozenFor, volumes: [odd] }));
+    const b = await member('og-demo-1', { handler: { freeze } });
+    acquaint(a, b);
+    const answer = await a.peers.freeze('og-demo-1', { term: 9, candidate: 'og-demo-0', host: a.ip, haPort: 5433 }, 5000);
+    assert.deepEqual(answer.ok && answer.value.frozenFor, frozenFor);
+  });
