@@ -12,7 +12,7 @@ import { type Fault, failed, ok, type Result } from '../../core/result.ts';
 import type { BuildOptions } from '../../ports/instance.ts';
 import type { Configurer } from './configure.ts';
 import { initialisingMark } from './datadir.ts';
-import { bounded, exists, readText, writeDurably } from './files.ts';
+import { bounded, exists, fileBoundMs, readText, writeDurably } from './files.ts';
 import { freshIdentity, layBeside, putInPlace, readIdentity } from './identity.ts';
 import type { InstanceOptions } from './options.ts';
 import { findProcesses, hasEnded, statOf } from './proc.ts';
@@ -102,7 +102,7 @@ async function seed(options: InstanceOptions): Promise<Result<void>> {
   const made = await bounded(() => mkdir(options.pgdata, { recursive: true, mode: 0o700 }), `make ${options.pgdata}`);
   if (!made.ok) return made;
   const sample = join(options.home, 'share', 'postgresql', 'postgresql.conf.sample');
-  const copied = await bounded(() => copyFile(sample, conf), 'copy the sample settings');
+  const copied = await bounded(() => copyFile(sample, conf), 'copy the sample settings', fileBoundMs, { paths: [conf] });
   const written = copied.ok ? ok() : await writeDurably(conf, '');
   if (!written.ok) return written;
   return writeDurably(join(options.pgdata, 'pg_hba.conf'), '');

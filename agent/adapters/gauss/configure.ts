@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import type { InstanceConfig, PeerAddress } from '../../ports/instance.ts';
 import { type Fault, failed, ok, type Result } from '../../core/result.ts';
 import { managedParameters, renderConf } from './conf.ts';
-import { exists, readText, stampOf, writeDurably } from './files.ts';
+import { exists, readSettled, stampOf, writeDurably } from './files.ts';
 import { renderHba } from './hba.ts';
 import type { InstanceOptions } from './options.ts';
 import { wantedParameters } from './parameters.ts';
@@ -51,17 +51,31 @@ export function createConfigurer(options: InstanceOptions, keeper: ServerKeeper,
   /** The volume and the server have a deadline each; this is the caller's, over both and the turn. */
   async function within<T>(deadlineMs: number, work: () => Promise<Result<T>>): Promise<Result<T>> {
     let timer: NodeJS.Timeout | undefined;
+    let begun = false;
+    let left = false;
+    const tooLate = (): Fault => {
+      const detail = 'the settings were not in force in time';
+      return { of: 'disk', kind: 'timeout', done: begun ? 'maybe' : 'no', detail };
+    };
     const late = new Promise<Result<T>>((resolve) => {
-      const fault: Fault = { of: 'disk', kind: 'timeout', done: 'maybe', detail: 'the settings were not in force in time' };
-      timer = setTimeout(() => resolve(failed(fault)), deadlineMs + graceMs);
+      timer = setTimeout(() => {
+        left = true;
+        resolve(failed(tooLate()));
+      }, deadlineMs + graceMs);
     });
-    const result = await Promise.race([inTurn(work), late]);
+    const mine = inTurn(async () => {
+      // What was given up while it waited is not begun later, when its permit may be over.
+      if (left) return failed<T>(tooLate());
+      begun = true;
+      return work();
+    });
+    const result = await Promise.race([mine, late]);
     clearTimeout(timer);
     return result;
   }
 
   async function rewriteFile(path: string, render: (text: string) => string): Promise<Result<boolean>> {
-    const text = await readText(path);
+    const text = await readSettled(path);
     if (!text.ok) return text;
     const next = render(text.value ?? '');
     if (next === text.value) return ok(false);
@@ -70,7 +84,7 @@ export function createConfigurer(options: InstanceOptions, keeper: ServerKeeper,
   }
 
   async function writeWanted(wanted: InstanceConfig): Promise<Result<{ changed: boolean; parameters: Map<string, string> }>> {
-    const text = await readText(confPath);
+    const text = await readSettled(confPath);
     if (!text.ok) return text;
     const parameters = wantedParameters(options, wanted, managedParameters(text.value ?? ''));
     if (!parameters.ok) return parameters;
@@ -94,7 +108,11 @@ export function createConfigurer(options: InstanceOptions, keeper: ServerKeeper,
     // Nothing is seeded into an empty directory here: it would no longer be empty.
     if (!there.ok || !there.value) return there.ok ? ok({ changed: false }) : there;
     const written = await writeWanted(wanted);
-    if (!written.ok) return written;
+    if (!written.ok) {
+      // What was given up may come into the file all the same, and one of the two may have been written.
+      unverified = true;
+      return written;
+    }
     const { changed, parameters } = written.value;
     unverified ||= changed;
     if (!unverified) {

@@ -8,7 +8,7 @@ import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import type { Term } from '../../core/model.ts';
 import { ok, type Result } from '../../core/result.ts';
-import { readText, removeFiles, writeDurably } from './files.ts';
+import { readSettled, removeFiles, writeDurably } from './files.ts';
 
 export interface Identity {
   dataId: string | undefined;
@@ -29,13 +29,13 @@ function besidePath(pgdata: string): string {
 
 /** The identity of the data as it lies there. */
 export async function readIdentity(pgdata: string): Promise<Result<Identity>> {
-  const beside = await readText(besidePath(pgdata));
+  const beside = await readSettled(besidePath(pgdata));
   if (!beside.ok) return beside;
   const pending = beside.value === undefined ? undefined : parsePending(beside.value);
   if (pending !== undefined) return ok(pending);
-  const id = await readText(join(pgdata, idFile));
+  const id = await readSettled(join(pgdata, idFile));
   if (!id.ok) return id;
-  const term = await readText(join(pgdata, termFile));
+  const term = await readSettled(join(pgdata, termFile));
   if (!term.ok) return term;
   return ok({ dataId: parseId(id.value), promotedTerm: parseTerm(term.value) });
 }
@@ -57,7 +57,7 @@ export async function layBeside(pgdata: string, identity: Identity): Promise<Res
 
 /** Puts the identity that lies beside the data directory, if any, into it. */
 export async function putInPlace(pgdata: string): Promise<Result<void>> {
-  const beside = await readText(besidePath(pgdata));
+  const beside = await readSettled(besidePath(pgdata));
   if (!beside.ok) return beside;
   const pending = beside.value === undefined ? undefined : parsePending(beside.value);
   if (pending === undefined) return ok();

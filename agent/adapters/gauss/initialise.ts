@@ -8,7 +8,7 @@ import { type Fault, failed, ok, type Result } from '../../core/result.ts';
 import { renderConf } from './conf.ts';
 import { readControlData } from './controldata.ts';
 import { initialisingMark, seedFiles } from './datadir.ts';
-import { bounded, exists, readText, removeFiles, writeDurably } from './files.ts';
+import { bounded, exists, fileBoundMs, readText, removeFiles, writeDurably } from './files.ts';
 import { freshIdentity, writeDataId } from './identity.ts';
 import type { InstanceOptions } from './options.ts';
 import { initialParameters } from './parameters.ts';
@@ -23,7 +23,10 @@ export async function initialise(options: InstanceOptions, signal: AbortSignal):
   const passwordFile = `${options.pgdata}.password`;
   const begun = await exists(mark);
   if (!begun.ok) return begun;
-  const free = await bounded(() => clear(options.pgdata, begun.value), 'clear the way for a new database');
+  // One that was given up goes on removing what it listed: neither a new database nor new settings may come under it.
+  const paths = [options.pgdata, ...seedFiles.map((name) => join(options.pgdata, name))];
+  const clearing = () => clear(options.pgdata, begun.value);
+  const free = await bounded(clearing, 'clear the way for a new database', fileBoundMs, { paths });
   if (!free.ok) return free;
   if (!free.value) return failed(occupied(options.pgdata));
   const marked = await writeDurably(mark, '');

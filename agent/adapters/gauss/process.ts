@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { isSame } from '../../core/acting.ts';
 import type { Role, ServerExit, ServerProcess } from '../../core/model.ts';
 import { type Fault, failed, ok, type Result } from '../../core/result.ts';
-import { openLog, readText, removeFiles, writeDurably } from './files.ts';
+import { openLog, readSettled, readText, removeFiles, writeDurably } from './files.ts';
 import { encodeLock, type LockTarget } from './freeze.ts';
 import type { InstanceOptions } from './options.ts';
 import { findProcesses, hasEnded, isServerOf, serverAt, statOf } from './proc.ts';
@@ -136,10 +136,16 @@ export function createServerKeeper(options: InstanceOptions): ServerKeeper {
   async function prepare(lock: LockTarget | undefined): Promise<Result<void>> {
     const stale = [...requestFiles, 'postmaster.pid'].map((name) => join(options.pgdata, name));
     const removed = await removeFiles(stale);
-    if (!removed.ok || lock === undefined) return removed;
+    if (!removed.ok) return removed;
+    const lockFile = join(options.pgdata, 'disable_conn_file');
+    if (lock === undefined) {
+      // A freeze whose writing was given up must not come beside the running server.
+      const settled = await readSettled(lockFile);
+      return settled.ok ? ok() : settled;
+    }
     const bytes = encodeLock(lock);
     if (!bytes.ok) return bytes;
-    return writeDurably(join(options.pgdata, 'disable_conn_file'), bytes.value);
+    return writeDurably(lockFile, bytes.value);
   }
 
   async function launch(mode: 'standby' | 'pending', logFd: number): Promise<Result<ServerProcess>> {

@@ -12,7 +12,8 @@ import { createServerKeeper, type ServerKeeper } from '../../../agent/adapters/g
 import { runTool } from '../../../agent/adapters/gauss/tool.ts';
 import { createInstance } from '../../../agent/adapters/gauss/instance.ts';
 import type { ServerExit, ServerProcess } from '../../../agent/core/model.ts';
-import { aPlace, aProgram, clock, eventually } from './support.ts';
+import { fileBoundMs } from '../../../agent/adapters/gauss/files.ts';
+import { aPlace, aProgram, clock, eventually, givenUp, heldSync } from './support.ts';
 
 /** Is there, in its data directory, under its own name, and does nothing. */
 const idleServer = 'cd "$2" && echo "$$" > postmaster.pid && echo started && exec -a gaussdb sleep 600';
@@ -115,6 +116,21 @@ test('requests of a dead gs_ctl are gone before the server starts, and a freeze 
     host: '10.0.0.2',
     haPort: 5433,
   });
+});
+
+test('a freeze whose writing was given up is not laid beside a server that is started without one', async (t) => {
+  const { options, keeper } = await scene(t);
+  const [one, lockFile] = [keeper(), join(options.pgdata, 'disable_conn_file')];
+  const held = await heldSync(t, options.pgdata);
+  const frozen = await givenUp(t, () => one.start('standby', { host: '10.0.0.2', haPort: 5433 }), held.reached, fileBoundMs);
+  assert.equal(!frozen.ok && frozen.fault.kind, 'timeout');
+  const free = one.start('standby').then(async (begun) => ({ begun, before: await readFile(lockFile).catch(() => undefined) }));
+  await Promise.race([free, clock.until(clock.now() + 500)]);
+  held.release();
+  const { begun, before } = await free;
+  assert.ok(begun.ok, JSON.stringify(begun));
+  await clock.until(clock.now() + 100);
+  assert.deepEqual(await readFile(lockFile).catch(() => undefined), before);
 });
 
 test('a server that is not installed is a fault, not an exception', async (t) => {

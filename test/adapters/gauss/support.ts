@@ -1,10 +1,12 @@
 // Shared by the tests of the openGauss adapter: a clock on the monotonic timer, options over a fresh directory, and a small server that
 // speaks just enough of the wire protocol to be up, starting, mute or dead.
-import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import fs, { chmod, mkdir, mkdtemp, open, rm, writeFile } from 'node:fs/promises';
+import { syncBuiltinESMExports } from 'node:module';
 import { createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
+import type { TestContext } from 'node:test';
 import type { InstanceOptions, Note } from '../../../agent/adapters/gauss/options.ts';
 import { permitFrom, type LeaderPermit } from '../../../agent/core/permit.ts';
 import type { Clock } from '../../../agent/ports/others.ts';
@@ -72,6 +74,65 @@ export async function aPlace(
   await mkdir(join(options.home, 'bin'), { recursive: true });
   await mkdir(options.socketDir, { recursive: true });
   return { place, options, log, remove: () => rm(place, { recursive: true, force: true }) };
+}
+
+/** An operation that does not come back until it is let go; the later ones of its kind do. */
+export interface Held {
+  reached: Promise<void>;
+  release(): void;
+}
+
+function held(t: TestContext): Held & { pass(): Promise<void> } {
+  const [reached, released] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  let first = true;
+  t.after(() => released.resolve());
+  const pass = async (): Promise<void> => {
+    if (!first) return;
+    first = false;
+    reached.resolve();
+    await released.promise;
+  };
+  return { reached: reached.promise, release: released.resolve, pass };
+}
+
+/** Holds the next fsync back, as a hung volume does. */
+export async function heldSync(t: TestContext, directory: string): Promise<Held> {
+  const any = await open(directory, 'r');
+  const kind = Object.getPrototypeOf(any) as typeof any;
+  await any.close();
+  const { sync } = kind;
+  const one = held(t);
+  t.mock.method(kind, 'sync', async function (this: typeof any) {
+    await one.pass();
+    return sync.call(this);
+  });
+  return one;
+}
+
+/** Holds the next call of that name back. */
+export function heldCall(t: TestContext, name: 'rm' | 'copyFile'): Held {
+  const one = held(t);
+  const real: (...args: never[]) => Promise<void> = fs[name];
+  const mocked = t.mock.method(fs, name, async (...args: never[]) => {
+    await one.pass();
+    return real(...args);
+  });
+  syncBuiltinESMExports();
+  t.after(() => {
+    mocked.mock.restore();
+    syncBuiltinESMExports();
+  });
+  return one;
+}
+
+/** The result of what is held back, once its bound has passed: the clock stands still until `reached`, then jumps. */
+export async function givenUp<T>(t: TestContext, work: () => Promise<T>, reached: Promise<void>, boundMs: number): Promise<T> {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const result = work();
+  await reached;
+  t.mock.timers.tick(boundMs);
+  t.mock.timers.reset();
+  return result;
 }
 
 /** Puts an executable into the installation's bin/. */
