@@ -4,7 +4,7 @@
  * What was given up goes on all the same: nothing newer begins at its path until it has come back.
  */
 import { randomBytes } from 'node:crypto';
-import { type FileHandle, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { type Fault, failed, ok, type Result } from '../../core/result.ts';
 
@@ -182,22 +182,4 @@ export async function syncDirectory(path: string): Promise<void> {
 export async function removeFiles(paths: string[]): Promise<Result<void>> {
   const removeAll = async () => void (await Promise.all(paths.map((path) => rm(path, { force: true }))));
   return bounded(removeAll, 'remove files', fileBoundMs, { paths });
-}
-
-/** A log file never grows over this; one older file is kept. */
-const logBytesMax = 16 << 20;
-
-/** Opens a log file for appending; the caller closes the handle once a child has inherited its descriptor. */
-export async function openLog(path: string): Promise<Result<FileHandle>> {
-  return bounded(() => openAppending(path), `open ${path}`);
-}
-
-async function openAppending(path: string): Promise<FileHandle> {
-  await mkdir(dirname(path), { recursive: true, mode: 0o750 });
-  const size = await stat(path).then(
-    (found) => found.size,
-    () => 0,
-  );
-  if (size > logBytesMax) await rename(path, `${path}.1`);
-  return open(path, 'a', 0o640);
 }

@@ -20,7 +20,7 @@ export interface InstanceOptions {
   pgdata: string;
   /** Where the server puts its unix socket, and where the agent looks for it. */
   socketDir: string;
-  /** Output of the server and of the tools that may start it. */
+  /** Output of the server and of the tools that may start it; it is let go where no file can be opened there. */
   logDir: string;
   /** The member's name; its lower-case form is the application_name. */
   member: string;

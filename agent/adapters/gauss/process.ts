@@ -8,9 +8,10 @@ import { join } from 'node:path';
 import { isSame } from '../../core/acting.ts';
 import type { Role, ServerExit, ServerProcess } from '../../core/model.ts';
 import { type Fault, failed, ok, type Result } from '../../core/result.ts';
-import { openLog, readSettled, readText, removeFiles, writeDurably } from './files.ts';
+import { readSettled, readText, removeFiles, writeDurably } from './files.ts';
 import { encodeLock, type LockTarget } from './freeze.ts';
 import type { InstanceOptions } from './options.ts';
+import { closeOutput, openOutput } from './output.ts';
 import { findProcesses, hasEnded, isServerOf, serverAt, statOf } from './proc.ts';
 import { toolEnvironment } from './tool.ts';
 
@@ -123,12 +124,11 @@ export function createServerKeeper(options: InstanceOptions): ServerKeeper {
       return failed(startFault('exists', 'no', `a server runs already as pid ${running.value.pid}`));
     const ready = await prepare(lock);
     if (!ready.ok) return ready;
-    const log = await openLog(join(options.logDir, 'gaussdb.log'));
-    if (!log.ok) return log;
+    const log = await openOutput(options, 'gaussdb.log');
     try {
-      return await launch(mode, log.value.fd);
+      return await launch(mode, log?.fd ?? 'ignore');
     } finally {
-      await log.value.close();
+      await closeOutput(log);
     }
   }
 
@@ -148,13 +148,13 @@ export function createServerKeeper(options: InstanceOptions): ServerKeeper {
     return writeDurably(lockFile, bytes.value);
   }
 
-  async function launch(mode: 'standby' | 'pending', logFd: number): Promise<Result<ServerProcess>> {
+  async function launch(mode: 'standby' | 'pending', output: number | 'ignore'): Promise<Result<ServerProcess>> {
     const program = join(options.home, 'bin', 'gaussdb');
     // Never pipes: the server would hold them for its whole life, and die of them with the agent.
     const child = spawn(program, ['-D', options.pgdata, '-M', mode], {
       cwd: '/',
       detached: true,
-      stdio: ['ignore', logFd, logFd],
+      stdio: ['ignore', output, output],
       env: toolEnvironment(options),
     });
     child.unref();

@@ -6,15 +6,15 @@
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { type Fault, failed, ok, type Result } from '../../core/result.ts';
-import { openLog } from './files.ts';
 import type { InstanceOptions } from './options.ts';
+import { closeOutput, openOutput } from './output.ts';
 
 export type ToolName = 'gs_ctl' | 'gs_initdb' | 'gs_guc' | 'pg_controldata';
 
 export interface ToolRun {
   deadlineMs: number;
   signal?: AbortSignal;
-  /** Output goes to this file of the log directory instead of a pipe; `stdout` is empty then. */
+  /** Output goes to this file of the log directory, or nowhere, instead of a pipe; `stdout` is empty then. */
   logFile?: string;
   /** How long after SIGTERM the tool is killed. */
   killAfterMs?: number;
@@ -48,10 +48,9 @@ export function toolEnvironment(options: Pick<InstanceOptions, 'home' | 'socketD
 
 /** Runs one tool to its end, its deadline or the signal. A non-zero exit is a value; only not having run to the end is a fault. */
 export async function runTool(options: ToolHome, tool: ToolName, args: string[], run: ToolRun): Promise<Result<ToolResult>> {
-  const log = run.logFile === undefined ? undefined : await openLog(join(options.logDir, run.logFile));
-  if (log !== undefined && !log.ok) return log;
+  const log = run.logFile === undefined ? undefined : await openOutput(options, run.logFile);
   try {
-    const fd = log?.value.fd;
+    const output = run.logFile === undefined ? 'pipe' : (log?.fd ?? 'ignore');
     const common = {
       reject: false,
       env: toolEnvironment(options),
@@ -63,8 +62,8 @@ export async function runTool(options: ToolHome, tool: ToolName, args: string[],
       stripFinalNewline: false,
       stdin: 'ignore',
       // Raw descriptors work, and only they return at once; the types do not know them.
-      stdout: (fd ?? 'pipe') as 'pipe',
-      stderr: (fd ?? 'pipe') as 'pipe',
+      stdout: output as 'pipe',
+      stderr: output as 'pipe',
       all: true,
       ...(run.signal === undefined ? {} : { cancelSignal: run.signal }),
     } as const;
@@ -80,7 +79,7 @@ export async function runTool(options: ToolHome, tool: ToolName, args: string[],
     if (result.exitCode !== undefined && !result.timedOut && !result.isCanceled) return ok({ exitCode: result.exitCode, stdout });
     return failed(unfinished(tool, result));
   } finally {
-    await log?.value.close();
+    await closeOutput(log);
   }
 }
 

@@ -3,10 +3,10 @@
 // comes back. Rows that were acknowledged are read back at the end.
 import assert from 'node:assert/strict';
 import { existsSync, mkdirSync } from 'node:fs';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir, userInfo } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { createInstance } from '../../../agent/adapters/gauss/instance.ts';
 import { createSession, type Row } from '../../../agent/adapters/gauss/sql.ts';
@@ -266,4 +266,30 @@ test('a cluster is made, loses its primary under a freeze, goes on and gets it b
     await shape(winner, 'primary', (one) => one.writable);
     assert.equal((await winner.sql('select id from rows')).length, 3);
   });
+});
+
+test('a member whose log files cannot be opened starts, is promoted and comes back all the same', {
+  skip: missing,
+  timeout: 120_000,
+}, async (t) => {
+  const place = await mkdtemp(join(tmpdir(), 'og'));
+  const member = aMember(place, 3, await freePort('127.0.7.4'));
+  const { instance } = member;
+  t.after(async () => {
+    await instance.kill(10_000);
+    await instance.close();
+    await rm(place, { recursive: true, force: true, maxRetries: 20 });
+  });
+  done(await instance.initialise(new AbortController().signal));
+  await writeFile(dirname(member.serverLog), 'not a directory');
+  done(await instance.start('standby'));
+  await shape(member, 'standby');
+  done(await instance.promote({ permit: aPermit(3), names: '', deadline: clock.now() + 30_000 }));
+  await shape(member, 'primary', (one) => one.writable);
+  done(await instance.kill(10_000));
+  done(await instance.start('pending'));
+  await shape(member, 'pending');
+  done(await instance.promote({ permit: aPermit(4), names: '', deadline: clock.now() + 30_000 }));
+  await shape(member, 'primary', (one) => one.writable);
+  assert.equal(member.log.filter((line) => line.includes('is not kept')).length, 1);
 });
