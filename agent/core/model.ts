@@ -115,7 +115,13 @@ export type Instance =
   /** No data directory, or an empty one. */
   | { is: 'empty' }
   /** There is something, but no server may be started on it as it is (wrong owner or mode, foreign files). */
-  | { is: 'unusable'; detail: string; hint: string }
+  | {
+      is: 'unusable';
+      detail: string;
+      hint: string;
+      /** Whether a server runs on it could not be told: one may. */
+      blind?: true;
+    }
   /** A build was begun and not finished: only another build helps. */
   | { is: 'unfinished'; mode: 'full' | 'incremental' }
   | { is: 'stopped'; data: DataState; exit: ServerExit | undefined }

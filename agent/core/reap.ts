@@ -1,10 +1,11 @@
 /**
  * A lease is never released over a server that may still become primary by a promotion that was asked for: the next holder
  * would promote beside it. The server goes first, and the lease in a later cycle that shows no process (I1, I9). It stands
- * between all rules and their effect, so that none of them has to think of it.
+ * between all rules and their effect, so that none of them has to think of it. Where nobody can tell whether a server runs,
+ * no lease is released at all (I2).
  */
 import { isDoomed, isSame, processOf } from './acting.ts';
-import { renewing } from './decision.ts';
+import { only, renewing } from './decision.ts';
 import { recordOf } from './lease.ts';
 import type { Reason } from './reasons.ts';
 import type { Decision, View } from './view.ts';
@@ -17,7 +18,11 @@ export const fenceReasons = [
 
 /** The decision, or the end of the server that has to come before it. */
 export function reapFirst(view: View, decision: Decision): Decision {
-  if (decision.lease.do !== 'release' || !mayBePromoting(view)) return decision;
+  if (decision.lease.do !== 'release') return decision;
+  // Not renewed either: what may run there ends at PID 1's deadline, and the lease some time after that.
+  if (view.instance.is === 'unusable' && view.instance.blind === true)
+    return only(decision.reason, { note: view.instance.detail });
+  if (!mayBePromoting(view)) return decision;
   return renewing(view, decision.reason, {
     instance: { do: 'fence' },
     note: `${decision.note === undefined ? '' : `${decision.note}; `}a promotion may be under way`,

@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import { decide } from '../../agent/core/decide.ts';
+import { noHand } from '../../agent/core/hand.ts';
 import type { Reason } from '../../agent/core/reasons.ts';
 import { fenceReasons } from '../../agent/core/reap.ts';
 import { known } from '../../agent/core/result.ts';
@@ -61,6 +62,14 @@ describe('a holder that gives its lease away', () => {
   test('releases when the server is gone', () => {
     const instance = { is: 'stopped', data: someData(), exit: undefined } as const;
     assert.equal(decide(unwilling({ instance, lastExit: { process, role: 'Primary', at: now } })).lease.do, 'release');
+  });
+  test('keeps it from everybody while it cannot tell whether a server runs, and lets it end', () => {
+    const instance = { is: 'unusable', detail: 'too many open files', hint: '' } as const;
+    assert.equal(decide(unwilling({ instance })).lease.do, 'release');
+    for (const part of [{}, { stopping: true }, { hand: { ...noHand, fenced: true } }]) {
+      const { lease, note } = decide(unwilling({ instance: { ...instance, blind: true }, ...part }));
+      assert.deepEqual([lease.do, note], ['nothing', 'too many open files']);
+    }
   });
   test('kills a server first that people have fenced while its promotion was under way', () => {
     const promotion = { term: 8, process, recordedAt: now - 100, settled: false };

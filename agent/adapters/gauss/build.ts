@@ -131,12 +131,14 @@ function report(options: InstanceOptions, wishes: BuildOptions): () => void {
 async function endLeftovers(options: InstanceOptions): Promise<Result<void>> {
   const isBuild = (args: string[]): boolean =>
     args.some((arg) => arg.endsWith('gs_ctl')) && args.includes('build') && args.includes(options.pgdata);
-  const pids = await findProcesses((args, pid) => pid !== process.pid && isBuild(args));
-  for (const pid of pids) {
-    const stat = await statOf(pid);
-    if (stat === undefined) continue;
+  const pids = await findProcesses('gs_ctl', (args, pid) => pid !== process.pid && isBuild(args), options.proc);
+  if (!pids.ok) return pids;
+  for (const pid of pids.value) {
+    const stat = await statOf(pid, options.proc);
+    if (!stat.ok) return stat;
+    if (stat.value === undefined) continue;
     options.note('warn', 'ended a process that an earlier build had left', { pid });
-    if (!(await endProcess(options, { pid, startTime: stat.startTime }))) {
+    if (!(await endProcess(options, { pid, startTime: stat.value.startTime }))) {
       return failed(buildFault('timeout', 'maybe', `process ${pid} of an earlier build does not end`));
     }
   }
@@ -148,9 +150,9 @@ async function endProcess(options: InstanceOptions, target: { pid: number; start
   try {
     process.kill(target.pid, 'SIGKILL');
   } catch {
-    return hasEnded(target);
+    return hasEnded(target, options.proc);
   }
-  while (!(await hasEnded(target))) {
+  while (!(await hasEnded(target, options.proc))) {
     if (options.clock.now() >= end) return false;
     await options.clock.until(options.clock.now() + 20);
   }

@@ -47,7 +47,7 @@ export function createDataReader(options: InstanceOptions): DataReader {
   }
 
   async function inspect(deadlineMs: number): Promise<Result<DataDirectory>> {
-    const shape = await bounded(() => shapeOf(options.pgdata), `look at ${options.pgdata}`, deadlineMs);
+    const shape = await bounded(() => shapeOf(options), `look at ${options.pgdata}`, deadlineMs);
     if (!shape.ok) return shape;
     if (shape.value.is !== 'data') return ok(shape.value);
     const facts = await control(deadlineMs);
@@ -74,7 +74,8 @@ export const seedFiles = ['postgresql.conf', 'pg_hba.conf'];
 
 type Shape = Exclude<DataDirectory, { is: 'data' }> | { is: 'data' };
 
-async function shapeOf(pgdata: string): Promise<Shape> {
+async function shapeOf(options: InstanceOptions): Promise<Shape> {
+  const { pgdata } = options;
   const found = await lstat(pgdata).catch((error: NodeJS.ErrnoException) =>
     error.code === 'ENOENT' ? undefined : Promise.reject(error),
   );
@@ -93,7 +94,7 @@ async function shapeOf(pgdata: string): Promise<Shape> {
   if (wrong !== undefined) return wrong;
   if (names.includes('build_completed.start')) return { is: 'unfinished', mode: 'full' };
   if (names.includes('PG_VERSION') && names.includes('global')) return { is: 'data' };
-  if (names.includes('gs_build.pid') && (await builtUnfinished(pgdata))) return { is: 'unfinished', mode: 'full' };
+  if (names.includes('gs_build.pid') && (await builtUnfinished(options))) return { is: 'unfinished', mode: 'full' };
   return unusable(
     `${pgdata} holds files, but no database (${names.slice(0, 3).join(', ')})`,
     'Move the files away to have the member built anew.',
@@ -101,11 +102,12 @@ async function shapeOf(pgdata: string): Promise<Shape> {
 }
 
 /** The window of a full build in which the directory is wiped and not yet marked (opengauss-interface 5.5). */
-async function builtUnfinished(pgdata: string): Promise<boolean> {
+async function builtUnfinished({ pgdata, proc }: InstanceOptions): Promise<boolean> {
   const text = await readText(join(pgdata, 'gs_build.pid'));
   const pid = text.ok ? Number.parseInt(text.value ?? '', 10) : Number.NaN;
   if (!Number.isInteger(pid) || pid === 0) return false;
-  return !(await argumentsOf(pid)).some((arg) => arg.endsWith('gs_ctl'));
+  const args = await argumentsOf(pid, 'gs_ctl', proc);
+  return args.ok && !args.value.some((arg) => arg.endsWith('gs_ctl'));
 }
 
 /** gaussdb refuses a foreign owner and any access of group and world; a volume's fsGroup is the usual cause. */

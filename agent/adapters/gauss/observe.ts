@@ -57,7 +57,7 @@ export function createObserver(options: InstanceOptions, keeper: ServerKeeper, s
   async function observe(deadlineMs: number): Promise<Instance> {
     const end = options.clock.now() + deadlineMs;
     const found = await keeper.find();
-    if (!found.ok) return volumeMute(found.fault);
+    if (!found.ok) return found.fault.of === 'disk' ? volumeMute(found.fault) : blind(found.fault);
     if (found.value === undefined) return whenDown(end);
     return whenUp(found.value, end);
   }
@@ -159,6 +159,16 @@ export function createObserver(options: InstanceOptions, keeper: ServerKeeper, s
       is: 'unusable',
       detail: fault.detail,
       hint: 'The data volume does not answer or cannot be read; look at the node and its storage.',
+    };
+  }
+
+  /** No server is known, and whether one runs all the same cannot be told: somebody may have to be waited for (I2). */
+  function blind(fault: Fault): Instance {
+    return {
+      is: 'unusable',
+      detail: fault.detail,
+      hint: 'Whether a server runs here cannot be told: look at the open files, the memory and the hung processes of the node.',
+      blind: true,
     };
   }
 

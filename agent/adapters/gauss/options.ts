@@ -3,6 +3,7 @@
  * everything that is a path, a port, a secret or a clock arrives here.
  */
 import type { Clock } from '../../ports/others.ts';
+import type { ProcFiles } from './proc.ts';
 
 /** Writes one log line: constant message, variables as fields. Never a secret. */
 export type Note = (level: 'debug' | 'info' | 'warn' | 'error', msg: string, fields?: Record<string, unknown>) => void;
@@ -38,6 +39,8 @@ export interface InstanceOptions {
   note: Note;
   /** Added to the environment of the server and of the tools. */
   environment?: Record<string, string>;
+  /** Who reads /proc; the kernel's own when left out. */
+  proc?: ProcFiles;
 }
 
 /** True for addresses that mean "every address". */

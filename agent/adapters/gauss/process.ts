@@ -82,7 +82,7 @@ export function createServerKeeper(options: InstanceOptions): ServerKeeper {
 
   async function look(): Promise<void> {
     const seen = current;
-    if (seen !== undefined && (await hasEnded(seen.process))) ended(seen.process);
+    if (seen !== undefined && (await hasEnded(seen.process, options.proc))) ended(seen.process);
   }
 
   function adopt(process: ServerProcess): ServerProcess {
@@ -97,23 +97,26 @@ export function createServerKeeper(options: InstanceOptions): ServerKeeper {
     if (current !== undefined) return ok(current.process);
     const file = await readText(join(options.pgdata, 'postmaster.pid'), pidFileMs);
     const pid = Number.parseInt((file.ok ? file.value : undefined) ?? '', 10);
-    const recorded = pid > 1 ? await serverAt(pid, options.pgdata) : undefined;
+    const recorded = pid > 1 ? await serverAt(pid, options.pgdata, options.proc) : ok(undefined);
     // A volume that does not answer must not hide a server that runs on it: it may have to be killed.
-    const process = recorded ?? (scanned && file.ok ? undefined : await scan());
+    const process = recorded.ok && recorded.value === undefined && !(scanned && file.ok) ? await scan() : recorded;
     if (current !== undefined) return ok(known());
-    if (process !== undefined) return ok(adopt(process));
+    if (!process.ok) return process;
+    if (process.value !== undefined) return ok(adopt(process.value));
     return file.ok ? ok(undefined) : file;
   }
 
   /** A server that has not written its pid file yet, or whose file is gone, is only found by its arguments. */
-  async function scan(): Promise<ServerProcess | undefined> {
-    const pids = await findProcesses((args) => isServerOf(args, undefined, options.pgdata));
-    scanned = true;
-    for (const pid of pids) {
-      const server = await serverAt(pid, options.pgdata);
-      if (server !== undefined) return server;
+  async function scan(): Promise<Result<ServerProcess | undefined>> {
+    const pids = await findProcesses('gaussdb', (args) => isServerOf(args, undefined, options.pgdata), options.proc);
+    if (!pids.ok) return pids;
+    let server: Result<ServerProcess | undefined> = ok(undefined);
+    for (const pid of pids.value) {
+      server = await serverAt(pid, options.pgdata, options.proc);
+      if (!server.ok || server.value !== undefined) break;
     }
-    return undefined;
+    scanned = server.ok;
+    return server;
   }
 
   async function start(mode: 'standby' | 'pending', lock?: LockTarget): Promise<Result<ServerProcess>> {
@@ -164,9 +167,14 @@ export function createServerKeeper(options: InstanceOptions): ServerKeeper {
     });
     if (fault !== undefined || child.pid === undefined)
       return failed(fault ?? startFault('exited', 'no', 'the server has no pid'));
-    const stat = await statOf(child.pid);
+    const stat = await statOf(child.pid, options.proc);
+    if (!stat.ok) {
+      // Nobody could guard a server whose start time is unknown, nor tell when it ends.
+      child.kill('SIGKILL');
+      return stat;
+    }
     // Not reaped yet, so the number cannot be somebody else's; a missing start time means it is gone already.
-    const process: ServerProcess = { pid: child.pid, startTime: stat?.startTime ?? '0' };
+    const process: ServerProcess = { pid: child.pid, startTime: stat.value?.startTime ?? '0' };
     take({ process, child: true });
     role = 'Unknown';
     child.once('exit', (code, signal) => {
@@ -179,7 +187,8 @@ export function createServerKeeper(options: InstanceOptions): ServerKeeper {
   }
 
   async function signal(target: ServerProcess, name: NodeJS.Signals): Promise<boolean> {
-    if (await hasEnded(target)) return false;
+    // Who it is was seen when it was found: that it cannot be looked at now must not save it.
+    if (await hasEnded(target, options.proc)) return false;
     try {
       const sent = process.kill(target.pid, name);
       if (sent && name === 'SIGKILL') doomed = target;
@@ -192,7 +201,7 @@ export function createServerKeeper(options: InstanceOptions): ServerKeeper {
   async function gone(target: ServerProcess, deadlineMs: number): Promise<boolean> {
     const end = options.clock.now() + deadlineMs;
     for (;;) {
-      if (await hasEnded(target)) {
+      if (await hasEnded(target, options.proc)) {
         ended(target);
         return true;
       }

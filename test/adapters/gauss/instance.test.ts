@@ -10,10 +10,20 @@ import type { InstanceOptions } from '../../../agent/adapters/gauss/options.ts';
 import { findProcesses } from '../../../agent/adapters/gauss/proc.ts';
 import type { BuildProgress, Instance } from '../../../agent/core/model.ts';
 import type { InstancePort } from '../../../agent/ports/instance.ts';
-import { type Answer, aPermit, aPlace, aProgram, aWireServer, clock, eventually, type WireServer } from './support.ts';
+import {
+  type Answer,
+  aPermit,
+  aPlace,
+  aProgram,
+  aWireServer,
+  clock,
+  eventually,
+  type WireServer,
+  waitForever,
+} from './support.ts';
 
 /** Is there, and lives through a reload. */
-const idleServer = 'trap "" HUP; cd "$2" && echo "$$" > postmaster.pid && exec -a gaussdb sleep 600';
+const idleServer = `trap "" HUP; cd "$2" && echo "$$" > postmaster.pid && ${waitForever}`;
 const controlData = 'echo "Database system identifier:  42"; echo "Database cluster state:  shut down"';
 
 interface Scene {
@@ -396,8 +406,8 @@ test('a cancelled build leaves no process that goes on writing', async (t) => {
   abort.abort();
   const result = await building;
   assert.equal(!result.ok && result.fault.kind, 'cancelled');
-  const left = await findProcesses((args) => args.includes('build') && args.includes(options.pgdata));
-  assert.deepEqual(left, []);
+  const left = await findProcesses('gs_ctl', (args) => args.includes('build') && args.includes(options.pgdata));
+  assert.deepEqual(left, { ok: true, value: [] });
 });
 
 test('a build stops a running standby first, and never touches a running primary', async (t) => {

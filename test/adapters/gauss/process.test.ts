@@ -7,16 +7,16 @@ import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { decodeLock } from '../../../agent/adapters/gauss/freeze.ts';
 import type { InstanceOptions } from '../../../agent/adapters/gauss/options.ts';
-import { hasEnded, serverAt, statOf } from '../../../agent/adapters/gauss/proc.ts';
+import { hasEnded, type ProcessStat, serverAt, statOf } from '../../../agent/adapters/gauss/proc.ts';
 import { createServerKeeper, type ServerKeeper } from '../../../agent/adapters/gauss/process.ts';
 import { runTool } from '../../../agent/adapters/gauss/tool.ts';
 import { createInstance } from '../../../agent/adapters/gauss/instance.ts';
 import type { ServerExit, ServerProcess } from '../../../agent/core/model.ts';
 import { fileBoundMs } from '../../../agent/adapters/gauss/files.ts';
-import { aPlace, aProgram, clock, eventually, givenUp, heldSync } from './support.ts';
+import { aPlace, aProgram, clock, eventually, givenUp, heldSync, waitForever } from './support.ts';
 
 /** Is there, in its data directory, under its own name, and does nothing. */
-const idleServer = 'cd "$2" && echo "$$" > postmaster.pid && echo started && exec -a gaussdb sleep 600';
+const idleServer = `cd "$2" && echo "$$" > postmaster.pid && echo started && ${waitForever}`;
 
 interface Scene {
   options: InstanceOptions;
@@ -55,7 +55,7 @@ async function settled(options: InstanceOptions, process: ServerProcess): Promis
   await eventually('the server in its directory', async () => {
     const server = await serverAt(process.pid, options.pgdata);
     const named = (await readFile(join(options.pgdata, 'postmaster.pid'), 'utf8').catch(() => '')).trim();
-    return server !== undefined && named === String(process.pid) ? server : undefined;
+    return server.ok && server.value !== undefined && named === String(process.pid) ? server.value : undefined;
   });
 }
 
@@ -89,7 +89,7 @@ test('a server that has not written its pid file yet is found by its arguments',
   const process = await started(keeper());
   const again = await keeper().start('pending');
   assert.equal(!again.ok && again.fault.kind, 'exists');
-  assert.equal((await serverAt(process.pid, options.pgdata))?.pid, process.pid);
+  assert.deepEqual(await serverAt(process.pid, options.pgdata), { ok: true, value: process });
 });
 
 test('a pid file that names a living stranger is no server, and is removed before the start', async (t) => {
@@ -155,12 +155,16 @@ test('a zombie that nobody reaps counts as gone', async (t) => {
     'the child',
     async () => Number(await readFile(join(place, 'child'), 'utf8').catch(() => '')) || undefined,
   );
-  const startTime = (await statOf(pid))?.startTime ?? '';
+  const stat = async (): Promise<ProcessStat | undefined> => {
+    const read = await statOf(pid);
+    return read.ok ? read.value : undefined;
+  };
+  const startTime = (await stat())?.startTime ?? '';
   assert.equal(await hasEnded({ pid, startTime }), false);
   assert.equal(await hasEnded({ pid, startTime: '1' }), true, 'another start time is another process');
   process.kill(pid, 'SIGKILL');
   await eventually('the end of a zombie', async () => ((await hasEnded({ pid, startTime })) ? true : undefined));
-  assert.equal((await statOf(pid))?.state, 'Z');
+  assert.equal((await stat())?.state, 'Z');
 });
 
 test('a server that ignores its stop is killed at the deadline, and killing what is dead already is no fault', async (t) => {
@@ -182,7 +186,7 @@ test('a tool returns when it ends although a daemon that it left holds its outpu
   const daemon = Number(await readFile(join(options.pgdata, 'daemon'), 'utf8'));
   t.after(() => process.kill(daemon, 'SIGKILL'));
   assert.deepEqual(result, { ok: true, value: { exitCode: 3, stdout: '' } });
-  assert.equal((await statOf(daemon)) === undefined, false);
+  assert.equal(process.kill(daemon, 0), true);
   assert.match(await readFile(join(options.logDir, 'tool.log'), 'utf8'), /done/);
 });
 

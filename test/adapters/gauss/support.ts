@@ -1,5 +1,6 @@
 // Shared by the tests of the openGauss adapter: a clock on the monotonic timer, options over a fresh directory, and a small server that
 // speaks just enough of the wire protocol to be up, starting, mute or dead.
+import { execFileSync } from 'node:child_process';
 import fs, { chmod, mkdir, mkdtemp, open, rm, writeFile } from 'node:fs/promises';
 import { syncBuiltinESMExports } from 'node:module';
 import { createServer, type Server, type Socket } from 'node:net';
@@ -73,6 +74,7 @@ export async function aPlace(
   };
   await mkdir(join(options.home, 'bin'), { recursive: true });
   await mkdir(options.socketDir, { recursive: true });
+  execFileSync('mkfifo', [join(options.home, 'hold')]);
   return { place, options, log, remove: () => rm(place, { recursive: true, force: true }) };
 }
 
@@ -134,6 +136,9 @@ export async function givenUp<T>(t: TestContext, work: () => Promise<T>, reached
   t.mock.timers.reset();
   return result;
 }
+
+/** The end of a program that keeps its name and waits without a child, which would outlive it. */
+export const waitForever = 'exec 3<>"$GAUSSHOME/hold" && while :; do read -r -u 3; done';
 
 /** Puts an executable into the installation's bin/. */
 export async function aProgram(options: InstanceOptions, name: string, body: string): Promise<void> {
