@@ -33,14 +33,17 @@ async function scene(t: TestContext): Promise<Scene> {
     made.push(one);
     return one;
   };
+  const servers: ServerProcess[] = [];
   t.after(async () => {
-    await agent().kill(5_000);
+    // Not by an agent: what a test keeps from being read is still kept from it.
+    for (const server of servers) if (!(await hasEnded(server))) process.kill(server.pid, 'SIGKILL');
     for (const one of made) await one.close();
     await remove();
   });
   const running = async (): Promise<ServerProcess> => {
     const started = await agent().start('standby');
     assert.ok(started.ok, JSON.stringify(started));
+    servers.push(started.value);
     await eventually('its pid file', () => readFile(join(options.pgdata, 'postmaster.pid'), 'utf8').catch(() => undefined));
     return started.value;
   };
