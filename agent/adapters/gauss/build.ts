@@ -14,8 +14,8 @@ import type { Configurer } from './configure.ts';
 import { initialisingMark } from './datadir.ts';
 import { bounded, exists, fileBoundMs, readText, writeDurably } from './files.ts';
 import { freshIdentity, layBeside, putInPlace, readIdentity } from './identity.ts';
+import { endLeftovers } from './leftovers.ts';
 import type { InstanceOptions } from './options.ts';
-import { findProcesses, hasEnded, statOf } from './proc.ts';
 import type { ServerKeeper } from './process.ts';
 import { readBuildRatio } from './state.ts';
 import { runTool } from './tool.ts';
@@ -30,9 +30,6 @@ const receiveSeconds = 120;
 const stopMs = 10_000;
 
 const progressEveryMs = 1_000;
-
-/** How long processes of a dead build may take to be gone. */
-const leftoversMs = 5_000;
 
 interface Parts {
   options: InstanceOptions;
@@ -56,7 +53,7 @@ export async function build(parts: Parts, wishes: BuildOptions): Promise<Result<
   const run = await runTool(options, 'gs_ctl', args, { deadlineMs: buildMs, signal: wishes.signal, logFile });
   stopReporting();
   // Also of a gs_ctl that was killed: its receiver goes on writing for seconds.
-  const ended = await endLeftovers(options);
+  const ended = await endLeftovers(options, ['build']);
   if (!run.ok) return run;
   if (!ended.ok) return ended;
   const verdict = await verify(options, run.value.exitCode, wishes.mode);
@@ -76,7 +73,7 @@ async function quiet(parts: Parts): Promise<Result<void>> {
     const stopped = await parts.stop(stopMs);
     if (!stopped.ok) return stopped;
   }
-  return endLeftovers(parts.options);
+  return endLeftovers(parts.options, ['build']);
 }
 
 async function prepare(parts: Parts, wishes: BuildOptions): Promise<Result<void>> {
@@ -125,38 +122,6 @@ function report(options: InstanceOptions, wishes: BuildOptions): () => void {
   }, progressEveryMs);
   timer.unref();
   return () => clearInterval(timer);
-}
-
-/** The receiver that gs_ctl forked survives its SIGKILL and goes on writing WAL (opengauss-interface 5.5). */
-async function endLeftovers(options: InstanceOptions): Promise<Result<void>> {
-  const isBuild = (args: string[]): boolean =>
-    args.some((arg) => arg.endsWith('gs_ctl')) && args.includes('build') && args.includes(options.pgdata);
-  const pids = await findProcesses('gs_ctl', (args, pid) => pid !== process.pid && isBuild(args), options.proc);
-  if (!pids.ok) return pids;
-  for (const pid of pids.value) {
-    const stat = await statOf(pid, options.proc);
-    if (!stat.ok) return stat;
-    if (stat.value === undefined) continue;
-    options.note('warn', 'ended a process that an earlier build had left', { pid });
-    if (!(await endProcess(options, { pid, startTime: stat.value.startTime }))) {
-      return failed(buildFault('timeout', 'maybe', `process ${pid} of an earlier build does not end`));
-    }
-  }
-  return ok();
-}
-
-async function endProcess(options: InstanceOptions, target: { pid: number; startTime: string }): Promise<boolean> {
-  const end = options.clock.now() + leftoversMs;
-  try {
-    process.kill(target.pid, 'SIGKILL');
-  } catch {
-    return hasEnded(target, options.proc);
-  }
-  while (!(await hasEnded(target, options.proc))) {
-    if (options.clock.now() >= end) return false;
-    await options.clock.until(options.clock.now() + 20);
-  }
-  return true;
 }
 
 /** Exit 0 is necessary, not sufficient; what lies there decides. */

@@ -10,6 +10,7 @@ import type { Role, ServerExit, ServerProcess } from '../../core/model.ts';
 import { type Fault, failed, ok, type Result } from '../../core/result.ts';
 import { readSettled, readText, removeFiles, writeDurably } from './files.ts';
 import { encodeLock, type LockTarget } from './freeze.ts';
+import { endLeftovers } from './leftovers.ts';
 import type { InstanceOptions } from './options.ts';
 import { closeOutput, openOutput } from './output.ts';
 import { findProcesses, hasEnded, isServerOf, serverAt, statOf } from './proc.ts';
@@ -137,6 +138,9 @@ export function createServerKeeper(options: InstanceOptions): ServerKeeper {
 
   /** No server runs here, so a pid file is stale; its number may be somebody else's by now, which gaussdb cannot tell. */
   async function prepare(lock: LockTarget | undefined): Promise<Result<void>> {
+    // It would ask the new server what was meant for the last one.
+    const ended = await endLeftovers(options, ['failover', 'notify']);
+    if (!ended.ok) return ended;
     const stale = [...requestFiles, 'postmaster.pid'].map((name) => join(options.pgdata, name));
     const removed = await removeFiles(stale);
     if (!removed.ok) return removed;

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { decodeLock } from '../../../agent/adapters/gauss/freeze.ts';
 import type { InstanceOptions } from '../../../agent/adapters/gauss/options.ts';
-import { hasEnded, type ProcessStat, serverAt, statOf } from '../../../agent/adapters/gauss/proc.ts';
+import { findProcesses, hasEnded, type ProcessStat, serverAt, statOf } from '../../../agent/adapters/gauss/proc.ts';
 import { createServerKeeper, type ServerKeeper } from '../../../agent/adapters/gauss/process.ts';
 import { runTool } from '../../../agent/adapters/gauss/tool.ts';
 import { createInstance } from '../../../agent/adapters/gauss/instance.ts';
@@ -131,6 +131,27 @@ test('a freeze whose writing was given up is not laid beside a server that is st
   assert.ok(begun.ok, JSON.stringify(begun));
   await clock.until(clock.now() + 100);
   assert.deepEqual(await readFile(lockFile).catch(() => undefined), before);
+});
+
+test('a gs_ctl of a dead agent that goes on asking for a promotion has ended before the server starts', async (t) => {
+  const { options, keeper } = await scene(t);
+  await aProgram(options, 'gs_ctl', waitForever);
+  const run = async (verb: string): Promise<ServerProcess> => {
+    const args = [verb, '-T', '7', '-D', options.pgdata];
+    const env = { PATH: process.env['PATH'], GAUSSHOME: options.home };
+    const child = spawn(join(options.home, 'bin', 'gs_ctl'), args, { stdio: 'ignore', env });
+    t.after(() => child.kill('SIGKILL'));
+    const { pid = 0 } = child;
+    const stat = await statOf(pid);
+    return { pid, startTime: stat.ok ? (stat.value?.startTime ?? '') : '' };
+  };
+  const [asking, telling, other] = [await run('failover'), await run('notify'), await run('query')];
+  await eventually('their names', async () => {
+    const found = await findProcesses('gs_ctl', (args) => args.includes(options.pgdata));
+    return found.ok && found.value.length === 3 ? true : undefined;
+  });
+  await started(keeper());
+  assert.deepEqual([await hasEnded(asking), await hasEnded(telling), await hasEnded(other)], [true, true, false]);
 });
 
 test('a server that is not installed is a fault, not an exception', async (t) => {
