@@ -118,16 +118,17 @@ export async function hasEnded(process: ServerProcess, files = procFiles): Promi
 }
 
 /**
- * Arguments of a process of that name; empty for any other, for kernel threads, for the dead and for what is of another user.
- * The name goes first: `stat` waits for nobody, and what cannot be read of a stranger need not be known. Of openGauss's
- * threads only the first keeps the program's name, and that is the one `stat` tells (postmaster.cpp, ShowThreadName).
+ * Arguments of a process; empty for kernel threads, for the dead, for what is of another user, and for a process of another name than
+ * that program's that does not let them be read: `stat` waits for nobody. Of openGauss's threads only the first keeps the program's
+ * name, and that is the one `stat` tells (postmaster.cpp, ShowThreadName); what an interpreter runs has the interpreter's.
  */
 export async function argumentsOf(pid: number, program: Program, files = procFiles): Promise<Result<string[]>> {
   const stat = await statOf(pid, files);
   if (!stat.ok) return stat;
-  if (isGone(stat.value) || stat.value?.command !== program) return ok([]);
+  if (isGone(stat.value)) return ok([]);
   const text = await inTime(pid, `read /proc/${pid}/cmdline`, () => files.cmdline(pid));
-  if (!text.ok) return isOthers(text.fault) ? ok([]) : text;
+  const isStranger = stat.value?.command !== program;
+  if (!text.ok) return isOthers(text.fault) || (isStranger && text.fault.kind === 'timeout') ? ok([]) : text;
   return ok(text.value === '' ? [] : text.value.replace(/\0$/, '').split('\0'));
 }
 
@@ -159,7 +160,7 @@ export async function serverAt(pid: number, pgdata: string, files = procFiles): 
   return ok({ pid, startTime: stat.value.startTime });
 }
 
-/** Every process of that name whose arguments match; used seldom, as it walks the whole of /proc. */
+/** Every process whose arguments match; used seldom, as it walks the whole of /proc. */
 export async function findProcesses(
   program: Program,
   matches: (args: string[], pid: number) => boolean,

@@ -137,6 +137,16 @@ test('a server whose start time cannot be read is not left running unguarded', a
   });
 });
 
+test('a server that an interpreter runs is known by its arguments', async (t) => {
+  const { options, agent } = await scene(t);
+  await aProgram(options, 'gaussdb', 'cd "$2" && echo "$$" > postmaster.pid && exec -a gaussdb sleep 600');
+  const started = await agent().start('standby');
+  assert.ok(started.ok, JSON.stringify(started));
+  await eventually('its name', () => (procFiles.stat(started.value.pid).includes('(sleep)') ? true : undefined));
+  const shape = await agent().observe(1_000);
+  assert.deepEqual('process' in shape ? shape.process : shape, started.value);
+});
+
 test('a stranger whose arguments never come is passed over by its name', async (t) => {
   const { options, agent, running } = await scene(t);
   const stranger = await aProcess(t, options, 'dumping');
@@ -147,7 +157,7 @@ test('a stranger whose arguments never come is passed over by its name', async (
     return stuck.cmdline(pid);
   };
   for (let look = 0; look < 5; look += 1) assert.deepEqual(await agent({ cmdline }).observe(1_000), { is: 'empty' });
-  assert.equal(asked, 0, 'each read of it would hold a thread');
+  assert.equal(asked, 1, 'each read of it holds a thread');
   const server = await running();
   const shape = await agent({ cmdline }).observe(1_000);
   assert.deepEqual('process' in shape ? shape.process : shape, server);
